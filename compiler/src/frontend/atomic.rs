@@ -1,0 +1,208 @@
+//! Atomics on memory and texels.
+
+use super::error::{Error, R};
+use super::memory::Operands;
+use super::module::Inst;
+use super::translator::Translator;
+use super::val::{Ptr, Root, TexelPtr, Val};
+use crate::sir::{Access, AluOp, AtomicOp, BindingKind, ImageDim, ImageRef, Op as Sir, Type, Value};
+use smallvec::smallvec;
+use spirv::{MemorySemantics as S, Op};
+use std::rc::Rc;
+
+/// What is done atomically on.
+enum Place {
+    Memory(Ptr),
+    Texel(Rc<TexelPtr>),
+}
+
+fn rmw(op: Op) -> Option<AtomicOp> {
+    Some(match op {
+        Op::AtomicExchange => AtomicOp::Exchange,
+        Op::AtomicIIncrement | Op::AtomicIDecrement | Op::AtomicIAdd | Op::AtomicISub => AtomicOp::IAdd,
+        Op::AtomicSMin => AtomicOp::SMin,
+        Op::AtomicUMin => AtomicOp::UMin,
+        Op::AtomicSMax => AtomicOp::SMax,
+        Op::AtomicUMax => AtomicOp::UMax,
+        Op::AtomicAnd => AtomicOp::And,
+        Op::AtomicOr => AtomicOp::Or,
+        Op::AtomicXor => AtomicOp::Xor,
+        Op::AtomicFAddEXT => AtomicOp::FAdd,
+        Op::AtomicFMinEXT => AtomicOp::FMin,
+        Op::AtomicFMaxEXT => AtomicOp::FMax,
+        _ => return None,
+    })
+}
+
+impl ImageRef {
+    /// The image of a texel pointer.
+    fn of(t: &TexelPtr) -> ImageRef {
+        ImageRef { res: t.res, dim: t.ty.dim, arrayed: t.ty.arrayed, ms: t.ty.ms }
+    }
+}
+
+impl Translator<'_> {
+    /// `OpAtomic*`.
+    pub(super) fn atomic(&mut self, inst: &Inst<'_>) -> R<()> {
+        let pointer = inst.word(0)?;
+        let place = match self.get(pointer)?.1 {
+            Val::Texel(t) => Place::Texel(t),
+            Val::Flat(_) | Val::Ptr(_) => Place::Memory(self.ptr(pointer)?),
+            Val::Opaque(_) => return Err(Error::invalid("not a pointer")),
+        };
+        let scalar_ty = match &place {
+            Place::Memory(p) => p.pointee,
+            Place::Texel(t) => t.ty.sampled_type,
+        };
+        let ty = self.types.scalar(scalar_ty)?;
+        if ty == Type::Bool {
+            return Err(Error::invalid("atomics on Bool"));
+        }
+        if inst.ty != 0 && self.types.scalar(inst.ty)? != ty {
+            return Err(Error::invalid("the result type is not what the pointer points to"));
+        }
+        let memory = self.scope(inst.word(1)?)?;
+        let mut semantics = self.semantics(inst.word(2)?)?;
+        if inst.op == Op::AtomicCompareExchange {
+            semantics |= self.semantics(inst.word(3)?)?;
+        }
+        let volatile = semantics.contains(S::VOLATILE);
+        let written = inst.op != Op::AtomicLoad || matches!(place, Place::Texel(_));
+        match &place {
+            Place::Memory(p) => {
+                if matches!(p.root, Root::Slot(_) | Root::Push | Root::Input(_) | Root::Handle(_)) {
+                    return Err(Error::invalid(format!("atomics on {:?} memory", p.class)));
+                }
+                if written {
+                    self.writable(p)?;
+                }
+            }
+            Place::Texel(t) => {
+                let kind = match t.ty.dim {
+                    ImageDim::Buffer => BindingKind::StorageTexelBuffer,
+                    _ => BindingKind::StorageImage,
+                };
+                self.use_binding(t.res, kind, written);
+            }
+        }
+        self.release(memory, semantics);
+        let old = self.atomic_op(inst, &place, ty, volatile)?;
+        self.acquire(memory, semantics);
+        match old {
+            Some(v) => self.set_leaves(inst, smallvec![v]),
+            None => Ok(()),
+        }
+    }
+
+    fn atomic_op(&mut self, inst: &Inst<'_>, place: &Place, ty: Type, volatile: bool) -> R<Option<Value>> {
+        let operand = |t: &mut Self, i: usize| -> R<Value> {
+            let v = t.scalar(inst.word(i)?)?;
+            if t.b.ty(v) != ty {
+                return Err(Error::invalid("the value is not of the type the pointer points to"));
+            }
+            Ok(v)
+        };
+        Ok(match inst.op {
+            Op::AtomicLoad => Some(self.atomic_load(place, ty, volatile)?),
+            Op::AtomicStore => {
+                let v = operand(self, 3)?;
+                self.atomic_store(place, v, volatile)?;
+                None
+            }
+            Op::AtomicCompareExchange => {
+                let (desired, expected) = (operand(self, 4)?, operand(self, 5)?);
+                if !ty.is_int() {
+                    return Err(Error::invalid("compare-exchange needs integers"));
+                }
+                Some(match place {
+                    Place::Memory(p) => {
+                        let addr = self.addr(p, 0)?;
+                        let volatile = volatile || p.flags.volatile;
+                        self.b.emit(ty, Sir::AtomicCas { addr, expected, desired, volatile })
+                    }
+                    Place::Texel(t) => {
+                        let (image, coords) = (ImageRef::of(t), t.coords.clone());
+                        self.b.emit(ty, Sir::ImageCas { image, coords, expected, desired })
+                    }
+                })
+            }
+            _ => {
+                let op = rmw(inst.op).ok_or_else(|| inst.unsupported())?;
+                let value = match inst.op {
+                    Op::AtomicIIncrement => self.b.konst(ty, 1),
+                    Op::AtomicIDecrement => self.b.konst(ty, u64::MAX),
+                    Op::AtomicISub => {
+                        let v = operand(self, 3)?;
+                        self.b.alu(AluOp::INeg, ty, &[v])
+                    }
+                    _ => operand(self, 3)?,
+                };
+                let float = matches!(op, AtomicOp::FAdd | AtomicOp::FMin | AtomicOp::FMax);
+                if float != ty.is_float() && op != AtomicOp::Exchange {
+                    return Err(Error::invalid("the type does not fit the operation"));
+                }
+                Some(self.atomic_rmw(place, op, value, volatile)?)
+            }
+        })
+    }
+
+    fn atomic_rmw(&mut self, place: &Place, op: AtomicOp, value: Value, volatile: bool) -> R<Value> {
+        let ty = self.b.ty(value);
+        // Exchanges move bits, whatever they mean.
+        if op == AtomicOp::Exchange && ty.is_float() && matches!(place, Place::Memory(_)) {
+            let int = Type::int(ty.bits()).unwrap_or(Type::I32);
+            let bits = self.b.bitcast(value, int);
+            let old = self.atomic_rmw(place, op, bits, volatile)?;
+            return Ok(self.b.bitcast(old, ty));
+        }
+        Ok(match place {
+            Place::Memory(p) => {
+                let addr = self.addr(p, 0)?;
+                let volatile = volatile || p.flags.volatile;
+                self.b.emit(ty, Sir::AtomicRmw { op, addr, value, volatile })
+            }
+            Place::Texel(t) => {
+                let (image, coords) = (ImageRef::of(t), t.coords.clone());
+                self.b.emit(ty, Sir::ImageAtomic { image, coords, op, value })
+            }
+        })
+    }
+
+    fn atomic_access(&self, p: &Ptr, ty: Type, volatile: bool) -> Access {
+        let ops = Operands { volatile, coherent: true, align: ty.bytes() };
+        Access { atomic: true, ..self.access(p, 0, ty, ops) }
+    }
+
+    fn atomic_load(&mut self, place: &Place, ty: Type, volatile: bool) -> R<Value> {
+        match place {
+            Place::Memory(p) => {
+                let access = self.atomic_access(p, ty, volatile);
+                let addr = self.addr(p, 0)?;
+                Ok(self.b.emit(ty, Sir::Load { addr, access }))
+            }
+            // There is no atomic texel read; adding nothing is one.
+            Place::Texel(_) => {
+                let (op, zero) = match ty.is_float() {
+                    true => (AtomicOp::FAdd, self.b.float(ty, -0.0)),
+                    false => (AtomicOp::IAdd, self.b.konst(ty, 0)),
+                };
+                self.atomic_rmw(place, op, zero, volatile)
+            }
+        }
+    }
+
+    fn atomic_store(&mut self, place: &Place, v: Value, volatile: bool) -> R<()> {
+        match place {
+            Place::Memory(p) => {
+                let ty = self.b.ty(v);
+                let access = self.atomic_access(p, ty, volatile);
+                let addr = self.addr(p, 0)?;
+                self.b.push(&[], Sir::Store { addr, values: smallvec![v], access });
+            }
+            Place::Texel(_) => {
+                self.atomic_rmw(place, AtomicOp::Exchange, v, volatile)?;
+            }
+        }
+        Ok(())
+    }
+}

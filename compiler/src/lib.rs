@@ -1,0 +1,16 @@
+//! SPIR-V to `sir`, the driver's own SSA form of one compute kernel, and everything that is true of a kernel
+//! before a GPU is known: optimisation passes, analyses, a verifier, a text form that round-trips, and an
+//! interpreter that is the exact meaning of the form.
+//!
+//! Nothing here knows of SIMD, of a particular GPU or of Vulkan handles. GPU crates take a verified
+//! [`sir::Kernel`] and lower it further.
+#![forbid(unsafe_code)]
+
+pub mod analysis;
+pub mod frontend;
+pub mod sir;
+pub mod text;
+pub mod verify;
+pub mod interp;
+pub mod filetest;
+pub mod passes;

@@ -1,0 +1,215 @@
+//! Neighbouring loads and stores through one base become one access of several elements.
+//!
+//! Loads move up to the first of them, stores down to the last; in between there is nothing that could make a
+//! difference. Bounds are checked per element, so that the meaning at the end of a buffer stays the same.
+
+use super::memory::MemoryFacts;
+use crate::sir::visit::Clobbers;
+use crate::sir::{Access, Addr, Inst, Kernel, Op, Region, SlotId, Space, Type, Value};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+
+/// Most elements of an access.
+const MOST: usize = 4;
+
+/// Runs the pass.
+pub fn run(kernel: &mut Kernel) -> bool {
+    let facts = MemoryFacts::new(kernel);
+    let mut body = std::mem::take(&mut kernel.body);
+    let mut c = Combine { kernel, facts, changed: false };
+    c.region(&mut body);
+    let changed = c.changed;
+    kernel.body = body;
+    changed
+}
+
+/// An address without its constant offset, with everything else that accesses must agree on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Base {
+    space: Space,
+    object: Option<Value>,
+    slot: SlotId,
+    off: Option<Value>,
+    ty: Type,
+    flags: Access,
+}
+
+fn split(addr: &Addr, ty: Type, access: Access) -> (Base, i64) {
+    let flags = Access { align: 1, ..access };
+    let base = |object, slot, off| Base { space: addr.space(), object, slot, off, ty, flags };
+    match *addr {
+        Addr::Buffer { buf, off, imm } => (base(Some(buf), SlotId(0), off), imm),
+        Addr::Global { addr, imm } => (base(Some(addr), SlotId(0), None), imm),
+        Addr::Shared { off, imm } | Addr::Push { off, imm } => (base(None, SlotId(0), off), i64::from(imm)),
+        Addr::Slot { slot, off, imm } => (base(None, slot, off), i64::from(imm)),
+    }
+}
+
+/// One access in a group.
+struct Member {
+    imm: i64,
+    index: usize,
+    count: usize,
+    access: Access,
+}
+
+struct Combine<'k> {
+    kernel: &'k Kernel,
+    facts: MemoryFacts,
+    changed: bool,
+}
+
+impl Combine<'_> {
+    fn region(&mut self, region: &mut Region) {
+        for inst in &mut region.insts {
+            inst.op.for_each_region_mut(&mut |r| self.region(r));
+        }
+        let mut insts: Vec<Option<Inst>> = std::mem::take(&mut region.insts).into_iter().map(Some).collect();
+        self.loads(&mut insts);
+        self.stores(&mut insts);
+        region.insts = insts.into_iter().flatten().collect();
+    }
+
+    fn loads(&mut self, insts: &mut [Option<Inst>]) {
+        let mut open: HashMap<Base, Vec<Member>> = HashMap::new();
+        let mut done: Vec<Vec<Member>> = Vec::new();
+        for (index, slot) in insts.iter().enumerate() {
+            let Some(inst) = slot else { continue };
+            if let Op::Load { addr, access } = &inst.op {
+                if MemoryFacts::is_plain(access) && inst.results.len() < MOST {
+                    let (base, imm) = split(addr, self.kernel.ty(inst.results[0]), *access);
+                    let member = Member { imm, index, count: inst.results.len(), access: *access };
+                    open.entry(base).or_default().push(member);
+                }
+                continue;
+            }
+            let clobbers = Clobbers::of_op(&inst.op);
+            if clobbers == Clobbers::default() {
+                continue;
+            }
+            let closed: Vec<Base> = open
+                .iter()
+                .filter(|(base, members)| {
+                    let invariant = members.first().and_then(|m| match &insts[m.index].as_ref()?.op {
+                        Op::Load { addr, access } => Some(self.facts.is_invariant(self.kernel, addr, access)),
+                        _ => None,
+                    });
+                    clobbers.may_change(base.space) && invariant != Some(true)
+                })
+                .map(|(base, _)| *base)
+                .collect();
+            done.extend(closed.iter().filter_map(|b| open.remove(b)));
+        }
+        done.extend(open.into_values());
+        for group in done {
+            self.merge(group, insts, true);
+        }
+    }
+
+    fn stores(&mut self, insts: &mut [Option<Inst>]) {
+        let mut open: HashMap<Base, Vec<Member>> = HashMap::new();
+        let mut done: Vec<Vec<Member>> = Vec::new();
+        for (index, slot) in insts.iter().enumerate() {
+            let Some(inst) = slot else { continue };
+            let mut own = None;
+            if let Op::Store { addr, values, access } = &inst.op {
+                if MemoryFacts::is_plain(access) && values.len() < MOST {
+                    let (base, imm) = split(addr, self.kernel.ty(values[0]), *access);
+                    own = Some((base, Member { imm, index, count: values.len(), access: *access }));
+                }
+            }
+            let touches = |space: Space, op: &Op| {
+                let mut reads = false;
+                let mut look = |o: &Op| reads |= o.effects().reads.is_some_and(|s| same_memory(s, space));
+                look(op);
+                op.for_each_region(&mut |r| r.walk(&mut |i| look(&i.op)));
+                // Leaving the region ends every group; exits inside of a construct do too.
+                reads || Clobbers::of_op(op).may_change(space) || op.is_control()
+            };
+            let closed: Vec<Base> = open
+                .iter()
+                .filter(|(base, members)| match &own {
+                    Some((b, m)) if b == *base => {
+                        let bytes = i64::from(base.ty.bytes());
+                        let end = |m: &Member| m.imm.saturating_add(m.count as i64 * bytes);
+                        members.iter().any(|o| o.imm < end(m) && m.imm < end(o))
+                    }
+                    _ => touches(base.space, &inst.op),
+                })
+                .map(|(base, _)| *base)
+                .collect();
+            done.extend(closed.iter().filter_map(|b| open.remove(b)));
+            if let Some((base, member)) = own {
+                open.entry(base).or_default().push(member);
+            }
+        }
+        done.extend(open.into_values());
+        for group in done {
+            self.merge(group, insts, false);
+        }
+    }
+
+    /// Merges runs of adjacent accesses of a group.
+    fn merge(&mut self, mut group: Vec<Member>, insts: &mut [Option<Inst>], loads: bool) {
+        group.sort_by_key(|m| (m.imm, m.index));
+        let mut i = 0;
+        while i < group.len() {
+            let bytes = match insts[group[i].index].as_ref().map(|inst| &inst.op) {
+                Some(Op::Store { values, .. }) => self.kernel.ty(values[0]).bytes(),
+                Some(Op::Load { .. }) => {
+                    insts[group[i].index].as_ref().map_or(1, |inst| self.kernel.ty(inst.results[0]).bytes())
+                }
+                _ => return,
+            };
+            let mut total = group[i].count;
+            let mut j = i + 1;
+            while j < group.len()
+                && group[i].imm.checked_add(total as i64 * i64::from(bytes)) == Some(group[j].imm)
+                && total + group[j].count <= MOST
+            {
+                total += group[j].count;
+                j += 1;
+            }
+            if j > i + 1 {
+                self.changed = true;
+                merge_run(&group[i..j], insts, loads);
+            }
+            i = j;
+        }
+    }
+}
+
+const fn same_memory(a: Space, b: Space) -> bool {
+    match (a, b) {
+        (Space::Buffer | Space::Global, Space::Buffer | Space::Global)
+        | (Space::Shared, Space::Shared)
+        | (Space::Slot, Space::Slot) => true,
+        _ => false,
+    }
+}
+
+/// Makes one access of the members, which are in the order of their addresses.
+fn merge_run(run: &[Member], insts: &mut [Option<Inst>], load: bool) {
+    let indices = run.iter().map(|m| m.index);
+    let at = if load { indices.min() } else { indices.max() };
+    let mut results: SmallVec<[Value; 2]> = SmallVec::new();
+    let mut all: SmallVec<[Value; 4]> = SmallVec::new();
+    let mut first = None;
+    for m in run {
+        let Some(inst) = insts[m.index].take() else { continue };
+        results.extend(inst.results);
+        match inst.op {
+            Op::Load { addr, .. } => first = first.or(Some(addr)),
+            Op::Store { addr, values, .. } => {
+                first = first.or(Some(addr));
+                all.extend(values);
+            }
+            _ => {}
+        }
+    }
+    if let (Some(addr), Some(at)) = (first, at) {
+        let access = run[0].access;
+        let op = if load { Op::Load { addr, access } } else { Op::Store { addr, values: all, access } };
+        insts[at] = Some(Inst { results, op });
+    }
+}

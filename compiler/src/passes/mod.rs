@@ -1,0 +1,172 @@
+//! Optimisation passes. Each is a file with one function; the table below is the only other place that names it.
+//!
+//! A pass keeps a valid kernel valid and its meaning as the interpreter defines it, except that a value that the
+//! language leaves open may be settled otherwise (for example the last bits of transcendental functions).
+
+mod bits;
+mod combine_memory;
+mod cost;
+mod dce;
+mod fold;
+mod gvn;
+mod if_to_select;
+mod licm;
+mod memory;
+mod params;
+mod sroa;
+mod unroll;
+
+use crate::sir::visit::renumber;
+use crate::sir::Kernel;
+use crate::verify::{verify, VerifyError};
+
+/// A pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// Name on command lines and in test files.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub doc: &'static str,
+    /// Rewrites a valid kernel; true if anything changed.
+    pub run: fn(&mut Kernel) -> bool,
+}
+
+macro_rules! passes {
+    ($($name:ident: $run:path, $doc:literal;)*) => {
+        /// Every pass.
+        pub const PASSES: &[Pass] = &[$(Pass { name: stringify!($name), doc: $doc, run: $run }),*];
+    };
+}
+
+passes! {
+    dce: dce::run, "removes what has no effect: operations, region results and parameters, stores never read";
+    fold: fold::run, "folds constants, simplifies algebraically, resolves control flow that is known";
+    params: params::run, "replaces region parameters and results that always have one value";
+    sroa: sroa::run, "turns private memory at constant offsets into values";
+    gvn: gvn::run, "does equal operations once";
+    licm: licm::run, "moves invariant code in front of loops";
+    if_to_select: if_to_select::run, "turns small Ifs into selects";
+    unroll: unroll::run, "writes out small loops of known length";
+    combine_memory: combine_memory::run, "merges neighbouring loads and stores";
+    renumber: renumber_pass, "numbers values and labels in text order";
+}
+
+fn renumber_pass(kernel: &mut Kernel) -> bool {
+    renumber(kernel);
+    false
+}
+
+/// The pass of that name.
+pub fn pass(name: &str) -> Option<&'static Pass> {
+    PASSES.iter().find(|p| p.name == name)
+}
+
+/// What went wrong in a pipeline.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PassError {
+    /// A name that is in no row of the table.
+    #[error("there is no pass `{0}`")]
+    Unknown(String),
+    /// A pass left an invalid kernel behind: a bug of ours.
+    #[error("after pass `{pass}`: {error}")]
+    Invalid {
+        /// The pass.
+        pass: &'static str,
+        /// What is wrong now.
+        error: VerifyError,
+    },
+}
+
+/// Called with the name of a pass and the kernel after it.
+pub type Dump<'a> = &'a dyn Fn(&str, &Kernel);
+
+/// How to optimise.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Verify after each pass. Default: in debug builds.
+    pub verify: bool,
+    /// Looks at the kernel after each pass.
+    pub dump: Option<Dump<'a>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { verify: cfg!(debug_assertions), dump: None }
+    }
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("verify", &self.verify).field("dump", &self.dump.is_some()).finish()
+    }
+}
+
+/// Runs one pass, then what `opts` asks for.
+///
+/// # Errors
+/// If the kernel is invalid afterwards and that was to be checked.
+pub fn run_pass(kernel: &mut Kernel, pass: &Pass, opts: &Options<'_>) -> Result<bool, PassError> {
+    let changed = (pass.run)(kernel);
+    if let Some(dump) = opts.dump {
+        dump(pass.name, kernel);
+    }
+    if opts.verify {
+        verify(kernel).map_err(|error| PassError::Invalid { pass: pass.name, error })?;
+    }
+    Ok(changed)
+}
+
+/// Runs passes by name; `optimize` stands for the whole pipeline.
+///
+/// # Errors
+/// An unknown name, or an invalid kernel after a pass.
+pub fn run_named(kernel: &mut Kernel, names: &[String]) -> Result<(), PassError> {
+    let opts = Options { verify: true, dump: None };
+    for name in names {
+        if name == "optimize" {
+            optimize(kernel, &opts)?;
+        } else {
+            let pass = pass(name).ok_or_else(|| PassError::Unknown(name.clone()))?;
+            run_pass(kernel, pass, &opts)?;
+        }
+    }
+    Ok(())
+}
+
+/// The pipeline that every kernel goes through before it is handed to a GPU.
+const PIPELINE: &[&str] = &[
+    "fold",
+    "sroa",
+    "fold",
+    "dce",
+    "gvn",
+    "fold",
+    "unroll",
+    "fold",
+    "sroa",
+    "fold",
+    "gvn",
+    "params",
+    "dce",
+    "if_to_select",
+    "fold",
+    "licm",
+    "gvn",
+    "combine_memory",
+    "params",
+    "fold",
+    "dce",
+    "renumber",
+];
+
+/// Runs the pipeline.
+///
+/// # Errors
+/// If `opts.verify` is set and a pass broke the kernel.
+pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError> {
+    for name in PIPELINE {
+        let pass = pass(name).ok_or_else(|| PassError::Unknown((*name).into()))?;
+        run_pass(kernel, pass, opts)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The demo programs. Each computes something, checks every element of the result against the CPU, and says how fast it
+//! was; the figures count the device's work with submission and wait, best of a few runs.
+
+mod mandelbrot;
+mod matmul;
+mod nbody;
+mod prefix_sum;
+mod vector_add;
+
+use crate::{Error, Gpu};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What a demo did.
+pub struct Outcome {
+    /// What was checked, and against what.
+    pub checked: String,
+    /// Whether all of it was right.
+    pub right: bool,
+    /// Best time of one run.
+    pub time: Duration,
+    /// A figure of merit.
+    pub figure: String,
+}
+
+/// A demo: its name, and what runs it; files go into the folder.
+pub struct Demo {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: fn(&Gpu, &Path) -> Result<Outcome, Error>,
+}
+
+/// Every demo.
+pub const ALL: &[Demo] = &[
+    Demo { name: "vector-add", run: vector_add::run },
+    Demo { name: "matmul", run: matmul::run },
+    Demo { name: "prefix-sum", run: prefix_sum::run },
+    Demo { name: "nbody", run: nbody::run },
+    Demo { name: "mandelbrot", run: mandelbrot::run },
+];
+
+/// Runs `f` three times; the best time.
+fn best_of_three(mut f: impl FnMut() -> Result<(), Error>) -> Result<Duration, Error> {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        f()?;
+        best = best.min(start.elapsed());
+    }
+    Ok(best)
+}
+
+/// A small seeded generator: SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [−1, 1).
+    fn float(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    }
+}

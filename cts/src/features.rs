@@ -1,0 +1,87 @@
+//! The feature structures the tests know, in one chain: what a device has, and what it is opened with.
+
+use ash::vk;
+use std::ffi::{c_void, CStr};
+
+macro_rules! features {
+    ($( $field:ident: $ty:ident, $condition:expr; )*) => {
+        /// Feature structures by name; those of versions or extensions that are not enabled are all false.
+        #[derive(Default)]
+        pub struct Features {
+            /// Vulkan 1.0.
+            pub core: vk::PhysicalDeviceFeatures,
+            $(
+                #[doc = concat!("`Vk", stringify!($ty), "`.")]
+                pub $field: vk::$ty<'static>,
+            )*
+        }
+
+        impl Features {
+            /// Links the structures that a device of this version with these extensions knows, and returns the head.
+            fn link(&mut self, head: &mut vk::PhysicalDeviceFeatures2<'static>, version: u32, has: &dyn Fn(&CStr) -> bool) {
+                let mut next: *mut c_void = std::ptr::null_mut();
+                $(
+                    let known = match $condition {
+                        Condition::Version(v) => version >= v,
+                        Condition::Extension(name) => has(name),
+                    };
+                    if known {
+                        self.$field.p_next = next;
+                        next = std::ptr::from_mut(&mut self.$field).cast();
+                    }
+                )*
+                head.p_next = next;
+            }
+        }
+    };
+}
+
+enum Condition {
+    Version(u32),
+    Extension(&'static CStr),
+}
+use Condition::{Extension, Version};
+
+features! {
+    v11: PhysicalDeviceVulkan11Features, Version(vk::API_VERSION_1_2);
+    v12: PhysicalDeviceVulkan12Features, Version(vk::API_VERSION_1_2);
+    v13: PhysicalDeviceVulkan13Features, Version(vk::API_VERSION_1_3);
+    robustness2: PhysicalDeviceRobustness2FeaturesEXT, Extension(ash::ext::robustness2::NAME);
+    atomic_float: PhysicalDeviceShaderAtomicFloatFeaturesEXT, Extension(ash::ext::shader_atomic_float::NAME);
+    atomic_float2: PhysicalDeviceShaderAtomicFloat2FeaturesEXT, Extension(ash::ext::shader_atomic_float2::NAME);
+    executables: PhysicalDevicePipelineExecutablePropertiesFeaturesKHR,
+        Extension(ash::khr::pipeline_executable_properties::NAME);
+    explicit_layout: PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR,
+        Extension(ash::khr::workgroup_memory_explicit_layout::NAME);
+    clock: PhysicalDeviceShaderClockFeaturesKHR, Extension(ash::khr::shader_clock::NAME);
+    rotate: PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Extension(ash::khr::shader_subgroup_rotate::NAME);
+    expect_assume: PhysicalDeviceShaderExpectAssumeFeaturesKHR, Extension(ash::khr::shader_expect_assume::NAME);
+    maintenance5: PhysicalDeviceMaintenance5FeaturesKHR, Extension(ash::khr::maintenance5::NAME);
+    pipeline_robustness: PhysicalDevicePipelineRobustnessFeaturesEXT, Extension(ash::ext::pipeline_robustness::NAME);
+    cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);
+}
+
+impl Features {
+    /// What the device has, of its version and of the extensions that `has` names.
+    pub fn query(
+        instance: &ash::Instance,
+        physical: vk::PhysicalDevice,
+        version: u32,
+        has: &dyn Fn(&CStr) -> bool,
+    ) -> Box<Features> {
+        let mut features = Box::<Features>::default();
+        let mut head = vk::PhysicalDeviceFeatures2::default();
+        features.link(&mut head, version, has);
+        // SAFETY: the chain links live structures, each once, that the device knows.
+        unsafe { instance.get_physical_device_features2(physical, &mut head) };
+        features.core = head.features;
+        features
+    }
+
+    /// The chain for device creation: head of a list into `self`, which must stay where it is while the head is in use.
+    pub fn chain(&mut self, version: u32, has: &dyn Fn(&CStr) -> bool) -> vk::PhysicalDeviceFeatures2<'static> {
+        let mut head = vk::PhysicalDeviceFeatures2::default().features(self.core);
+        self.link(&mut head, version, has);
+        head
+    }
+}

@@ -1,0 +1,10 @@
+//! The judge: a Vulkan client that knows nothing of this driver but the loader's interface. Demo programs, API tests and
+//! the runner for the Khronos CTS stand on the small harness here; any driver can be put under them with
+//! `VK_DRIVER_FILES`.
+
+pub mod demos;
+pub mod features;
+pub mod harness;
+pub mod shaders;
+
+pub use harness::{Buffer, Error, Gpu, Kernel, KernelInfo, Setup};

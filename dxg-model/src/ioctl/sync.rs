@@ -1,0 +1,144 @@
+//! Synchronisation objects: creation, destruction, and what the CPU does with them.
+
+use std::sync::{Arc, Mutex};
+
+use dxg_abi::{
+    CreateSynchronizationObject2, DestroySynchronizationObject, Handle, NtStatus, SignalSynchronizationObjectFromCpu,
+    SyncCpuNotification, SynchronizationObjectFlags as Flags, SynchronizationObjectType as Type,
+    WaitForSynchronizationObjectFromCpu, WaitFromCpuFlags, MAX_OBJECT_SIGNALED,
+};
+
+use crate::device::{Object, SyncHandle};
+use crate::events::EventNumber;
+use crate::lock::lock;
+use crate::process::{Answer, Failure, Process};
+use crate::sync::{CpuWait, Kind, SyncObject};
+use crate::usermem;
+
+/// Most objects of a CPU wait.
+const WAIT_MAX: u32 = 131_072;
+
+pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answer {
+    let device = p.device(a.device)?;
+    let flags = a.info.flags;
+    let shared = flags.contains(Flags::SHARED);
+    if shared && !flags.contains(Flags::NT_SECURITY_SHARING) {
+        return Err(Failure::EINVAL);
+    }
+    let mut info = a.info;
+    let object = match info.r#type {
+        Type::SYNCHRONIZATION_MUTEX => {
+            // Owned at the start means that nobody else gets it.
+            let free = u64::from(info.synchronization_mutex().initial_state == 0);
+            SyncObject::plain(Kind::Semaphore { max: 1 }, flags, free)
+        }
+        Type::SEMAPHORE => {
+            let s = info.semaphore();
+            if s.max_count == 0 || s.initial_count > s.max_count {
+                return Err(Failure::EOVERFLOW);
+            }
+            let kind = Kind::Semaphore { max: u64::from(s.max_count) };
+            SyncObject::plain(kind, flags, u64::from(s.initial_count))
+        }
+        Type::FENCE => SyncObject::plain(Kind::Legacy, flags, info.fence().fence_value),
+        Type::CPU_NOTIFICATION => {
+            let event = event_number(info.cpu_notification().event)?;
+            let event = lock(&p.events).hold(event).map_err(|_| Failure::EINVAL)?;
+            // The caller's number is replaced by an id of the guest's.
+            let event_id = SyncCpuNotification { event: p.new_id() };
+            if p.config.quirks {
+                info.set_cpu_notification(event_id);
+            }
+            SyncObject::plain(Kind::CpuNotification(event), flags, 0)
+        }
+        Type::MONITORED_FENCE => {
+            let mut m = info.monitored_fence();
+            let object = monitored(p, flags, m.initial_fence_value)?;
+            // Filled in below, when the handle's page is known.
+            m.fence_cpu_virtual_address = 0;
+            info.set_monitored_fence(m);
+            object
+        }
+        // There is no display to tie a periodic fence to, and no other kind.
+        Type(_) => return Err(Failure::EOVERFLOW),
+    };
+    // A shared object keeps its value in a page of its own and shows it through the handle's.
+    let is_fence = matches!(object.kind, Kind::Monitored);
+    let view = if shared && is_fence { Some(object.view(&p.space).map_err(|_| Failure::ENOMEM)?) } else { None };
+    let handle = Arc::new(SyncHandle { device, object, view: Mutex::new(view), shared, opened: false });
+    if is_fence {
+        let mut m = info.monitored_fence();
+        m.fence_cpu_virtual_address = handle.address();
+        let gpu = !flags.contains(Flags::NO_GPU_ACCESS);
+        m.fence_gpu_virtual_address = if gpu { handle.address() } else { 0 };
+        info.set_monitored_fence(m);
+    }
+    a.sync_object = p.insert_fence(Object::Sync(handle))?;
+    if shared {
+        // The host's name for it, of no use to a client.
+        info.shared_handle = a.sync_object;
+    }
+    a.info = info;
+    Ok(0)
+}
+
+fn monitored(p: &Process, flags: Flags, value: u64) -> Result<Arc<SyncObject>, Failure> {
+    SyncObject::monitored(&p.space, flags, value).map_err(|_| Failure::ENOMEM)
+}
+
+/// Checks an eventfd number.
+pub(super) fn event_number(value: u64) -> Result<EventNumber, Failure> {
+    EventNumber::new(value).ok_or(Failure::EINVAL)
+}
+
+pub(super) fn destroy(p: &Process, a: &mut DestroySynchronizationObject) -> Answer {
+    let handle = p.remove_if(a.sync_object, |o| match o {
+        Object::Sync(s) => Some(s.clone()),
+        _ => None,
+    })?;
+    p.close_sync(&handle);
+    Ok(0)
+}
+
+pub(super) fn signal_from_cpu(p: &Process, a: &mut SignalSynchronizationObjectFromCpu) -> Answer {
+    if a.object_count == 0 || a.object_count > MAX_OBJECT_SIGNALED {
+        return Err(Failure::EINVAL);
+    }
+    p.device(a.device)?;
+    let (handles, values) = usermem::read_arrays::<Handle, u64>(a.objects, a.fence_values, a.object_count as usize)?;
+    p.fire(p.points(&handles, &values).map(|points| {
+        for (object, value) in points {
+            object.signal(value);
+        }
+    }))
+}
+
+pub(super) fn wait_from_cpu(p: &Process, a: &mut WaitForSynchronizationObjectFromCpu) -> Answer {
+    if a.object_count == 0 || a.object_count > WAIT_MAX {
+        return Err(Failure::EINVAL);
+    }
+    let (handles, values) = usermem::read_arrays::<Handle, u64>(a.objects, a.fence_values, a.object_count as usize)?;
+    let event = if a.async_event == 0 { None } else { Some(event_number(a.async_event)?) };
+    p.device(a.device)?;
+    let points = p.points(&handles, &values)?;
+    if points.iter().any(|(o, _)| !matches!(o.kind, Kind::Monitored | Kind::Legacy)) {
+        return Err(NtStatus::INVALID_PARAMETER.into());
+    }
+    let any = a.flags.contains(WaitFromCpuFlags::WAIT_ANY);
+    let reached = |(o, v): &(Arc<SyncObject>, u64)| o.wait(*v, None);
+    let over = if any { points.iter().any(reached) } else { points.iter().all(reached) };
+    match event {
+        None if over => {}
+        None => {
+            if !CpuWait::start(&points, any, None).block(&points) {
+                return Err(Failure::EINTR);
+            }
+        }
+        Some(event) if over => event.raise(),
+        Some(event) => {
+            let event = lock(&p.events).hold(event).map_err(|_| Failure::ENOMEM)?;
+            CpuWait::start(&points, any, Some(event));
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,38 @@
+//! An in-process `/dev/dxg`: the paravirtual GPU device for machines that do not have one.
+//!
+//! [`Model`] answers the same ioctls as the kernel driver, structure for structure and errno for
+//! errno, with an [`Engine`] where the host's GPU would be. It trusts nothing it is given: argument
+//! structures are copied, addresses are only followed by way of the kernel, handles are looked
+//! up by kind.
+//!
+//! What is modelled, and how far, is listed in `docs/dxg-model.md`.
+//!
+//! `unsafe` lives in three places: `usermem` (memory named by a caller),
+//! `mapping` (pages of this process) and `sys` (descriptors by number, signal masks).
+
+mod config;
+mod device;
+mod engine;
+mod events;
+mod handles;
+mod ioctl;
+mod lock;
+mod loss;
+mod mapping;
+mod memory;
+mod model;
+mod paging;
+mod process;
+mod queue;
+mod sched;
+mod segments;
+mod share;
+mod space;
+mod sync;
+mod sys;
+mod usermem;
+
+pub use config::{Config, Pending};
+pub use engine::{AllocationDesc, Cancel, ClockSample, Engine, EngineFault, EngineType, Identity, Job, NodeInfo};
+pub use model::{Fault, Model};
+pub use space::{AddressSpace, VaRange};

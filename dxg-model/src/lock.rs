@@ -1,0 +1,43 @@
+//! Locks that survive a panic of a holder: the data of the model is consistent between any two
+//! statements that can panic, so a poisoned lock is taken as it is.
+//!
+//! Lock order, outermost first; a lock is only ever taken while holding ones above it:
+//! 1. `Process::adapters` (adapter handles), `Resource::state`, `Allocation::locks`
+//! 2. `Process::objects` (process handle table; held only to look up, insert or remove)
+//! 3. `Device::exec`
+//! 4. `Paging` timer, then `PagingQueue::counter`
+//! 5. `Queue::inner`
+//! 6. `SyncObject::state`
+//! 7. `NodeSched::ready`, `NodeSched::current`
+//! 8. `Residency`, `AddressSpace::inner`, `AddressSpace::fences`, `Process::shares` (leaves)
+//!
+//! Signals never run waiters' code under a lock: satisfied waiters are moved out of the
+//! fence first and woken after its lock is released.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+/// Locks a mutex.
+pub(crate) fn lock<T: ?Sized>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks for reading.
+pub(crate) fn read<T: ?Sized>(l: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    l.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks for writing.
+pub(crate) fn write<T: ?Sized>(l: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    l.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on a condition variable.
+pub(crate) fn wait<'a, T>(c: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    c.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on a condition variable for at most `time`.
+pub(crate) fn wait_for<'a, T>(c: &Condvar, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
+    c.wait_timeout(guard, time).unwrap_or_else(PoisonError::into_inner).0
+}

@@ -1,0 +1,219 @@
+//! Memory behind allocations, resources, and the residency budget.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use dxg_abi::Handle;
+
+use crate::device::Device;
+use crate::lock::lock;
+use crate::mapping::{Piece, Pinned};
+use crate::space::{AddressSpace, VaError};
+
+/// Where the pages of an allocation are.
+#[derive(Debug)]
+enum Backing {
+    /// The caller's own memory.
+    User { pinned: OnceLock<Option<Pinned>> },
+    /// Memory of ours, with an address in the GPU's space that is also the CPU's.
+    Home { space: Weak<AddressSpace> },
+}
+
+/// The pages of an allocation; shared between those that open the same resource.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// Address of the pages in this process.
+    pub(crate) address: u64,
+    /// Size in bytes, whole pages.
+    pub(crate) size: u64,
+    backing: Backing,
+    /// Residency references over all allocations on these pages.
+    pub(crate) residence: Arc<AtomicU32>,
+}
+
+impl Memory {
+    /// Memory of the caller.
+    pub(crate) fn user(address: u64, size: u64) -> Self {
+        Self { address, size, backing: Backing::User { pinned: OnceLock::new() }, residence: Arc::default() }
+    }
+
+    /// Fresh memory of ours.
+    pub(crate) fn home(space: &Arc<AddressSpace>, size: u64) -> Result<Self, VaError> {
+        let address = space.new_home(size)?;
+        let backing = Backing::Home { space: Arc::downgrade(space) };
+        Ok(Self { address, size, backing, residence: Arc::default() })
+    }
+
+    /// Whether it is the caller's own.
+    pub(crate) fn is_user(&self) -> bool {
+        matches!(self.backing, Backing::User { .. })
+    }
+
+    /// What to duplicate to show `[offset, offset + len)` at a second address. Private memory of
+    /// the caller has no second address.
+    pub(crate) fn pieces(&self, offset: u64, len: u64) -> Result<Vec<Piece>, VaError> {
+        match &self.backing {
+            Backing::Home { .. } => Ok(vec![(self.address + offset, len)]),
+            Backing::User { pinned } => pinned
+                .get_or_init(|| Pinned::new(self.address, self.size).ok())
+                .as_ref()
+                .map(|p| p.slice(offset, len))
+                .ok_or(VaError::NoMemory),
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Backing::Home { space } = &self.backing {
+            if let Some(space) = space.upgrade() {
+                space.free_home(self.address);
+            }
+        }
+    }
+}
+
+/// One allocation of a device.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    /// Never reused; owner id in the address space.
+    pub(crate) id: u64,
+    pub(crate) device: Arc<Device>,
+    pub(crate) resource: Option<Arc<Resource>>,
+    pub(crate) memory: Arc<Memory>,
+    /// Residency references through this allocation; guarded by [`Residency`]'s lock.
+    pub(crate) references: AtomicU32,
+    /// Nested locks.
+    pub(crate) locks: Mutex<u32>,
+    pub(crate) priority: AtomicU32,
+    pub(crate) offered: AtomicBool,
+    pub(crate) private_data: Vec<u8>,
+}
+
+/// A group of allocations with one handle.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub(crate) device: Arc<Device>,
+    /// Made or opened as a shared resource.
+    pub(crate) shared: bool,
+    pub(crate) runtime_data: Vec<u8>,
+    pub(crate) private_data: Vec<u8>,
+    pub(crate) state: Mutex<ResourceState>,
+}
+
+/// What changes about a resource.
+#[derive(Debug, Default)]
+pub(crate) struct ResourceState {
+    /// Being destroyed.
+    pub(crate) dead: bool,
+    pub(crate) sealed: bool,
+    pub(crate) allocations: Vec<Handle>,
+    /// What openers get, once sealed.
+    pub(crate) content: Option<Arc<SharedContent>>,
+}
+
+/// What the descriptor of a shared resource stands for; outlives its creator.
+#[derive(Debug)]
+pub(crate) struct SharedContent {
+    pub(crate) runtime_data: Vec<u8>,
+    pub(crate) private_data: Vec<u8>,
+    pub(crate) allocations: Vec<(Arc<Memory>, Vec<u8>)>,
+}
+
+impl SharedContent {
+    /// Size of all allocations' private data.
+    pub(crate) fn total_private(&self) -> u32 {
+        self.allocations.iter().map(|(_, d)| d.len() as u32).sum()
+    }
+}
+
+/// The budget of the process on the adapter, and what is charged against it.
+#[derive(Debug)]
+pub(crate) struct Residency {
+    /// Bytes that may be resident at once.
+    pub(crate) budget: u64,
+    state: Mutex<Charged>,
+}
+
+#[derive(Debug, Default)]
+struct Charged {
+    usage: u64,
+    reservation: u64,
+}
+
+impl Residency {
+    pub(crate) fn new(budget: u64) -> Self {
+        Self { budget, state: Mutex::default() }
+    }
+
+    /// Adds a reference to each allocation: all or none. `Err` when over budget.
+    pub(crate) fn make_resident(&self, list: &[Arc<Allocation>]) -> Result<(), ()> {
+        let mut st = lock(&self.state);
+        // References first, so that an allocation listed twice is charged once.
+        let mut need = 0u64;
+        for a in list {
+            if a.memory.residence.fetch_add(1, Ordering::AcqRel) == 0 {
+                need += a.memory.size;
+            }
+        }
+        if st.usage + need > self.budget {
+            for a in list {
+                a.memory.residence.fetch_sub(1, Ordering::AcqRel);
+            }
+            return Err(());
+        }
+        for a in list {
+            a.references.fetch_add(1, Ordering::AcqRel);
+        }
+        st.usage += need;
+        Ok(())
+    }
+
+    /// Drops a reference from each allocation that has one.
+    pub(crate) fn evict(&self, list: &[Arc<Allocation>]) {
+        let mut st = lock(&self.state);
+        for a in list {
+            if a.references.load(Ordering::Acquire) > 0 {
+                a.references.fetch_sub(1, Ordering::AcqRel);
+                Self::unref(&mut st, &a.memory, 1);
+            }
+        }
+    }
+
+    /// Drops all references of an allocation that goes away.
+    pub(crate) fn forget(&self, a: &Allocation) {
+        let mut st = lock(&self.state);
+        let n = a.references.swap(0, Ordering::AcqRel);
+        Self::unref(&mut st, &a.memory, n);
+    }
+
+    fn unref(st: &mut Charged, memory: &Memory, n: u32) {
+        if n > 0 && memory.residence.fetch_sub(n, Ordering::AcqRel) == n {
+            st.usage -= memory.size;
+        }
+    }
+
+    /// Bytes resident.
+    pub(crate) fn usage(&self) -> u64 {
+        lock(&self.state).usage
+    }
+
+    /// Bytes reserved.
+    pub(crate) fn reservation(&self) -> u64 {
+        lock(&self.state).reservation
+    }
+
+    /// Most bytes that can be reserved.
+    pub(crate) fn reservable(&self) -> u64 {
+        self.budget / 2
+    }
+
+    /// Changes the reservation; `Err` when it is more than there is.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), ()> {
+        if bytes > self.reservable() {
+            return Err(());
+        }
+        lock(&self.state).reservation = bytes;
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Kernel binaries: the form in which a compiled kernel travels from the user half through GPU memory to the engine.
+//!
+//! A prefix (magic, kind, BLAKE3 of the rest) and a payload: machine code with its header, or the kernel itself for the
+//! interpreter. The engine finds loaded kernels by the hash, and loads only what matches it.
+
+use crate::engine::Arena;
+use crate::interpret::Interpreted;
+use crate::kernel_abi::{BufferDesc, DispatchCtx};
+use crate::loader::{self, Loaded};
+use dxg_model::EngineFault;
+use std::sync::atomic::AtomicU32;
+
+/// Bytes before the payload.
+pub const PREFIX_BYTES: usize = 48;
+
+const MAGIC: [u8; 8] = *b"vkdxgKB1";
+
+/// What the payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Kind {
+    /// Machine code, as [`crate::kernel_abi::Header`] and an object file.
+    Native = 1,
+    /// A kernel for the interpreter.
+    Interpreted = 2,
+}
+
+/// Why a binary was not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// Not a binary of this version, or damaged.
+    Malformed(&'static str),
+    /// For a processor with other features.
+    Cpu,
+    /// No memory.
+    Memory,
+}
+
+/// A binary of a payload.
+pub fn pack(kind: Kind, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREFIX_BYTES + payload.len());
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&(kind as u64).to_le_bytes());
+    out.extend_from_slice(&hash(kind as u64, payload));
+    out.extend_from_slice(payload);
+    out
+}
+
+fn hash(kind: u64, payload: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&kind.to_le_bytes());
+    hasher.update(payload);
+    *hasher.finalize().as_bytes()
+}
+
+/// The hash a prefix claims; `None` if it is no prefix.
+pub fn key(prefix: &[u8; PREFIX_BYTES]) -> Option<[u8; 32]> {
+    prefix.strip_prefix(&MAGIC)?.get(8..)?.try_into().ok()
+}
+
+/// The kind and payload of an undamaged binary.
+fn unpack(binary: &[u8]) -> Result<(Kind, &[u8]), LoadError> {
+    let malformed = LoadError::Malformed("not a kernel binary");
+    let (prefix, payload) = binary.split_first_chunk::<PREFIX_BYTES>().ok_or(malformed)?;
+    let key = key(prefix).ok_or(malformed)?;
+    let kind = u64::from_le_bytes(prefix[8..16].try_into().map_err(|_| malformed)?);
+    if hash(kind, payload) != key {
+        return Err(LoadError::Malformed("kernel binary does not match its hash"));
+    }
+    match kind {
+        1 => Ok((Kind::Native, payload)),
+        2 => Ok((Kind::Interpreted, payload)),
+        _ => Err(malformed),
+    }
+}
+
+/// Whether a binary (from a cache) is undamaged and runs on this machine.
+pub fn accepts(binary: &[u8]) -> bool {
+    match unpack(binary) {
+        Ok((Kind::Native, payload)) => crate::kernel_abi::Header::decode(payload).is_some_and(|(h, _)| h.width.supported()),
+        Ok((Kind::Interpreted, payload)) => Interpreted::load(payload).is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// What a dispatch hands to every workgroup.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<'a> {
+    /// Push constants.
+    pub push: &'a [u8; crate::packet::MAX_PUSH],
+    /// Memory of the descriptor sets.
+    pub sets: &'a [u64; crate::packet::MAX_SETS],
+    /// Dynamic buffers.
+    pub dynamic: &'a [BufferDesc],
+    /// First workgroup.
+    pub base: [u32; 3],
+    /// Number of workgroups.
+    pub groups: [u32; 3],
+    /// Not 0: the dispatch has to end.
+    pub cancel: &'a AtomicU32,
+}
+
+/// A kernel ready to run.
+#[derive(Debug)]
+pub enum Executable {
+    /// Machine code.
+    Native(Loaded),
+    /// By the interpreter.
+    Interpreted(Box<Interpreted>),
+}
+
+impl Executable {
+    /// Loads a binary.
+    pub fn load(binary: &[u8]) -> Result<Executable, LoadError> {
+        match unpack(binary)? {
+            (Kind::Native, payload) => match Loaded::load(payload) {
+                Ok(loaded) => Ok(Executable::Native(loaded)),
+                Err(error) => Err(native_error(&error)),
+            },
+            (Kind::Interpreted, payload) => Ok(Executable::Interpreted(Box::new(Interpreted::load(payload)?))),
+        }
+    }
+
+    /// Runs the workgroups `begin..end` (linear, x fastest).
+    pub fn run(&self, bound: &Bound<'_>, begin: u64, end: u64, arena: &mut Arena) -> Result<(), EngineFault> {
+        match self {
+            Executable::Native(loaded) => {
+                let bytes = loaded.arena_bytes();
+                let Some(scratch) = arena.reserve(bytes) else {
+                    return Err(EngineFault::Internal(format!("no memory for {bytes} bytes of kernel scratch")));
+                };
+                let ctx = DispatchCtx {
+                    push: bound.push.as_ptr(),
+                    sets: bound.sets.as_ptr(),
+                    dynamic: bound.dynamic.as_ptr(),
+                    helpers: &crate::engine::HELPERS,
+                    user: std::ptr::null(),
+                    base_group: bound.base,
+                    group_count: bound.groups,
+                    cancel: bound.cancel.as_ptr().cast_const(),
+                };
+                // SAFETY: the context's pointers are those of `bound` and live across the call; the arena has the size the
+                // kernel asks for; descriptors describe what the application bound, as Vulkan's valid usage demands.
+                unsafe { loaded.entry()(&ctx, begin, end, scratch) };
+                Ok(())
+            }
+            Executable::Interpreted(kernel) => kernel.run(bound, begin, end),
+        }
+    }
+}
+
+fn native_error(error: &loader::LoadError) -> LoadError {
+    match error {
+        loader::LoadError::Unsupported(_) => LoadError::Cpu,
+        loader::LoadError::Memory(_) => LoadError::Memory,
+        _ => LoadError::Malformed("kernel object file refused"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_found() {
+        let good = pack(Kind::Interpreted, b"payload");
+        assert_eq!(unpack(&good), Ok((Kind::Interpreted, &b"payload"[..])));
+        for i in 0..good.len() {
+            let mut bad = good.clone();
+            bad[i] ^= 1;
+            assert!(unpack(&bad).is_err(), "byte {i}");
+        }
+        assert!(unpack(&good[..PREFIX_BYTES - 1]).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! Floating-point operations. IEEE, to nearest even, denormals kept. What needs approximations is lowered before the code generator.
+
+use super::alu::Shape;
+use super::gen::{Gen, Result};
+use super::llvm::{Fcmp, Icmp, Val};
+use super::unsupported;
+use compiler::sir::{AluFlags, AluOp, Type};
+
+impl Gen<'_> {
+    pub fn float(&mut self, op: AluOp, s: Shape, v: &[Val], flags: AluFlags) -> Result<Val> {
+        if s.arg == Type::F16 {
+            return self.half_op(op, s, v, flags);
+        }
+        let m = self.m;
+        let t = self.ty(s.arg, s.n);
+        let call = |name: &str, args: &[Val]| m.intrinsic(name, &[t], args);
+        let contract = |x: Val| {
+            if self.opts.contract && !flags.no_contract {
+                m.allow_contract(x);
+            }
+            x
+        };
+        let one = if s.arg == Type::F32 { u64::from(1f32.to_bits()) } else { 1f64.to_bits() };
+        let k = |bits: u64| self.konst(s.arg, s.n, bits);
+        let sign = 1u64 << (s.arg.bits() - 1);
+        Ok(match op {
+            AluOp::FAdd => contract(m.fadd(v[0], v[1])),
+            AluOp::FSub => contract(m.fsub(v[0], v[1])),
+            AluOp::FMul => contract(m.fmul(v[0], v[1])),
+            AluOp::FDiv => m.fdiv(v[0], v[1]),
+            AluOp::FNeg | AluOp::FAbs => {
+                // On the bits: signs of NaNs count, too.
+                let int = if s.arg == Type::F32 { Type::I32 } else { Type::I64 };
+                let bits = m.bitcast(v[0], self.ty(int, s.n));
+                let bits = if op == AluOp::FNeg {
+                    m.xor(bits, self.konst(int, s.n, sign))
+                } else {
+                    m.and(bits, self.konst(int, s.n, sign - 1))
+                };
+                m.bitcast(bits, t)
+            }
+            AluOp::FSign => {
+                let zero = k(0);
+                let positive = m.select(m.fcmp(Fcmp::Ogt, v[0], zero), k(one), zero);
+                let signed = m.select(m.fcmp(Fcmp::Olt, v[0], zero), k(one | sign), positive);
+                m.select(m.fcmp(Fcmp::Oeq, v[0], zero), v[0], signed)
+            }
+            AluOp::Fma => call("llvm.fma", v),
+            AluOp::FMin => self.min_max(Fcmp::Olt, v[0], v[1]),
+            AluOp::FMax => self.min_max(Fcmp::Ogt, v[0], v[1]),
+            AluOp::FFloor => call("llvm.floor", v),
+            AluOp::FCeil => call("llvm.ceil", v),
+            AluOp::FTrunc => call("llvm.trunc", v),
+            AluOp::FRoundEven => call("llvm.roundeven", v),
+            AluOp::FSqrt => call("llvm.sqrt", v),
+            AluOp::FEq => m.fcmp(Fcmp::Oeq, v[0], v[1]),
+            AluOp::FNe => m.fcmp(Fcmp::Une, v[0], v[1]),
+            AluOp::FLt => m.fcmp(Fcmp::Olt, v[0], v[1]),
+            AluOp::FLe => m.fcmp(Fcmp::Ole, v[0], v[1]),
+            AluOp::FIsNan => m.fcmp(Fcmp::Uno, v[0], v[0]),
+            AluOp::FIsInf => {
+                let infinity = if s.arg == Type::F32 { 0x7f80_0000 } else { 0x7ff0 << 48 };
+                m.fcmp(Fcmp::Oeq, call("llvm.fabs", v), k(infinity))
+            }
+            AluOp::FQuantize16 if s.arg == Type::F32 => {
+                let i16t = |bits| self.konst(Type::I16, s.n, bits);
+                let half = self.to_half(v[0], s.n);
+                let denormal = m.icmp(Icmp::Eq, m.and(half, i16t(0x7c00)), i16t(0));
+                let half = m.select(denormal, m.and(half, i16t(0x8000)), half);
+                self.from_half(half, s.n)
+            }
+            _ => return unsupported(format!("{} must be lowered first", op.name())),
+        })
+    }
+
+    /// The lesser (or greater) operand; the other one if one is NaN.
+    fn min_max(&self, p: Fcmp, a: Val, b: Val) -> Val {
+        let m = self.m;
+        let r = m.select(m.fcmp(p, a, b), a, b);
+        m.select(m.fcmp(Fcmp::Uno, b, b), a, r)
+    }
+
+    /// Binary16 operations through binary32: its 24 bits make the second rounding of one operation harmless.
+    fn half_op(&mut self, op: AluOp, s: Shape, v: &[Val], flags: AluFlags) -> Result<Val> {
+        let m = self.m;
+        let i16t = |bits| self.konst(Type::I16, s.n, bits);
+        match op {
+            AluOp::FNeg => return Ok(m.xor(v[0], i16t(0x8000))),
+            AluOp::FAbs => return Ok(m.and(v[0], i16t(0x7fff))),
+            _ => {}
+        }
+        let wide: Vec<Val> = v.iter().map(|x| self.from_half(*x, s.n)).collect();
+        if op == AluOp::Fma {
+            return Ok(self.half_fma(s.n, wide[0], wide[1], wide[2]));
+        }
+        let to = |t| if t == Type::F16 { Type::F32 } else { t };
+        let shape = Shape { arg: Type::F32, result: to(s.result), n: s.n };
+        // Fusing would skip the rounding in between.
+        let _ = flags;
+        let r = self.float(op, shape, &wide, AluFlags { no_contract: true })?;
+        Ok(if s.result == Type::F16 { self.to_half(r, s.n) } else { r })
+    }
+
+    /// a·b + c rounded once: the product is exact in binary32; the sum is rounded to odd, so that the last rounding decides.
+    fn half_fma(&self, n: u32, a: Val, b: Val, c: Val) -> Val {
+        let m = self.m;
+        let (f32t, i32t) = (self.ty(Type::F32, n), self.ty(Type::I32, n));
+        let k = |x: u64| self.konst(Type::I32, n, x);
+        let p = m.fmul(a, b);
+        let sum = m.fadd(p, c);
+        // The error of the sum (two-sum).
+        let cc = m.fsub(sum, p);
+        let error = m.fadd(m.fsub(p, m.fsub(sum, cc)), m.fsub(c, cc));
+        let zero = self.konst(Type::F32, n, 0);
+        let bits = m.bitcast(sum, i32t);
+        let even = m.icmp(Icmp::Eq, m.and(bits, k(1)), k(0));
+        // Infinite and NaN sums have errors that are NaN and stay as they are.
+        let inexact = m.or(m.fcmp(Fcmp::Olt, error, zero), m.fcmp(Fcmp::Ogt, error, zero));
+        let error_bits = m.bitcast(error, i32t);
+        let away = m.icmp(Icmp::Sgt, m.xor(bits, error_bits), k(u64::from(u32::MAX)));
+        let odd = m.select(away, m.add(bits, k(1)), m.sub(bits, k(1)));
+        let bits = m.select(m.and(even, inexact), odd, bits);
+        self.to_half(m.bitcast(bits, f32t), n)
+    }
+}

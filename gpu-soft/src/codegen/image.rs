@@ -1,0 +1,244 @@
+//! Image operations: calls to helper functions of the engine, one per subgroup operation.
+
+use super::gen::{Gen, Mask, Rep, Result};
+use super::llvm::Val;
+use super::unsupported;
+use crate::kernel_abi::{
+    atomic_op_code, binding_kind_code, image_dim_code, DispatchCtx, Helpers, ImageOp, TexelClass,
+};
+use compiler::sir::{BindingKind, ImageCoords, ImageRef, Inst, Op, Resource, SampleMode, Type, Value};
+use std::mem::offset_of;
+
+/// Operand rows of 32-bit lanes.
+type Rows = Vec<Value>;
+
+impl Gen<'_> {
+    pub fn image(&mut self, inst: &Inst, mask: Mask) -> Result<()> {
+        let results = &inst.results;
+        let class_of = |g: &Self, v: Value| match g.k.ty(v) {
+            Type::F32 => Ok(TexelClass::F32),
+            Type::I32 => Ok(TexelClass::I32),
+            Type::I64 => Ok(TexelClass::I64),
+            other => unsupported(format!("texels of type {other}")),
+        };
+        match &inst.op {
+            Op::ImageLoad { image, coords, sparse } => {
+                let (mut op, rows) = self.texel_op(image, coords, class_of(self, results[0])?);
+                op.sparse = u32::from(*sparse);
+                op.rows = (results.len() - usize::from(*sparse)) as u32;
+                self.call_image(offset_of!(Helpers, image_load), op, &image.res, None, &rows, &[], results, mask)
+            }
+            Op::ImageStore { image, coords, texel } => {
+                let (mut op, rows) = self.texel_op(image, coords, class_of(self, texel[0])?);
+                op.rows = texel.len() as u32;
+                self.call_image(offset_of!(Helpers, image_store), op, &image.res, None, &rows, texel, &[], mask)
+            }
+            Op::ImageAtomic { image, coords, op: atomic, value } => {
+                let (mut op, rows) = self.texel_op(image, coords, class_of(self, *value)?);
+                op.rows = 1;
+                op.atomic = atomic_op_code(*atomic);
+                let at = offset_of!(Helpers, image_atomic);
+                self.call_image(at, op, &image.res, None, &rows, &[*value], results, mask)
+            }
+            Op::ImageCas { image, coords, expected, desired } => {
+                let (mut op, rows) = self.texel_op(image, coords, class_of(self, *expected)?);
+                op.rows = 1;
+                let at = offset_of!(Helpers, image_cas);
+                self.call_image(at, op, &image.res, None, &rows, &[*expected, *desired], results, mask)
+            }
+            Op::ImageSize { image, lod } => {
+                let mut op = self.image_op(image, TexelClass::I32);
+                op.rows = results.len() as u32;
+                op.has_lod = u32::from(lod.is_some());
+                let rows: Rows = lod.iter().copied().collect();
+                self.call_image(offset_of!(Helpers, image_size), op, &image.res, None, &rows, &[], results, mask)
+            }
+            Op::ImageLevels { image } => {
+                let mut op = self.image_op(image, TexelClass::I32);
+                op.rows = 1;
+                self.call_image(offset_of!(Helpers, image_levels), op, &image.res, None, &[], &[], results, mask)
+            }
+            Op::ImageSamples { image } => {
+                let mut op = self.image_op(image, TexelClass::I32);
+                op.rows = 1;
+                self.call_image(offset_of!(Helpers, image_samples), op, &image.res, None, &[], &[], results, mask)
+            }
+            Op::Sample { image, sampler, operands, sparse } => {
+                let o = &**operands;
+                let mut op = self.image_op(image, class_of(self, results[0])?);
+                op.coords = o.coords.len() as u32;
+                op.has_lod = u32::from(o.lod.is_some());
+                op.grads = o.grad.len() as u32;
+                op.offsets = o.offsets.len() as u32;
+                op.has_dref = u32::from(o.dref.is_some());
+                op.has_min_lod = u32::from(o.min_lod.is_some());
+                op.gather = u32::from(o.mode == SampleMode::Gather);
+                op.component = u32::from(o.component);
+                op.sparse = u32::from(*sparse);
+                op.rows = (results.len() - usize::from(*sparse)) as u32;
+                let mut rows: Rows = o.coords.to_vec();
+                rows.extend(o.lod);
+                rows.extend(o.grad.iter().copied());
+                rows.extend(o.offsets.iter().copied());
+                rows.extend(o.dref);
+                rows.extend(o.min_lod);
+                let sampler = Some(*sampler);
+                self.call_image(offset_of!(Helpers, sample), op, &image.res, sampler, &rows, &[], results, mask)
+            }
+            _ => unsupported("not an image operation"),
+        }
+    }
+
+    fn image_op(&self, image: &ImageRef, class: TexelClass) -> ImageOp {
+        ImageOp {
+            dim: image_dim_code(image.dim),
+            arrayed: u32::from(image.arrayed),
+            ms: u32::from(image.ms),
+            kind: binding_kind_code(self.binding_kind(&image.res)),
+            class: class as u32,
+            ..ImageOp::default()
+        }
+    }
+
+    fn texel_op(&self, image: &ImageRef, coords: &ImageCoords, class: TexelClass) -> (ImageOp, Rows) {
+        let mut op = self.image_op(image, class);
+        op.coords = coords.xyz.len() as u32;
+        op.has_lod = u32::from(coords.lod.is_some());
+        op.has_sample = u32::from(coords.sample.is_some());
+        let mut rows: Rows = coords.xyz.to_vec();
+        rows.extend(coords.lod);
+        rows.extend(coords.sample);
+        (op, rows)
+    }
+
+    /// The constant structure that describes the instruction.
+    fn op_constant(&self, op: &ImageOp) -> Val {
+        let words = [
+            op.dim,
+            op.arrayed,
+            op.ms,
+            op.kind,
+            op.class,
+            op.coords,
+            op.has_lod,
+            op.has_sample,
+            op.grads,
+            op.offsets,
+            op.has_dref,
+            op.has_min_lod,
+            op.gather,
+            op.component,
+            op.atomic,
+            op.rows,
+            op.sparse,
+        ];
+        const { assert!(size_of::<ImageOp>() == 17 * 4) };
+        let words: Vec<Val> = words.iter().map(|w| self.i32c(*w)).collect();
+        self.m.constant_global(self.m.const_array(self.m.int(32), &words), 4)
+    }
+
+    /// Calls the helper at that offset of the table. `sampler` is `Some(None)` for combined image samplers.
+    #[allow(clippy::too_many_arguments)]
+    fn call_image(
+        &mut self,
+        helper: usize,
+        op: ImageOp,
+        res: &Resource,
+        sampler: Option<Option<Resource>>,
+        operands: &[Value],
+        inputs: &[Value],
+        results: &[Value],
+        mask: Mask,
+    ) -> Result<()> {
+        let m = self.m;
+        let (i32t, i64t) = (m.int(32), m.int(64));
+        let lanes = u64::from(self.lanes);
+        let wide = op.class == TexelClass::I64 as u32;
+        let element = if wide { 8u64 } else { 4 };
+
+        let store_row = |array: Val, row: u64, bytes: u64, v: Val| {
+            let p = m.byte_ptr(array, m.iconst(i64t, row * lanes * bytes));
+            m.store(v, p, (lanes * bytes).min(16) as u32);
+        };
+        let descriptors = self.descriptors(res, 0)?;
+        let samplers = match sampler {
+            None => None,
+            Some(Some(s)) => Some(self.descriptors(&s, 0)?),
+            Some(None) => {
+                let part = match self.binding_kind(res) {
+                    BindingKind::CombinedImageSampler => self.slot(res)?.sampler_offset,
+                    _ => 0,
+                };
+                Some(self.descriptors(res, part)?)
+            }
+        };
+        let mut rows = Vec::new();
+        for &v in operands {
+            let v = self.vector(v)?;
+            let t = m.vector(i32t, self.lanes);
+            rows.push(if m.type_of(v) == t { v } else { m.bitcast(v, t) });
+        }
+        let mut values = Vec::new();
+        for &v in inputs {
+            values.push(self.vector(v)?);
+        }
+        let desc_array = self.scratch(10, m.array(i64t, lanes));
+        store_row(desc_array, 0, 8, descriptors);
+        let sampler_array = match samplers {
+            Some(s) => {
+                let array = self.scratch(11, m.array(i64t, lanes));
+                store_row(array, 0, 8, s);
+                array
+            }
+            None => m.zero(m.ptr()),
+        };
+        // The longest operation has 4 coordinates, 6 gradients, 8 offsets and 3 more.
+        let operand_array = self.scratch(12, m.array(i32t, 24 * lanes));
+        for (i, v) in rows.into_iter().take(24).enumerate() {
+            store_row(operand_array, i as u64, 4, v);
+        }
+        let data_array = self.scratch(13, m.array(i64t, 5 * lanes));
+        for (i, v) in values.into_iter().take(5).enumerate() {
+            store_row(data_array, i as u64, element, v);
+        }
+        let table_field = m.byte_ptr(self.ctx, self.i64c(offset_of!(DispatchCtx, helpers) as u64));
+        let table = m.load(m.ptr(), table_field, 8);
+        let function = m.load(m.ptr(), m.byte_ptr(table, self.i64c(helper as u64)), 8);
+        let p = m.ptr();
+        let ty = m.function_type(m.void(), &[p, p, p, p, p, p, i32t, i32t]);
+        let bits = self.bits(self.mask_val(mask));
+        let args = [
+            self.ctx,
+            self.op_constant(&op),
+            desc_array,
+            sampler_array,
+            operand_array,
+            data_array,
+            bits,
+            self.i32c(self.lanes),
+        ];
+        m.call(ty, function, &args);
+        for (i, &r) in results.iter().enumerate() {
+            let rty = self.k.ty(r);
+            // The residency row stands behind the others in containers of the same size.
+            let container = m.int(element as u32 * 8);
+            let p = m.byte_ptr(data_array, self.i64c(i as u64 * lanes * element));
+            let raw = m.load(m.vector(container, self.lanes), p, (lanes * element).min(16) as u32);
+            let t = self.ty(rty, self.lanes);
+            let v = if m.type_of(raw) == t {
+                raw
+            } else if wide && rty == Type::I32 {
+                m.trunc(raw, t)
+            } else {
+                m.bitcast(raw, t)
+            };
+            let rep = if self.uniform_form(r) {
+                Rep::Uni(m.extract(v, self.first_lane(mask)))
+            } else {
+                Rep::Vec(v, None)
+            };
+            self.set(r, rep)?;
+        }
+        Ok(())
+    }
+}

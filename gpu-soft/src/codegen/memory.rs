@@ -1,0 +1,761 @@
+//! Loads and stores on buffers, global memory, workgroup memory and push constants; dispatch of all operations without
+//! nested regions.
+//!
+//! An access is uniform (one address), strided (address of lane 0 and a constant step) or by lane. Strided ones are checked
+//! against the bounds as a whole and done with vector moves; if that fails, and for those by lane, each lane is checked
+//! on its own: loads out of range give 0, stores there are dropped.
+
+use super::gen::{Gen, Mask, Rep, Result};
+use super::llvm::{Icmp, Order, Ty, Val};
+use super::unsupported;
+use crate::kernel_abi::{DispatchCtx, PUSH_BYTES};
+use compiler::analysis::Level;
+use compiler::sir::{Access, Addr, Builtin, Inst, MemoryScope, Op, Type, Value};
+use std::mem::offset_of;
+
+/// A piece of memory that all lanes refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// Its start; offsets are addresses if there is none.
+    pub base: Option<Val>,
+    /// Its size as an i64, if accesses are checked against it.
+    pub size: Option<Val>,
+    /// The size if it is known now.
+    pub known: Option<u64>,
+}
+
+/// Where an access goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// One offset (i64) for all lanes.
+    Uniform(Piece, Val),
+    /// Offset of lane 0 and step; perhaps only if a condition holds. The value that has the lanes.
+    Strided { piece: Piece, first: Val, stride: i64, guard: Option<Val> },
+    /// Offsets (i64) by lane.
+    Lanes(Piece, Val),
+    /// Addresses, sizes and offsets by lane.
+    Buffers { addr: Val, size: Option<Val>, off: Val },
+}
+
+impl Gen<'_> {
+    // ---- everything without nested regions ----
+
+    pub fn simple(&mut self, inst: &Inst, mask: Mask) -> Result<()> {
+        let result = inst.results.first().copied();
+        match (&inst.op, result) {
+            (Op::Const(bits), Some(r)) => {
+                let ty = self.k.ty(r);
+                let rep = match ty {
+                    Type::Buf => Rep::BufUni(self.i64c(0), self.i64c(0)),
+                    _ => Rep::Uni(self.konst(ty, 0, *bits)),
+                };
+                self.set(r, rep)
+            }
+            (Op::Alu { op, args, flags }, Some(r)) => self.alu(*op, r, args, *flags),
+            (Op::Builtin(b), Some(r)) => {
+                let rep = self.builtin(*b);
+                self.set(r, rep)
+            }
+            (Op::Buffer(res), Some(r)) => self.buffer(r, res),
+            (Op::BufferSize(b), Some(r)) => {
+                let rep = match self.rep(*b)? {
+                    Rep::BufUni(_, s) => Rep::Uni(s),
+                    Rep::BufVec(_, s) => Rep::Vec(s, None),
+                    Rep::Uni(_) | Rep::Vec(..) => return unsupported("size of something that is no buffer"),
+                };
+                self.set(r, rep)
+            }
+            (Op::Load { addr: Addr::Slot { slot, off, imm }, access }, Some(_)) => {
+                self.private_load(&inst.results, *slot, *off, *imm, access, mask)
+            }
+            (Op::Load { addr, access }, Some(_)) => self.load(&inst.results, addr, access, mask),
+            (Op::Store { addr: Addr::Slot { slot, off, imm }, values, access }, _) => {
+                self.private_store(values, *slot, *off, *imm, access, mask)
+            }
+            (Op::Store { addr, values, access }, _) => self.store(values, addr, access, mask),
+            (Op::AtomicRmw { op, addr, value, .. }, Some(r)) => self.atomic_rmw(r, *op, addr, *value, mask),
+            (Op::AtomicCas { addr, expected, desired, .. }, Some(r)) => {
+                self.atomic_cas(r, addr, *expected, *desired, mask)
+            }
+            (Op::Subgroup { op, args }, Some(r)) => self.subgroup_op(r, *op, args, mask),
+            (Op::ControlBarrier { memory, .. } | Op::MemoryBarrier { memory }, _) => {
+                self.fence(*memory);
+                Ok(())
+            }
+            (Op::ReadClock { .. }, Some(r)) => {
+                let clock = self.m.intrinsic("llvm.readcyclecounter", &[], &[]);
+                let rep = if self.uniform_form(r) { Rep::Uni(clock) } else { Rep::Vec(self.splat(clock), None) };
+                self.set(r, rep)
+            }
+            (
+                Op::ImageLoad { .. }
+                | Op::ImageStore { .. }
+                | Op::ImageAtomic { .. }
+                | Op::ImageCas { .. }
+                | Op::ImageSize { .. }
+                | Op::ImageLevels { .. }
+                | Op::ImageSamples { .. }
+                | Op::Sample { .. },
+                _,
+            ) => self.image(inst, mask),
+            _ => unsupported("malformed operation"),
+        }
+    }
+
+    /// One workgroup runs on one thread: only wider scopes need more than an order for the compiler.
+    fn fence(&self, scope: MemoryScope) {
+        let local = match scope {
+            MemoryScope::Invocation | MemoryScope::Subgroup | MemoryScope::Workgroup => true,
+            MemoryScope::QueueFamily | MemoryScope::Device => false,
+        };
+        self.m.fence(Order::AcqRel, local);
+    }
+
+    // ---- builtins ----
+
+    fn builtin(&mut self, b: Builtin) -> Rep {
+        let m = self.m;
+        let i32c = |v| self.i32c(v);
+        let at = |c: u8| usize::from(c) % 3;
+        match b {
+            Builtin::WorkgroupId(c) => Rep::Uni(self.group[at(c)]),
+            Builtin::NumWorkgroups(c) => Rep::Uni(self.count[at(c)]),
+            Builtin::LocalId(c) => self.local_id(at(c)),
+            Builtin::GlobalId(c) => {
+                let c = at(c);
+                let base = m.mul(self.group[c], i32c(self.k.local_size[c]));
+                match self.local_id(c) {
+                    Rep::Uni(v) => Rep::Uni(m.add(base, v)),
+                    Rep::Vec(_, Some(claim)) => {
+                        let claim = super::affine::Claim { base: m.add(base, claim.base), ..claim };
+                        self.affine(Type::I32, claim)
+                    }
+                    Rep::Vec(v, None) => Rep::Vec(m.add(self.splat(base), v), None),
+                    other => other,
+                }
+            }
+            Builtin::LocalIndex if self.k.invocations() == 1 => Rep::Uni(i32c(0)),
+            Builtin::LocalIndex => self.step(self.first_index()),
+            Builtin::SubgroupId => Rep::Uni(self.subgroup.unwrap_or(i32c(0))),
+            Builtin::NumSubgroups => Rep::Uni(i32c(self.subgroups)),
+            Builtin::SubgroupSize => Rep::Uni(i32c(self.lanes)),
+            Builtin::SubgroupLocalId => self.step(i32c(0)),
+        }
+    }
+
+    fn step(&self, base: Val) -> Rep {
+        self.affine(Type::I32, super::affine::Claim { base, stride: 1, guard: None })
+    }
+
+    /// Local index of lane 0.
+    fn first_index(&self) -> Val {
+        match self.subgroup {
+            Some(s) if self.subgroups > 1 => self.m.mul(s, self.i32c(self.lanes)),
+            _ => self.i32c(0),
+        }
+    }
+
+    fn local_id(&self, c: usize) -> Rep {
+        let m = self.m;
+        let size = self.k.local_size;
+        if size[c] == 1 {
+            return Rep::Uni(self.i32c(0));
+        }
+        let first = self.first_index();
+        let k = |v: u32| self.i32c(v);
+        if size[0] % self.lanes == 0 {
+            // Lanes of a subgroup lie in one row.
+            return match c {
+                0 if size[0] == self.lanes => self.step(k(0)),
+                0 => self.step(m.urem(first, k(size[0]))),
+                1 => Rep::Uni(m.urem(m.udiv(first, k(size[0])), k(size[1]))),
+                _ => Rep::Uni(m.udiv(first, k(size[0].saturating_mul(size[1])))),
+            };
+        }
+        if size[1] == 1 && size[2] == 1 {
+            return self.step(first);
+        }
+        let index = m.add(self.splat(first), self.iota(Type::I32, 1));
+        let s = |v: u32| self.splat(k(v));
+        let v = match c {
+            0 => m.urem(index, s(size[0])),
+            1 => m.urem(m.udiv(index, s(size[0])), s(size[1])),
+            _ => m.udiv(index, s(size[0].saturating_mul(size[1]))),
+        };
+        Rep::Vec(v, None)
+    }
+
+    // ---- addresses ----
+
+    /// Where an access goes. Private memory is not among the places.
+    pub fn place(&mut self, addr: &Addr) -> Result<Place> {
+        let m = self.m;
+        match addr {
+            Addr::Buffer { buf, off, imm } => {
+                let unchecked = self.unchecked.contains(buf);
+                match self.rep(*buf)? {
+                    Rep::BufUni(base, size) => {
+                        let piece = Piece {
+                            base: Some(m.inttoptr(base, m.ptr())),
+                            size: (!unchecked).then_some(size),
+                            known: None,
+                        };
+                        self.offsets(piece, *off, *imm as u64, Type::I64)
+                    }
+                    Rep::BufVec(addr, size) => {
+                        let off = match off {
+                            Some(o) => self.vector(*o)?,
+                            None => self.splat(self.i64c(0)),
+                        };
+                        let off = m.add(off, self.splat(self.i64c(*imm as u64)));
+                        Ok(Place::Buffers { addr, size: (!unchecked).then_some(size), off })
+                    }
+                    Rep::Uni(_) | Rep::Vec(..) => unsupported("access through something that is no buffer"),
+                }
+            }
+            Addr::Global { addr, imm } => {
+                let piece = Piece { base: None, size: None, known: None };
+                self.offsets(piece, Some(*addr), *imm as u64, Type::I64)
+            }
+            Addr::Shared { off, imm } => {
+                let size = u64::from(self.k.shared_size);
+                let base = m.byte_ptr(self.arena, self.i64c(self.shared_at));
+                let piece = Piece { base: Some(base), size: Some(self.i64c(size)), known: Some(size) };
+                self.offsets(piece, *off, u64::from(*imm), Type::I32)
+            }
+            Addr::Push { off, imm } => {
+                let base = match self.push {
+                    Some(p) => p,
+                    None => {
+                        let p = self.in_setup(|g| {
+                            let field = g.m.byte_ptr(g.ctx, g.i64c(offset_of!(DispatchCtx, push) as u64));
+                            g.m.load(g.m.ptr(), field, 8)
+                        });
+                        self.push = Some(p);
+                        p
+                    }
+                };
+                let size = u64::from(PUSH_BYTES);
+                let piece = Piece { base: Some(base), size: Some(self.i64c(size)), known: Some(size) };
+                self.offsets(piece, *off, u64::from(*imm), Type::I32)
+            }
+            Addr::Slot { .. } => unsupported("this kind of access to private memory"),
+        }
+    }
+
+    /// Offsets are added in the width of their type, then extended with zeros.
+    fn offsets(&mut self, piece: Piece, off: Option<Value>, imm: u64, ty: Type) -> Result<Place> {
+        let m = self.m;
+        let t = self.scalar_ty(ty);
+        let extend = |v: Val| if ty == Type::I32 { m.zext(v, m.int(64)) } else { v };
+        let imm_scalar = m.iconst(t, imm & ty.mask());
+        let Some(off) = off else { return Ok(Place::Uniform(piece, extend(imm_scalar))) };
+        Ok(match self.rep(off)? {
+            Rep::Uni(v) => Place::Uniform(piece, extend(m.add(v, imm_scalar))),
+            Rep::Vec(_, Some(c)) if c.stride > 0 => Place::Strided {
+                piece,
+                first: extend(m.add(c.base, imm_scalar)),
+                stride: c.stride,
+                guard: c.guard,
+            },
+            _ => Place::Lanes(piece, self.lane_offsets(off, imm, ty)?),
+        })
+    }
+
+    fn lane_offsets(&mut self, off: Value, imm: u64, ty: Type) -> Result<Val> {
+        let m = self.m;
+        let v = self.vector(off)?;
+        let v = m.add(v, self.konst(ty, self.lanes, imm & ty.mask()));
+        Ok(if ty == Type::I32 { m.zext(v, m.vector(m.int(64), self.lanes)) } else { v })
+    }
+
+    /// Offsets by lane of a strided place; to be emitted where they are needed.
+    fn lanes_of_place(&mut self, addr: &Addr) -> Result<Val> {
+        match addr {
+            Addr::Buffer { off: Some(o), imm, .. } => self.lane_offsets(*o, *imm as u64, Type::I64),
+            Addr::Global { addr, imm } => self.lane_offsets(*addr, *imm as u64, Type::I64),
+            Addr::Shared { off: Some(o), imm } | Addr::Push { off: Some(o), imm } => {
+                self.lane_offsets(*o, u64::from(*imm), Type::I32)
+            }
+            _ => unsupported("offsets of a uniform access"),
+        }
+    }
+
+    /// Offsets from here on are out of range for an access of that many bytes.
+    fn limit(&self, size: Val, bytes: u64) -> Val {
+        let m = self.m;
+        let t = m.type_of(size);
+        let less = m.iconst(m.int(64), bytes - 1);
+        let less = if t == m.int(64) { less } else { self.splat(less) };
+        m.intrinsic("llvm.usub.sat", &[t], &[size, less])
+    }
+
+    fn ptr(&self, piece: &Piece, off: Val) -> Val {
+        match piece.base {
+            Some(b) => self.m.byte_ptr(b, off),
+            None => self.m.inttoptr(off, self.m.ptr()),
+        }
+    }
+
+    fn ptrs(&self, piece: &Piece, off: Val) -> Val {
+        match piece.base {
+            Some(b) => self.m.byte_ptr(b, off),
+            None => self.m.inttoptr(off, self.m.vector(self.m.ptr(), self.lanes)),
+        }
+    }
+
+    // ---- vector accesses ----
+
+    pub fn gather(&self, ty: Ty, ptrs: Val, align: u32, mask: Val) -> Val {
+        let m = self.m;
+        let t = m.type_of(ptrs);
+        m.intrinsic("llvm.masked.gather", &[ty, t], &[ptrs, self.i32c(align), mask, m.zero(ty)])
+    }
+
+    pub fn scatter(&self, v: Val, ptrs: Val, align: u32, mask: Val) {
+        let m = self.m;
+        m.intrinsic("llvm.masked.scatter", &[m.type_of(v), m.type_of(ptrs)], &[v, ptrs, self.i32c(align), mask]);
+    }
+
+    fn masked_load(&self, ty: Ty, ptr: Val, align: u32, mask: Val) -> Val {
+        let m = self.m;
+        m.intrinsic("llvm.masked.load", &[ty, m.ptr()], &[ptr, self.i32c(align), mask, m.zero(ty)])
+    }
+
+    fn masked_store(&self, v: Val, ptr: Val, align: u32, mask: Val) {
+        let m = self.m;
+        m.intrinsic("llvm.masked.store", &[m.type_of(v), m.ptr()], &[v, ptr, self.i32c(align), mask]);
+    }
+
+    /// Every `step`-th lane of a wide vector from `at` on.
+    fn pick(&self, wide: Val, at: u32, step: u32) -> Val {
+        let indices: Vec<i32> = (0..self.lanes).map(|l| (l * step + at) as i32).collect();
+        self.m.shuffle(wide, self.m.poison(self.m.type_of(wide)), &indices)
+    }
+
+    /// Vectors interleaved: lane 0 of each, lane 1 of each, …; elements beyond the given vectors are unspecified.
+    fn interleave(&self, parts: &[Val], step: u32) -> Val {
+        let m = self.m;
+        let s = self.lanes as usize;
+        if parts.len() == 1 && step == 1 {
+            return parts[0];
+        }
+        // Join the parts one behind the other, then pick.
+        let mut joined = parts[0];
+        let mut len = s;
+        for &p in &parts[1..] {
+            let poison = m.poison(m.type_of(p));
+            // Both operands of a shuffle have the same length: widen the part first.
+            let wide = if len > s {
+                let w: Vec<i32> = (0..len).map(|i| if i < s { i as i32 } else { -1 }).collect();
+                m.shuffle(p, poison, &w)
+            } else {
+                p
+            };
+            let both: Vec<i32> = (0..len + s).map(|i| i as i32).collect();
+            joined = m.shuffle(joined, wide, &both);
+            len += s;
+        }
+        let indices: Vec<i32> = (0..s * step as usize)
+            .map(|i| {
+                let (lane, part) = (i / step as usize, i % step as usize);
+                if part < parts.len() {
+                    (part * s + lane) as i32
+                } else {
+                    -1
+                }
+            })
+            .collect();
+        m.shuffle(joined, m.poison(m.type_of(joined)), &indices)
+    }
+
+    fn align(access: &Access, bytes: u32) -> u32 {
+        access.align.clamp(1, bytes.max(1))
+    }
+
+    // ---- load ----
+
+    fn load(&mut self, results: &[Value], addr: &Addr, access: &Access, mask: Mask) -> Result<()> {
+        let ty = self.k.ty(results[0]);
+        let place = self.place(addr)?;
+        let single = access.atomic || access.volatile;
+        let loaded = match place {
+            Place::Uniform(piece, off) => {
+                self.stats.uniform += 1;
+                let mut out = Vec::new();
+                for (i, &r) in results.iter().enumerate() {
+                    let v = self.uniform_load(&piece, off, i, ty, access);
+                    out.push(if self.uniform_form(r) { Rep::Uni(v) } else { Rep::Vec(self.splat(v), None) });
+                }
+                out
+            }
+            Place::Strided { piece, first, stride, guard } => {
+                let bytes = i64::from(ty.bytes());
+                let n = results.len() as i64;
+                let step = stride / bytes.max(1);
+                let fits = stride % bytes == 0 && step >= n && (step <= 4 || step == n) && n <= 4;
+                // Memory that is not checked may be read for active lanes only.
+                let whole = mask == Mask::Full || piece.base.is_some();
+                if fits && (step == 1 || (whole && !single)) {
+                    let vals =
+                        self.strided_load(results.len(), addr, &piece, first, step as u32, guard, ty, access, mask)?;
+                    vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
+                } else {
+                    let off = self.lanes_of_place(addr)?;
+                    self.lane_load(results.len(), Place::Lanes(piece, off), ty, access, mask)?
+                }
+            }
+            Place::Lanes(..) | Place::Buffers { .. } => self.lane_load(results.len(), place, ty, access, mask)?,
+        };
+        for (&r, rep) in results.iter().zip(loaded) {
+            let rep = match rep {
+                // Uniform addresses that are held as lanes.
+                Rep::Vec(v, _) if self.uniform_form(r) => {
+                    let lane = self.first_lane(mask);
+                    Rep::Uni(self.m.extract(v, lane))
+                }
+                rep => rep,
+            };
+            self.set(r, rep)?;
+        }
+        Ok(())
+    }
+
+    fn uniform_load(&mut self, piece: &Piece, off: Val, i: usize, ty: Type, access: &Access) -> Val {
+        let m = self.m;
+        let bytes = ty.bytes();
+        let off = m.add(off, self.i64c(i as u64 * u64::from(bytes)));
+        let align = Self::align(access, bytes);
+        let t = self.scalar_ty(ty);
+        let p = self.ptr(piece, off);
+        let p = match piece.size {
+            Some(size) => {
+                let inside = m.icmp(Icmp::Ult, off, self.limit(size, u64::from(bytes)));
+                m.select(inside, p, self.zeros())
+            }
+            None => p,
+        };
+        if access.atomic && align == bytes {
+            let int = m.int(ty.bits());
+            let v = m.atomic_load(int, p, align);
+            return if int == t { v } else { m.bitcast(v, t) };
+        }
+        let v = m.load(t, p, align);
+        if access.volatile || access.atomic {
+            m.set_volatile(v);
+        }
+        v
+    }
+
+    /// `step` is the distance of lanes in elements.
+    #[allow(clippy::too_many_arguments)]
+    fn strided_load(
+        &mut self,
+        n: usize,
+        addr: &Addr,
+        piece: &Piece,
+        first: Val,
+        step: u32,
+        guard: Option<Val>,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<Vec<Val>> {
+        let m = self.m;
+        let bytes = u64::from(ty.bytes());
+        let total = self.lanes * step;
+        let span = bytes * u64::from(total);
+        if step == 1 {
+            self.stats.contiguous += 1;
+        } else {
+            self.stats.strided += 1;
+        }
+        let align = Self::align(access, ty.bytes());
+        let wide = m.vector(self.scalar_ty(ty), total);
+        let fast = |g: &Self| {
+            let p = g.ptr(piece, first);
+            let v = if piece.base.is_none() && mask != Mask::Full {
+                g.masked_load(wide, p, align, g.mask_val(mask))
+            } else {
+                let v = m.load(wide, p, align);
+                if access.atomic || access.volatile {
+                    m.set_volatile(v);
+                }
+                v
+            };
+            (0..n as u32).map(|i| if step == 1 { v } else { g.pick(v, i, step) }).collect::<Vec<Val>>()
+        };
+        let inside = piece.size.map(|s| m.icmp(Icmp::Ult, first, self.limit(s, span)));
+        let ok = match (inside, guard) {
+            (None, None) => return Ok(fast(self)),
+            (Some(a), None) | (None, Some(a)) => a,
+            (Some(a), Some(b)) => m.and(a, b),
+        };
+        let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
+        m.likely_br(ok, quick, slow);
+        m.position(quick);
+        let quick_vals = fast(self);
+        let quick_end = m.current();
+        m.br(end);
+        m.position(slow);
+        let off = self.lanes_of_place(addr)?;
+        let slow_vals: Vec<Val> = self
+            .lane_load_vals(n, Place::Lanes(*piece, off), ty, access, mask)?;
+        let slow_end = m.current();
+        m.br(end);
+        m.position(end);
+        let t = self.ty(ty, self.lanes);
+        Ok((0..n).map(|i| m.phi(t, &[(quick_vals[i], quick_end), (slow_vals[i], slow_end)])).collect())
+    }
+
+    fn lane_load(
+        &mut self,
+        n: usize,
+        place: Place,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<Vec<Rep>> {
+        self.stats.gathers += 1;
+        let vals = self.lane_load_vals(n, place, ty, access, mask)?;
+        Ok(vals.into_iter().map(|v| Rep::Vec(v, None)).collect())
+    }
+
+    fn lane_load_vals(
+        &mut self,
+        n: usize,
+        place: Place,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<Vec<Val>> {
+        let t = self.ty(ty, self.lanes);
+        let align = Self::align(access, ty.bytes());
+        let mut out = Vec::new();
+        for i in 0..n {
+            let (ptrs, valid) = self.lane_pointers(&place, i as u64 * u64::from(ty.bytes()), ty.bytes(), mask)?;
+            out.push(if access.atomic || access.volatile {
+                self.each_lane_load(ty, ptrs, align, valid, access.atomic)
+            } else {
+                self.gather(t, ptrs, align, valid)
+            });
+        }
+        Ok(out)
+    }
+
+    /// Pointers by lane, `extra` bytes further, and which of them may be accessed.
+    pub fn lane_pointers(&mut self, place: &Place, extra: u64, bytes: u32, mask: Mask) -> Result<(Val, Val)> {
+        let m = self.m;
+        let extra = self.splat(self.i64c(extra));
+        Ok(match place {
+            Place::Lanes(piece, off) => {
+                let off = m.add(*off, extra);
+                let valid = match piece.size {
+                    Some(size) => {
+                        let limit = self.limit(size, u64::from(bytes));
+                        self.mask_and(mask, m.icmp(Icmp::Ult, off, self.splat(limit)))
+                    }
+                    None => mask,
+                };
+                (self.ptrs(piece, off), self.mask_val(valid))
+            }
+            Place::Buffers { addr, size, off } => {
+                let off = m.add(*off, extra);
+                let valid = match size {
+                    Some(size) => {
+                        let limit = self.limit(*size, u64::from(bytes));
+                        self.mask_and(mask, m.icmp(Icmp::Ult, off, limit))
+                    }
+                    None => mask,
+                };
+                let ptrs = m.inttoptr(m.add(*addr, off), m.vector(m.ptr(), self.lanes));
+                (ptrs, self.mask_val(valid))
+            }
+            Place::Uniform(piece, off) => {
+                let place = Place::Lanes(*piece, self.splat(*off));
+                return self.lane_pointers(&place, 0, bytes, mask);
+            }
+            Place::Strided { piece, first, stride, .. } => {
+                // Only for callers that asked for offsets by lane before.
+                let off = m.add(self.splat(*first), self.iota(Type::I64, *stride));
+                let place = Place::Lanes(*piece, off);
+                return self.lane_pointers(&place, 0, bytes, mask);
+            }
+        })
+    }
+
+    /// As `place`, with offsets by lane unless the address is uniform.
+    pub fn place_by_lane(&mut self, addr: &Addr) -> Result<Place> {
+        Ok(match self.place(addr)? {
+            Place::Strided { piece, .. } => Place::Lanes(piece, self.lanes_of_place(addr)?),
+            place => place,
+        })
+    }
+
+    // ---- store ----
+
+    fn store(&mut self, values: &[Value], addr: &Addr, access: &Access, mask: Mask) -> Result<()> {
+        if matches!(addr, Addr::Push { .. }) {
+            return Ok(());
+        }
+        let ty = self.k.ty(values[0]);
+        let place = self.place(addr)?;
+        match place {
+            Place::Uniform(piece, off) => {
+                self.stats.uniform += 1;
+                self.uniform_store(values, &piece, off, ty, access, mask)
+            }
+            Place::Strided { piece, first, stride, guard } => {
+                let bytes = i64::from(ty.bytes());
+                let n = values.len() as i64;
+                // Memory between the elements of different lanes must not be written.
+                if stride == bytes * n && n <= 4 && (n == 1 || !access.atomic) {
+                    self.strided_store(values, addr, &piece, first, guard, ty, access, mask)
+                } else {
+                    let off = self.lanes_of_place(addr)?;
+                    self.stats.gathers += 1;
+                    self.lane_store(values, Place::Lanes(piece, off), ty, access, mask)
+                }
+            }
+            Place::Lanes(..) | Place::Buffers { .. } => {
+                self.stats.gathers += 1;
+                self.lane_store(values, place, ty, access, mask)
+            }
+        }
+    }
+
+    /// One address for all lanes: the last active lane's value stays.
+    fn uniform_store(
+        &mut self,
+        values: &[Value],
+        piece: &Piece,
+        off: Val,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<()> {
+        let m = self.m;
+        let bytes = ty.bytes();
+        let align = Self::align(access, bytes);
+        for (i, &value) in values.iter().enumerate() {
+            let v = if self.is_uniform(value) {
+                self.scalar(value)?
+            } else {
+                let lane = self.last_lane(mask);
+                m.extract(self.vector(value)?, lane)
+            };
+            let off = m.add(off, self.i64c(i as u64 * u64::from(bytes)));
+            let p = self.ptr(piece, off);
+            let p = match piece.size {
+                Some(size) => {
+                    let inside = m.icmp(Icmp::Ult, off, self.limit(size, u64::from(bytes)));
+                    let waste = self.scratch(0, m.int(64));
+                    m.select(inside, p, waste)
+                }
+                None => p,
+            };
+            if access.atomic && align == bytes {
+                let int = m.int(ty.bits());
+                let v = if self.scalar_ty(ty) == int { v } else { m.bitcast(v, int) };
+                m.atomic_store(v, p, align);
+            } else {
+                m.store(v, p, align);
+            }
+        }
+        Ok(())
+    }
+
+    fn last_lane(&self, mask: Mask) -> Val {
+        match mask {
+            Mask::Full | Mask::Empty => self.i32c(self.lanes - 1),
+            Mask::Val(v) => {
+                let m = self.m;
+                let falsy = m.iconst(m.int(1), 0);
+                let zeros = m.intrinsic("llvm.ctlz", &[m.int(32)], &[self.bits(v), falsy]);
+                m.and(m.sub(self.i32c(31), zeros), self.i32c(self.lanes - 1))
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn strided_store(
+        &mut self,
+        values: &[Value],
+        addr: &Addr,
+        piece: &Piece,
+        first: Val,
+        guard: Option<Val>,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<()> {
+        let m = self.m;
+        let n = values.len() as u32;
+        let span = u64::from(ty.bytes()) * u64::from(self.lanes * n);
+        if n == 1 {
+            self.stats.contiguous += 1;
+        } else {
+            self.stats.strided += 1;
+        }
+        let align = Self::align(access, ty.bytes());
+        let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
+        let inside = piece.size.map(|s| m.icmp(Icmp::Ult, first, self.limit(s, span)));
+        let ok = match (inside, guard) {
+            (None, None) => None,
+            (Some(a), None) | (None, Some(a)) => Some(a),
+            (Some(a), Some(b)) => Some(m.and(a, b)),
+        };
+        let end = self.block(c"store.end");
+        let slow = self.block(c"store.slow");
+        if let Some(ok) = ok {
+            let quick = self.block(c"store");
+            m.likely_br(ok, quick, slow);
+            m.position(quick);
+        }
+        let p = self.ptr(piece, first);
+        let wide = self.interleave(&vals, n);
+        match mask {
+            Mask::Full => m.store(wide, p, align),
+            _ => {
+                let mask = self.mask_val(mask);
+                let wide_mask = if n == 1 { mask } else { self.interleave(&vec![mask; n as usize], n) };
+                self.masked_store(wide, p, align, wide_mask);
+            }
+        }
+        m.br(end);
+        m.position(slow);
+        if ok.is_some() {
+            let off = self.lanes_of_place(addr)?;
+            self.lane_store(values, Place::Lanes(*piece, off), ty, access, mask)?;
+        }
+        m.br(end);
+        m.position(end);
+        Ok(())
+    }
+
+    fn lane_store(
+        &mut self,
+        values: &[Value],
+        place: Place,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<()> {
+        let align = Self::align(access, ty.bytes());
+        for (i, &value) in values.iter().enumerate() {
+            let v = self.vector(value)?;
+            let (ptrs, valid) = self.lane_pointers(&place, i as u64 * u64::from(ty.bytes()), ty.bytes(), mask)?;
+            if access.atomic {
+                self.each_lane_store(ty, v, ptrs, align, valid);
+            } else {
+                self.scatter(v, ptrs, align, valid);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a value is the same for the whole workgroup.
+    pub fn workgroup_uniform(&self, v: Value) -> bool {
+        self.uni.value(v) <= Level::Workgroup
+    }
+}

@@ -1,0 +1,164 @@
+//! The SPMD code generator: from `sir` to x86-64 machine code with explicit vectors, through LLVM.
+//!
+//! A subgroup is a vector: lane `l` of a `<S x T>` value belongs to the invocation with local index `subgroup·S + l`. Values that
+//! are the same in all active lanes stay scalars. Control flow that is uniform over the active lanes stays control flow;
+//! other control flow is executed under masks, side after side, with branches around sides that no lane takes. Workgroup
+//! barriers split the kernel into stretches, each a loop over the subgroups of a workgroup (see [`plan`]). The entry
+//! function runs a range of workgroups.
+//!
+//! * `llvm`, `target`: the layer over LLVM's C interface.
+//! * `normalise`: switches without fallthrough. `plan`: barriers, stretches, what lives across them.
+//! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
+//!   `flow`: control flow inside a stretch; `cell`: values that cross joins.
+//! * `alu`, `float`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane to lane.
+//! * `buffer`, `memory`, `private`, `atomic`, `subgroup`, `image`: the rest.
+
+mod affine;
+mod alu;
+mod atomic;
+mod buffer;
+mod cell;
+mod divide;
+mod float;
+mod flow;
+mod gen;
+mod half;
+mod image;
+mod llvm;
+mod memory;
+mod normalise;
+mod plan;
+mod private;
+mod subgroup;
+mod target;
+mod wg;
+
+use crate::kernel_abi::{BindingSlot, Header, Width};
+use compiler::sir::Kernel;
+
+/// What to compile for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Registers and instruction set.
+    pub width: Width,
+    /// Lanes of a subgroup: 4, 8, 16 or 32.
+    pub subgroup_size: u32,
+    /// Where the kernel's bindings stand in descriptor-set memory.
+    pub bindings: &'a [BindingSlot],
+    /// Whether accesses to storage buffers are checked against the bound range.
+    pub robust_storage: bool,
+    /// Whether accesses to uniform buffers are checked against the bound range.
+    pub robust_uniform: bool,
+    /// Whether a·b + c may be fused where the kernel does not forbid it.
+    pub contract: bool,
+    /// Keep the text of the LLVM module (after its passes).
+    pub want_ir: bool,
+    /// Keep the assembly text.
+    pub want_asm: bool,
+}
+
+impl<'a> Options<'a> {
+    /// Checked, contracting, natural subgroup size.
+    pub fn new(width: Width, bindings: &'a [BindingSlot]) -> Options<'a> {
+        Options {
+            width,
+            subgroup_size: width.lanes(),
+            bindings,
+            robust_storage: true,
+            robust_uniform: true,
+            contract: true,
+            want_ir: false,
+            want_asm: false,
+        }
+    }
+}
+
+/// Facts of a compilation, for VK_KHR_pipeline_executable_properties and the tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// LLVM instructions before LLVM's passes.
+    pub instructions: u32,
+    /// Loops over the subgroups of a workgroup.
+    pub stretches: u32,
+    /// Values kept in the arena across barriers.
+    pub spilled: u32,
+    /// Memory accesses of consecutive lanes that became vector moves.
+    pub contiguous: u32,
+    /// Strided accesses that became vector moves and shuffles.
+    pub strided: u32,
+    /// Accesses through gathers or scatters only.
+    pub gathers: u32,
+    /// Accesses of one address by all lanes.
+    pub uniform: u32,
+    /// Bytes of the object file.
+    pub object_bytes: u32,
+    /// Bytes of arena per thread.
+    pub arena_bytes: u64,
+}
+
+/// A compiled kernel.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// Header and object file, as [`crate::loader::Loaded::load`] takes it.
+    pub bytes: Vec<u8>,
+    /// The LLVM module as text, if asked for.
+    pub ir: Option<String>,
+    /// The assembly text, if asked for.
+    pub asm: Option<String>,
+    /// Facts.
+    pub stats: Stats,
+}
+
+/// Why a kernel was not compiled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodegenError {
+    /// The kernel uses something the code generator does not have.
+    #[error("not supported by the code generator: {0}")]
+    Unsupported(String),
+    /// The options do not fit the kernel.
+    #[error("invalid options: {0}")]
+    Options(String),
+    /// LLVM refused.
+    #[error("LLVM: {0}")]
+    Llvm(String),
+}
+
+pub(crate) fn unsupported<T>(what: impl Into<String>) -> Result<T, CodegenError> {
+    Err(CodegenError::Unsupported(what.into()))
+}
+
+/// Compiles a verified kernel. Safe to call from several threads at once.
+///
+/// # Errors
+/// See [`CodegenError`].
+pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenError> {
+    if !matches!(opts.subgroup_size, 4 | 8 | 16 | 32) {
+        return Err(CodegenError::Options(format!("subgroup size {}", opts.subgroup_size)));
+    }
+    if kernel.local_size.contains(&0) || kernel.invocations() > 4096 {
+        return Err(CodegenError::Options(format!("workgroup size {:?}", kernel.local_size)));
+    }
+    let fc = &kernel.float_controls;
+    if [fc.f16, fc.f32, fc.f64].iter().any(|m| m.flush_denorms || m.rtz) {
+        return unsupported("float controls other than denormal preserve and round to even");
+    }
+    let kernel = &*normalise::normalise(kernel);
+    let machine = target::Machine::new(opts.width)?;
+    let module = llvm::Module::new(&kernel.name);
+    machine.prepare(&module);
+    let (arena_bytes, mut stats) = gen::generate(&module, kernel, opts)?;
+    module.verify().map_err(CodegenError::Llvm)?;
+    machine.optimise(&module, stats.instructions as usize)?;
+    let ir = opts.want_ir.then(|| module.print());
+    let asm = if opts.want_asm { Some(machine.assembly(&module.copy())?) } else { None };
+    let object = machine.object(&module)?;
+    stats.object_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
+    stats.arena_bytes = arena_bytes;
+    let header = Header {
+        width: opts.width,
+        subgroup_size: opts.subgroup_size,
+        local_size: kernel.local_size,
+        arena_bytes,
+    };
+    Ok(Binary { bytes: header.encode(&object), ir, asm, stats })
+}

@@ -1,0 +1,87 @@
+//! Dispatches: from a packet to ranges of workgroups on the workers.
+
+use super::arena::Arena;
+use super::workers::Work;
+use super::{bad, readable, SoftEngine};
+use crate::binary::{Bound, Executable};
+use crate::kernel_abi::BufferDesc;
+use crate::packet::{self, padded, Found, PacketError, MAX_DYNAMIC, MAX_PUSH, MAX_SETS};
+use dxg_model::{EngineFault, Job};
+use std::sync::{Mutex, PoisonError};
+
+/// Pieces of work per thread, so that threads that get slow workgroups can be helped.
+const PIECES_PER_THREAD: u64 = 16;
+
+struct DispatchWork<'a> {
+    executable: &'a Executable,
+    bound: &'a Bound<'a>,
+    /// The first failure.
+    failed: Mutex<Option<EngineFault>>,
+}
+
+impl Work for DispatchWork<'_> {
+    fn run(&self, begin: u64, end: u64, arena: &mut Arena) {
+        if let Err(fault) = self.executable.run(self.bound, begin, end, arena) {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+        }
+    }
+}
+
+/// Little-endian words of a packet tail.
+fn words(bytes: &[u8], out: &mut [u64]) {
+    for (word, chunk) in out.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+    }
+}
+
+/// Executes a dispatch packet to its end.
+pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> Result<(), EngineFault> {
+    let malformed = |error: PacketError| bad(base, found.at, &error);
+    let (p, tail) = found.split::<packet::Dispatch>().map_err(malformed)?;
+    let (push_bytes, set_count, dynamic_count) = (p.push_bytes as usize, p.set_count as usize, p.dynamic_count as usize);
+    if push_bytes > MAX_PUSH || set_count > MAX_SETS || dynamic_count > MAX_DYNAMIC {
+        return Err(malformed(PacketError::Field(found.at)));
+    }
+    let (push_tail, rest) = tail.split_at_checked(padded(push_bytes)).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+    let (set_tail, rest) = rest.split_at_checked(set_count * 8).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+    let (dynamic_tail, _) = rest.split_at_checked(dynamic_count * 16).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+
+    let mut push = [0u8; MAX_PUSH];
+    push[..push_bytes].copy_from_slice(&push_tail[..push_bytes]);
+    let mut sets = [0u64; MAX_SETS];
+    words(set_tail, &mut sets);
+    let mut dynamic = Vec::with_capacity(dynamic_count);
+    for chunk in dynamic_tail.chunks_exact(16) {
+        let mut pair = [0u64; 2];
+        words(chunk, &mut pair);
+        dynamic.push(BufferDesc { addr: pair[0], size: pair[1] });
+    }
+
+    let mut groups = p.groups;
+    if p.indirect != 0 {
+        if !p.indirect.is_multiple_of(4) {
+            return Err(malformed(PacketError::Field(found.at)));
+        }
+        readable(job.space, p.indirect, 12)?;
+        // SAFETY: mapped, readable and aligned, as checked.
+        groups = unsafe { (p.indirect as *const [u32; 3]).read_volatile() };
+    }
+    let total = groups.iter().try_fold(1u64, |a, g| a.checked_mul(u64::from(*g))).filter(|t| *t <= i64::MAX as u64);
+    let Some(total) = total else { return Err(malformed(PacketError::Field(found.at))) };
+    if total == 0 {
+        return Ok(());
+    }
+    let address = base.wrapping_add(found.at as u64);
+    let executable = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
+    let bound = Bound { push: &push, sets: &sets, dynamic: &dynamic, base: p.base, groups, cancel: job.cancel.word() };
+    let work = DispatchWork { executable: &executable, bound: &bound, failed: Mutex::new(None) };
+    let grain = (total / (engine.workers.count() as u64 * PIECES_PER_THREAD)).max(1);
+    engine.workers.run(&work, total, grain);
+    if let Some(fault) = work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(fault);
+    }
+    if job.cancel.is_set() {
+        return Err(EngineFault::Hang);
+    }
+    Ok(())
+}

@@ -1,0 +1,465 @@
+//! What kernels call: texel access and filtered reads, one subgroup at a time.
+
+use crate::image::{Coords, ImageDesc, Lookup, SamplerDesc, View};
+use crate::kernel_abi::{DispatchCtx, Helpers, ImageOp, TexelClass};
+use crate::texel::Texel;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// The table that dispatches hand to kernels.
+pub static HELPERS: Helpers = Helpers { image_load, image_store, image_atomic, image_cas, image_size, image_levels, image_samples, sample };
+
+/// Lanes of an operation, its operands and its data.
+struct Lanes<'a> {
+    op: &'a ImageOp,
+    desc: *const *const u8,
+    sampler: *const *const u8,
+    operands: *const u32,
+    data: *mut u8,
+    width: usize,
+}
+
+impl Lanes<'_> {
+    /// # Safety
+    /// `lane` is below the width; the pointers are as [`crate::kernel_abi::ImageFn`] says.
+    unsafe fn image(&self, lane: usize) -> ImageDesc {
+        // SAFETY: one pointer per lane.
+        let p = unsafe { *self.desc.add(lane) };
+        if p.is_null() {
+            return ImageDesc::default();
+        }
+        // SAFETY: a non-null entry points to a descriptor in set memory.
+        unsafe { p.cast::<ImageDesc>().read_unaligned() }
+    }
+
+    /// # Safety
+    /// As [`Self::image`].
+    unsafe fn sampler(&self, lane: usize) -> SamplerDesc {
+        if self.sampler.is_null() {
+            return SamplerDesc::default();
+        }
+        // SAFETY: one pointer per lane.
+        let p = unsafe { *self.sampler.add(lane) };
+        if p.is_null() {
+            return SamplerDesc::default();
+        }
+        // SAFETY: a non-null entry points to a sampler descriptor in set memory.
+        unsafe { p.cast::<SamplerDesc>().read_unaligned() }
+    }
+
+    /// # Safety
+    /// `row` is a row of the operation, `lane` below the width.
+    unsafe fn operand(&self, row: u32, lane: usize) -> u32 {
+        // SAFETY: this function's contract.
+        unsafe { *self.operands.add(row as usize * self.width + lane) }
+    }
+
+    fn wide(&self) -> bool {
+        self.op.class == TexelClass::I64 as u32
+    }
+
+    /// # Safety
+    /// As [`Self::operand`], for rows of data.
+    unsafe fn get(&self, row: u32, lane: usize) -> u64 {
+        let at = row as usize * self.width + lane;
+        // SAFETY: this function's contract; containers have 8 or 4 bytes by class.
+        unsafe {
+            if self.wide() {
+                self.data.cast::<u64>().add(at).read_unaligned()
+            } else {
+                u64::from(self.data.cast::<u32>().add(at).read_unaligned())
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::get`].
+    unsafe fn put(&self, row: u32, lane: usize, value: u64) {
+        let at = row as usize * self.width + lane;
+        // SAFETY: this function's contract.
+        unsafe {
+            if self.wide() {
+                self.data.cast::<u64>().add(at).write_unaligned(value);
+            } else {
+                self.data.cast::<u32>().add(at).write_unaligned(value as u32);
+            }
+        }
+    }
+
+    /// Integer coordinates of a lane.
+    ///
+    /// # Safety
+    /// As [`Self::operand`].
+    unsafe fn coords(&self, lane: usize) -> Coords {
+        // SAFETY: this function's contract.
+        let row = |r: u32| unsafe { self.operand(r, lane) as i32 };
+        let spatial = self.spatial();
+        let mut at = Coords::default();
+        for d in 0..spatial.min(self.op.coords).min(3) {
+            at.xyz[d as usize] = row(d);
+        }
+        if self.op.coords > spatial {
+            at.layer = row(spatial);
+        }
+        let mut next = self.op.coords;
+        if self.op.has_lod != 0 {
+            at.level = row(next);
+            next += 1;
+        }
+        if self.op.has_sample != 0 {
+            at.sample = row(next);
+        }
+        at
+    }
+
+    /// Coordinates that are not the layer. Texel coordinates of cubes are x, y and layer-face.
+    fn spatial(&self) -> u32 {
+        match self.op.dim {
+            1 | 3 => 2,
+            2 => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs `f` for each lane in the mask.
+///
+/// # Safety
+/// The arguments are as [`crate::kernel_abi::ImageFn`] says.
+#[allow(clippy::too_many_arguments)]
+unsafe fn each(
+    op: *const ImageOp,
+    desc: *const *const u8,
+    sampler: *const *const u8,
+    operands: *const u32,
+    data: *mut u8,
+    mask: u32,
+    width: u32,
+    f: impl Fn(&Lanes<'_>, usize),
+) {
+    // SAFETY: the operation is a constant of the kernel.
+    let lanes = Lanes { op: unsafe { &*op }, desc, sampler, operands, data, width: width as usize };
+    let mut rest = mask;
+    while rest != 0 {
+        f(&lanes, rest.trailing_zeros() as usize);
+        rest &= rest - 1;
+    }
+}
+
+macro_rules! helper {
+    ($(#[$doc:meta])* $name:ident, |$lanes:ident, $lane:ident| $body:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As [`crate::kernel_abi::ImageFn`].
+        unsafe extern "C" fn $name(
+            _ctx: *const DispatchCtx,
+            op: *const ImageOp,
+            desc: *const *const u8,
+            sampler: *const *const u8,
+            operands: *const u32,
+            data: *mut u8,
+            mask: u32,
+            width: u32,
+        ) {
+            // The bodies only use lanes in the mask and rows of the operation; descriptors in set memory describe mapped
+            // memory (valid usage).
+            let body = |$lanes: &Lanes<'_>, $lane: usize| $body;
+            // SAFETY: this function's contract.
+            unsafe { each(op, desc, sampler, operands, data, mask, width, body) }
+        }
+    };
+}
+
+fn put_texel(lanes: &Lanes<'_>, lane: usize, texel: &Texel) {
+    for row in 0..lanes.op.rows.min(4) {
+        // SAFETY: rows of the operation, lane in the mask.
+        unsafe { lanes.put(row, lane, texel[row as usize]) };
+    }
+}
+
+/// The residency code: every image here is resident.
+fn put_residency(lanes: &Lanes<'_>, lane: usize) {
+    if lanes.op.sparse != 0 {
+        // SAFETY: the residency row follows the result rows.
+        unsafe { lanes.put(lanes.op.rows, lane, 0) };
+    }
+}
+
+helper! {
+    /// Texel read.
+    image_load, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        let desc = unsafe { lanes.image(lane) };
+        let sampled = matches!(lanes.op.kind, 3 | 5);
+        let texel = match View::new(&desc) {
+            // SAFETY: see `helper!`.
+            Some(view) => match unsafe { view.load(&lanes.coords(lane)) } {
+                Some(texel) if sampled => view.swizzle(&texel),
+                Some(texel) => texel,
+                None => view.outside(),
+            },
+            None => [0; 4],
+        };
+        put_texel(lanes, lane, &texel);
+        put_residency(lanes, lane);
+    }
+}
+
+helper! {
+    /// Texel write.
+    image_store, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        let desc = unsafe { lanes.image(lane) };
+        if let Some(view) = View::new(&desc) {
+            let mut texel = [0; 4];
+            for row in 0..lanes.op.rows.min(4) {
+                // SAFETY: see `helper!`.
+                texel[row as usize] = unsafe { lanes.get(row, lane) };
+            }
+            // SAFETY: see `helper!`.
+            unsafe { view.store(&lanes.coords(lane), &texel) };
+        }
+    }
+}
+
+/// A new value from the old one and the operand; by the codes of [`crate::kernel_abi::atomic_op_code`].
+fn combine(code: u32, signed_bits: u32, old: u64, operand: u64) -> u64 {
+    let sign = |v: u64| if signed_bits == 32 { i64::from(v as u32 as i32) } else { v as i64 };
+    let float = |v: u64| f32::from_bits(v as u32);
+    match code {
+        0 => old.wrapping_add(operand),
+        1 => sign(old).min(sign(operand)) as u64,
+        2 => sign(old).max(sign(operand)) as u64,
+        3 => old.min(operand),
+        4 => old.max(operand),
+        5 => old & operand,
+        6 => old | operand,
+        7 => old ^ operand,
+        9 => u64::from((float(old) + float(operand)).to_bits()),
+        10 => u64::from(float(old).min(float(operand)).to_bits()),
+        11 => u64::from(float(old).max(float(operand)).to_bits()),
+        // Exchange.
+        _ => operand,
+    }
+}
+
+/// Applies `f` to the word at `at` atomically and returns the old value. Unaligned words (which valid usage excludes) are
+/// left alone.
+///
+/// # Safety
+/// The word is mapped and writable.
+unsafe fn update(at: u64, wide: bool, f: impl Fn(u64) -> u64) -> u64 {
+    if !at.is_multiple_of(if wide { 8 } else { 4 }) {
+        return 0;
+    }
+    if wide {
+        // SAFETY: this function's contract; aligned, as checked.
+        let word = unsafe { AtomicU64::from_ptr(at as *mut u64) };
+        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(v))).unwrap_or_default()
+    } else {
+        // SAFETY: as above.
+        let word = unsafe { AtomicU32::from_ptr(at as *mut u32) };
+        u64::from(word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(u64::from(v)) as u32)).unwrap_or_default())
+    }
+}
+
+fn atomic(lanes: &Lanes<'_>, lane: usize, f: impl Fn(u64) -> u64) {
+    // SAFETY: lane in the mask.
+    let desc = unsafe { lanes.image(lane) };
+    let bytes = if lanes.wide() { 8 } else { 4 };
+    // SAFETY: lane in the mask, rows of the operation.
+    let at = View::new(&desc).and_then(|v| v.atomic(&unsafe { lanes.coords(lane) }, bytes));
+    // SAFETY: descriptors describe mapped memory; the address is that of a texel of this size.
+    let old = at.map_or(0, |at| unsafe { update(at, lanes.wide(), f) });
+    // SAFETY: lane in the mask; row 0 takes the result.
+    unsafe { lanes.put(0, lane, old) };
+}
+
+helper! {
+    /// Read-modify-write of a texel.
+    image_atomic, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        let operand = unsafe { lanes.get(0, lane) };
+        let bits = if lanes.wide() { 64 } else { 32 };
+        atomic(lanes, lane, |old| combine(lanes.op.atomic, bits, old, operand));
+    }
+}
+
+helper! {
+    /// Compare-and-swap of a texel.
+    image_cas, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        let (expected, desired) = unsafe { (lanes.get(0, lane), lanes.get(1, lane)) };
+        atomic(lanes, lane, |old| if old == expected { desired } else { old });
+    }
+}
+
+helper! {
+    /// Size query: width, height, depth as the dimensionality has them, then layers.
+    image_size, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        let desc = unsafe { lanes.image(lane) };
+        // SAFETY: see `helper!`.
+        let level = if lanes.op.has_lod != 0 { unsafe { lanes.operand(lanes.op.coords, lane) } } else { 0 };
+        let mut size = [0u32; 4];
+        if let Some(view) = View::new(&desc) {
+            let extent = view.level(level).extent;
+            let spatial = lanes.spatial() as usize;
+            size[..spatial].copy_from_slice(&extent[..spatial]);
+            if lanes.op.arrayed != 0 {
+                size[spatial] = desc.layers / if lanes.op.dim == 3 { 6 } else { 1 };
+            }
+        }
+        for row in 0..lanes.op.rows.min(4) {
+            // SAFETY: see `helper!`.
+            unsafe { lanes.put(row, lane, u64::from(size[row as usize])) };
+        }
+    }
+}
+
+helper! {
+    /// Number of levels of the view.
+    image_levels, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        unsafe { lanes.put(0, lane, u64::from(lanes.image(lane).levels)) };
+    }
+}
+
+helper! {
+    /// Number of samples.
+    image_samples, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        unsafe { lanes.put(0, lane, u64::from(lanes.image(lane).samples)) };
+    }
+}
+
+/// The lookup of a lane.
+///
+/// # Safety
+/// As [`Lanes::operand`].
+unsafe fn lookup(lanes: &Lanes<'_>, lane: usize, shadow: bool) -> Lookup {
+    let op = lanes.op;
+    let mut next = 0u32;
+    // SAFETY: rows are taken in the order and number the operation states.
+    let mut take = || unsafe {
+        next += 1;
+        lanes.operand(next - 1, lane)
+    };
+    let cube = op.dim == 3;
+    let spatial = if cube { 3 } else { lanes.spatial() };
+    let mut l = Lookup { dims: spatial as u8, cube, ..Lookup::default() };
+    for i in 0..op.coords {
+        let v = f32::from_bits(take());
+        if i < spatial {
+            l.coords[i as usize] = v;
+        } else {
+            l.layer = v;
+        }
+    }
+    if op.has_lod != 0 {
+        l.lod = Some(f32::from_bits(take()));
+    }
+    if op.has_sample != 0 {
+        take();
+    }
+    if op.grads != 0 {
+        let half = (op.grads / 2) as usize;
+        let mut grad = [[0.0; 3]; 2];
+        for row in &mut grad {
+            for (d, slot) in (0..half).zip(0..3usize) {
+                let v = f32::from_bits(take());
+                if d < 3 {
+                    row[slot] = v;
+                }
+            }
+        }
+        l.grad = Some(grad);
+    }
+    match op.offsets {
+        0 => {}
+        8 => {
+            let mut offsets = [[0; 2]; 4];
+            for pair in &mut offsets {
+                *pair = [take() as i32, take() as i32];
+            }
+            l.gather_offsets = Some(offsets);
+        }
+        n => {
+            for i in 0..n {
+                let v = take() as i32;
+                if i < 3 {
+                    l.offset[i as usize] = v;
+                }
+            }
+        }
+    }
+    if op.has_dref != 0 {
+        let v = f32::from_bits(take());
+        l.dref = shadow.then_some(v);
+    }
+    if op.has_min_lod != 0 {
+        l.min_lod = Some(f32::from_bits(take()));
+    }
+    if op.gather != 0 {
+        l.gather = Some(op.component as u8);
+    }
+    l
+}
+
+helper! {
+    /// Filtered read or gather.
+    sample, |lanes, lane| {
+        // SAFETY: see `helper!`.
+        let (desc, sampler) = unsafe { (lanes.image(lane), lanes.sampler(lane)) };
+        let texel = match View::new(&desc) {
+            // SAFETY: see `helper!`.
+            Some(view) => unsafe { lookup(lanes, lane, lanes.op.has_dref != 0).run(&view, &sampler) },
+            None => [0; 4],
+        };
+        put_texel(lanes, lane, &texel);
+        put_residency(lanes, lane);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ash::vk;
+
+    #[test]
+    fn lanes_store_and_load() {
+        let mut memory = [0u32; 4];
+        let desc = ImageDesc {
+            addr: memory.as_mut_ptr() as u64,
+            format: vk::Format::R32_UINT.as_raw(),
+            extent: [4, 1, 1],
+            image_layers: 1,
+            layers: 1,
+            image_levels: 1,
+            levels: 1,
+            samples: 1,
+            kind: ImageDesc::IMAGE,
+            bytes: 4,
+            swizzle: [0, 1, 2, 3],
+            ..ImageDesc::default()
+        };
+        let op = ImageOp { dim: 0, kind: 2, class: TexelClass::I32 as u32, coords: 1, rows: 4, ..ImageOp::default() };
+        let descs = [std::ptr::from_ref(&desc).cast::<u8>(); 4];
+        let x = [3u32, 2, 1, 0];
+        let mut data: [u32; 16] = std::array::from_fn(|i| 10 + i as u32);
+        let p = data.as_mut_ptr().cast::<u8>();
+        // SAFETY: four lanes, one coordinate row, four data rows; the descriptor describes `memory`.
+        unsafe { image_store(std::ptr::null(), &op, descs.as_ptr(), std::ptr::null(), x.as_ptr(), p, 0b0111, 4) };
+        assert_eq!(memory, [0, 12, 11, 10]);
+        // SAFETY: as above.
+        unsafe { image_load(std::ptr::null(), &op, descs.as_ptr(), std::ptr::null(), x.as_ptr(), p, 0b1111, 4) };
+        assert_eq!(data, [10, 11, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+        let atomic = ImageOp { atomic: 0, ..op };
+        let x = [1u32, 1, 1, 1];
+        let mut data = [5u32; 4];
+        // SAFETY: as above, with one data row.
+        unsafe { image_atomic(std::ptr::null(), &atomic, descs.as_ptr(), std::ptr::null(), x.as_ptr(), data.as_mut_ptr().cast(), 0b1111, 4) };
+        assert_eq!(memory[1], 32);
+        assert_eq!(data, [12, 17, 22, 27]);
+    }
+}

@@ -1,0 +1,238 @@
+//! The engine over an address space of its own: every packet, and streams of damaged packets.
+
+use super::SoftEngine;
+use crate::binary::{self, Kind};
+use crate::kernel_abi::BindingSlot;
+use crate::packet::{self, emit};
+use dxg_model::{AddressSpace, Cancel, Engine, EngineFault, Job};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Adds the index to each element of buffer 0.0; an interpreter kernel, so that the tests need no code generator.
+const KERNEL: &str = include_str!("../../tests/data/add_index.sir");
+
+struct Bench {
+    engine: SoftEngine,
+    space: Arc<AddressSpace>,
+    commands: Vec<u8>,
+    data: Vec<u32>,
+    set: Vec<u64>,
+    kernel: Vec<u8>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let space = AddressSpace::new(1 << 30).expect("address space");
+        let kernel = compiler::text::parse(KERNEL).expect("kernel text");
+        let slots = [BindingSlot { stride: 16, count: 1, ..BindingSlot::default() }];
+        let kernel = binary::pack(Kind::Interpreted, &crate::interpret::payload(&kernel, 8, &slots));
+        let data = vec![0u32; 4096];
+        let set = vec![data.as_ptr() as u64, 64 * 4];
+        let bench =
+            Bench { engine: SoftEngine::new(NonZeroUsize::new(2)), space, commands: vec![0; 1 << 16], data, set, kernel };
+        bench.track(bench.data.as_ptr() as u64, 4096 * 4, true);
+        bench.track(bench.commands.as_ptr() as u64, 1 << 16, true);
+        bench.track(bench.kernel.as_ptr() as u64, bench.kernel.len() as u64, false);
+        bench
+    }
+
+    fn track(&self, at: u64, size: u64, write: bool) {
+        self.space.track_identity(at, size, write);
+    }
+
+    fn at(&self, word: usize) -> u64 {
+        self.data.as_ptr() as u64 + 4 * word as u64
+    }
+
+    fn run(&mut self, stream: &[u8], cancel: &Cancel) -> Result<(), EngineFault> {
+        self.commands[..stream.len()].copy_from_slice(stream);
+        let job = Job {
+            command_buffer: self.commands.as_ptr() as u64,
+            command_length: stream.len() as u32,
+            private_data: &[],
+            space: &self.space,
+            cancel,
+            context: 1,
+        };
+        self.engine.execute(&job)
+    }
+
+    fn dispatch(&self, groups: [u32; 3], indirect: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let set = self.set.as_ptr() as u64;
+        let p = packet::Dispatch {
+            kernel: self.kernel.as_ptr() as u64,
+            kernel_bytes: self.kernel.len() as u64,
+            indirect,
+            base: [0; 3],
+            groups,
+            push_bytes: 0,
+            set_count: 1,
+            dynamic_count: 0,
+            reserved: 0,
+        };
+        emit(&mut out, &p, &[&set.to_le_bytes()]);
+        out
+    }
+}
+
+#[test]
+fn packets_do_what_they_say() {
+    let mut b = Bench::new();
+    let mut s = Vec::new();
+    emit(&mut s, &packet::Fill { dst: b.at(0), size: 64, value: 7, reserved: 0 }, &[]);
+    emit(&mut s, &packet::Copy { src: b.at(0), dst: b.at(100), size: 12 }, &[]);
+    emit(&mut s, &packet::Barrier {}, &[]);
+    emit(&mut s, &packet::Write { dst: b.at(103), bytes: 4 }, &[&9u32.to_le_bytes()]);
+    emit(&mut s, &packet::Store32 { dst: b.at(104), value: 11, reserved: 0 }, &[]);
+    emit(&mut s, &packet::Wait32 { src: b.at(104), value: 11, reserved: 0 }, &[]);
+    let pair = b.at(200).next_multiple_of(8);
+    emit(&mut s, &packet::Timestamp { dst: pair }, &[]);
+    emit(&mut s, &packet::Store64 { dst: pair + 8, value: 1 }, &[]);
+    emit(&mut s, &packet::CopyQueries { src: pair, dst: b.at(300).next_multiple_of(8), stride: 16, count: 1, flags: 1 | 4 }, &[]);
+    s.extend(b.dispatch([8, 1, 1], 0));
+    emit(&mut s, &packet::End {}, &[]);
+    assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
+    let want: Vec<u32> = (0..64).map(|i| if i < 16 { 7 + i } else { i }).collect();
+    assert_eq!(b.data[..64], want);
+    assert_eq!(b.data[100..105], [7, 7, 7, 9, 11]);
+    let even = if b.at(200).is_multiple_of(8) { 200 } else { 201 };
+    assert_ne!(b.data[even], 0);
+    assert_eq!(b.data[even + 2], 1);
+    assert_eq!(b.data[even..even + 4], b.data[even + 100..even + 104]);
+}
+
+#[test]
+fn indirect_counts_are_read_at_execution() {
+    let mut b = Bench::new();
+    let mut s = Vec::new();
+    for (i, n) in [3u32, 1, 1].into_iter().enumerate() {
+        emit(&mut s, &packet::Store32 { dst: b.at(500 + i), value: n, reserved: 0 }, &[]);
+    }
+    s.extend(b.dispatch([0; 3], b.at(500)));
+    assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
+    let want: Vec<u32> = (0..64).map(|i| if i < 24 { i } else { 0 }).collect();
+    assert_eq!(b.data[..64], want);
+}
+
+#[test]
+fn accesses_outside_of_memory_are_faults() {
+    let mut b = Bench::new();
+    let hole = b.space.base();
+    let mut s = Vec::new();
+    emit(&mut s, &packet::Copy { src: b.at(0), dst: hole, size: 8 }, &[]);
+    assert_eq!(b.run(&s, &Cancel::new()), Err(EngineFault::PageFault { address: hole, write: true }));
+    let mut s = Vec::new();
+    emit(&mut s, &packet::Chain { target: hole, bytes: 64 }, &[]);
+    assert_eq!(b.run(&s, &Cancel::new()), Err(EngineFault::PageFault { address: hole, write: false }));
+    // The kernel binary may be read, not written.
+    let mut s = Vec::new();
+    let kernel = b.kernel.as_ptr() as u64;
+    emit(&mut s, &packet::Write { dst: kernel, bytes: 4 }, &[&[0; 4]]);
+    assert_eq!(b.run(&s, &Cancel::new()), Err(EngineFault::PageFault { address: kernel, write: true }));
+    // Not a kernel.
+    let s = {
+        let mut s = b.dispatch([1, 1, 1], 0);
+        s[8..16].copy_from_slice(&b.at(0).to_le_bytes());
+        s
+    };
+    assert!(matches!(b.run(&s, &Cancel::new()), Err(EngineFault::BadPacket { .. })));
+}
+
+#[test]
+fn loops_end_when_cancelled() {
+    let mut b = Bench::new();
+    let mut s = Vec::new();
+    emit(&mut s, &packet::Wait32 { src: b.at(0), value: 1, reserved: 0 }, &[]);
+    let cancel = Cancel::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            cancel.set();
+        });
+        assert_eq!(b.run(&s, &cancel), Err(EngineFault::Hang));
+    });
+}
+
+/// SplitMix64.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[test]
+fn damaged_streams_are_refused_or_executed() {
+    // Whatever a damaged stream writes stays inside of what is tracked; the kernel's set is not.
+    let mut b = Bench::new();
+    type Watched = Option<(Instant, Arc<Cancel>)>;
+    let watch: Arc<Mutex<Watched>> = Arc::default();
+    let stop = Arc::new(Cancel::new());
+    let watchdog = {
+        let (watch, stop) = (Arc::clone(&watch), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            while !stop.is_set() {
+                std::thread::sleep(Duration::from_millis(2));
+                if let Some((since, cancel)) = &*watch.lock().unwrap() {
+                    if since.elapsed() > Duration::from_millis(5) {
+                        cancel.set();
+                    }
+                }
+            }
+        })
+    };
+    let mut state = 1u64;
+    let (mut ran, mut refused) = (0u32, 0u32);
+    for _ in 0..4000 {
+        let mut s = Vec::new();
+        let mut dispatches = 0;
+        for _ in 0..1 + next(&mut state) % 4 {
+            let (x, y) = (b.at((next(&mut state) % 4000) as usize), b.at((next(&mut state) % 4000) as usize));
+            let n = next(&mut state) % 64;
+            match next(&mut state) % 8 {
+                0 => emit(&mut s, &packet::Copy { src: x, dst: y, size: n }, &[]),
+                1 => emit(&mut s, &packet::Fill { dst: x, size: n & !3, value: n as u32, reserved: 0 }, &[]),
+                2 => emit(&mut s, &packet::Write { dst: x, bytes: 5 }, &[&[1, 2, 3, 4, 5]]),
+                3 => {
+                    let p = packet::CopyRect { src: x, dst: y, src_row: 8, src_slice: 16, dst_row: 8, dst_slice: 32, row_bytes: 4, rows: 2, slices: 2 };
+                    emit(&mut s, &p, &[]);
+                }
+                4 => {
+                    let p = packet::FillRect { dst: x, row: 16, slice: 32, texels: 3, rows: 2, slices: 1, texel_bytes: 4, texel: [7; 16] };
+                    emit(&mut s, &p, &[]);
+                }
+                5 => emit(&mut s, &packet::Store32 { dst: x, value: 3, reserved: 0 }, &[]),
+                6 => emit(&mut s, &packet::CopyQueries { src: x & !7, dst: y & !7, stride: 16, count: 2, flags: 5 }, &[]),
+                _ => {
+                    dispatches += 1;
+                    s.extend(b.dispatch([1 + (n as u32) % 4, 1, 1], 0));
+                }
+            }
+        }
+        for _ in 0..next(&mut state) % 4 {
+            let at = (next(&mut state) as usize) % s.len();
+            s[at] ^= 1 << (next(&mut state) % 8);
+        }
+        if next(&mut state).is_multiple_of(8) {
+            s.truncate((next(&mut state) as usize) % s.len());
+        }
+        // A damaged set address is a wild pointer that the engine hands to the kernel, as hardware would; not tested here.
+        let set = (b.set.as_ptr() as u64).to_le_bytes();
+        if s.windows(8).filter(|w| *w == set).count() < dispatches {
+            continue;
+        }
+        let cancel = Arc::new(Cancel::new());
+        *watch.lock().unwrap() = Some((Instant::now(), Arc::clone(&cancel)));
+        match b.run(&s, &cancel) {
+            Ok(()) => ran += 1,
+            Err(_) => refused += 1,
+        }
+        *watch.lock().unwrap() = None;
+    }
+    stop.set();
+    watchdog.join().unwrap();
+    assert!(ran > 100 && refused > 100, "{ran} ran, {refused} refused");
+}

@@ -1,0 +1,246 @@
+//! The worker threads of the engine: a pool that shares out ranges of workgroups.
+//!
+//! The thread that calls [`Workers::run`] works too, so a pool of one has no extra thread. Idle workers spin for a moment
+//! and then sleep on a futex-backed condition; while nobody dispatches they cost nothing.
+
+use super::arena::Arena;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Stack of a worker; kernels spill to it.
+const STACK_BYTES: usize = 8 << 20;
+
+/// How long an idle worker looks for work before it sleeps.
+const SPIN: Duration = Duration::from_micros(30);
+
+/// A piece of work: called with ranges `[begin, end)` and the worker's arena, from several threads at once.
+pub trait Work: Sync {
+    /// Does a range.
+    fn run(&self, begin: u64, end: u64, arena: &mut Arena);
+}
+
+/// One round of shared work.
+struct Round {
+    /// The work; erased lifetime, valid until `pending` workers have left the round.
+    work: *const (dyn Work + 'static),
+    total: u64,
+    grain: u64,
+    next: AtomicU64,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// The current round; workers copy the pointer while they hold the lock and count themselves in.
+    round: Option<RoundPtr>,
+    quit: bool,
+}
+
+#[derive(Clone, Copy)]
+struct RoundPtr(*const Round);
+// SAFETY: the pointer is only dereferenced by workers counted in `Shared::inside`, which `Workers::run` waits for before
+// the round goes out of scope; `Round` itself is shared by atomics and a `Sync` work.
+unsafe impl Send for RoundPtr {}
+
+struct Shared {
+    slot: Mutex<Slot>,
+    wake: Condvar,
+    /// Rises with each round: what spinning workers look at.
+    generation: AtomicUsize,
+    /// Workers inside the current round.
+    inside: AtomicUsize,
+    quit: AtomicBool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pool. One round at a time; concurrent callers take turns.
+pub struct Workers {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// The caller's own arena, and the turn.
+    turn: Mutex<Arena>,
+}
+
+impl std::fmt::Debug for Workers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workers").field("threads", &self.count()).finish()
+    }
+}
+
+impl Workers {
+    /// A pool of `count` threads in all (the caller of [`Self::run`] counts). Threads that the system refuses to start are
+    /// done without.
+    pub fn new(count: NonZeroUsize) -> Workers {
+        let shared = Arc::new(Shared {
+            slot: Mutex::new(Slot::default()),
+            wake: Condvar::new(),
+            generation: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
+            quit: AtomicBool::new(false),
+        });
+        let mut threads = Vec::new();
+        for i in 1..count.get() {
+            let shared = Arc::clone(&shared);
+            let builder = std::thread::Builder::new().name(format!("vkdxg-gpu{i}")).stack_size(STACK_BYTES);
+            match builder.spawn(move || worker(&shared)) {
+                Ok(handle) => threads.push(handle),
+                Err(_) => break,
+            }
+        }
+        Workers { shared, threads, turn: Mutex::new(Arena::default()) }
+    }
+
+    /// Number of threads that share a round.
+    pub fn count(&self) -> usize {
+        self.threads.len() + 1
+    }
+
+    /// Runs `work` over `[0, total)` in pieces of about `grain`, and returns when all of it is done.
+    pub fn run(&self, work: &dyn Work, total: u64, grain: u64) {
+        let mut arena = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let grain = grain.max(1);
+        if self.threads.is_empty() || total <= grain {
+            work.run(0, total, &mut arena);
+            return;
+        }
+        let work: *const (dyn Work + '_) = work;
+        // SAFETY: only the lifetime changes. The round is withdrawn and every worker has left it before this function
+        // returns, so nobody uses the reference after its real lifetime.
+        let work: *const (dyn Work + 'static) = unsafe { std::mem::transmute(work) };
+        let round = Round { work, total, grain, next: AtomicU64::new(0) };
+        {
+            let mut slot = self.shared.lock();
+            slot.round = Some(RoundPtr(&round));
+            self.shared.generation.fetch_add(1, Ordering::Release);
+        }
+        self.shared.wake.notify_all();
+        pull(&round, &mut arena);
+        // No worker may enter any more; those inside finish their last piece.
+        self.shared.lock().round = None;
+        let mut spins = 0u32;
+        while self.shared.inside.load(Ordering::Acquire) != 0 {
+            spins += 1;
+            if spins.is_multiple_of(64) {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.shared.lock().quit = true;
+        self.shared.quit.store(true, Ordering::Release);
+        self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has already ended; there is nothing left to do for it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes pieces until none is left.
+fn pull(round: &Round, arena: &mut Arena) {
+    loop {
+        let begin = round.next.fetch_add(round.grain, Ordering::Relaxed);
+        if begin >= round.total {
+            return;
+        }
+        let end = begin.saturating_add(round.grain).min(round.total);
+        // SAFETY: `run` keeps the work alive until every thread in the round has left `pull`.
+        unsafe { &*round.work }.run(begin, end, arena);
+    }
+}
+
+fn worker(shared: &Shared) {
+    let mut arena = Arena::default();
+    // The generation of the last round this worker took part in.
+    let mut seen = 0;
+    loop {
+        spin_for_work(shared, seen);
+        let round = {
+            let mut slot = shared.lock();
+            loop {
+                if slot.quit {
+                    return;
+                }
+                let generation = shared.generation.load(Ordering::Acquire);
+                if let (Some(round), true) = (slot.round, generation != seen) {
+                    seen = generation;
+                    // Counted in while the lock is held: `run` withdraws the round under the same lock before it looks.
+                    shared.inside.fetch_add(1, Ordering::AcqRel);
+                    break round;
+                }
+                slot = shared.wake.wait(slot).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        // SAFETY: this thread is counted in `inside`, so `run` has not returned and the round lives.
+        pull(unsafe { &*round.0 }, &mut arena);
+        shared.inside.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Looks for a new generation for a moment.
+fn spin_for_work(shared: &Shared, seen: usize) {
+    let start = Instant::now();
+    while shared.generation.load(Ordering::Acquire) == seen && !shared.quit.load(Ordering::Acquire) {
+        for _ in 0..32 {
+            std::hint::spin_loop();
+        }
+        if start.elapsed() > SPIN {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sum(AtomicU64, AtomicU64);
+    impl Work for Sum {
+        fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
+            self.0.fetch_add((begin..end).sum::<u64>(), Ordering::Relaxed);
+            self.1.fetch_add(end - begin, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn every_index_is_done_once() {
+        let workers = Workers::new(NonZeroUsize::new(4).unwrap());
+        for total in [0u64, 1, 2, 7, 1000, 12345] {
+            for grain in [1, 3, 1000] {
+                let sum = Sum(AtomicU64::new(0), AtomicU64::new(0));
+                workers.run(&sum, total, grain);
+                assert_eq!(sum.1.load(Ordering::Relaxed), total);
+                assert_eq!(sum.0.load(Ordering::Relaxed), total * total.saturating_sub(1) / 2);
+            }
+        }
+    }
+
+    #[test]
+    fn many_callers_take_turns() {
+        let workers = Workers::new(NonZeroUsize::new(3).unwrap());
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    for _ in 0..200 {
+                        let sum = Sum(AtomicU64::new(0), AtomicU64::new(0));
+                        workers.run(&sum, 64, 1);
+                        assert_eq!(sum.1.load(Ordering::Relaxed), 64);
+                    }
+                });
+            }
+        });
+    }
+}

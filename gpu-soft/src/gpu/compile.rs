@@ -1,0 +1,102 @@
+//! From a kernel of the runtime to a kernel binary.
+
+use crate::binary::{self, Kind};
+use crate::interpret;
+use crate::kernel_abi::{BindingSlot, Width};
+use runtime::gpu::{CompileError, CompileRequest, CompiledKernel, SubgroupProps};
+
+fn slots(request: &CompileRequest<'_>) -> Vec<BindingSlot> {
+    request
+        .bindings
+        .iter()
+        .map(|b| BindingSlot {
+            set: b.set,
+            binding: b.binding,
+            offset: b.offset,
+            stride: b.stride,
+            count: b.count,
+            dynamic: b.dynamic,
+            inline_size: b.inline_size,
+            sampler_offset: b.sampler_offset,
+        })
+        .collect()
+}
+
+/// Compiles a kernel to machine code of a width, or (`None`) for the interpreter.
+pub fn compile(width: Option<Width>, subgroup: &SubgroupProps, request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+    let size = request.subgroup_size.unwrap_or(subgroup.default_size);
+    if !size.is_power_of_two() || size < subgroup.min_size || size > subgroup.max_size {
+        return Err(CompileError::Unsupported(format!("subgroups of {size} invocations")));
+    }
+    let slots = slots(request);
+    match width {
+        Some(width) => native(width, size, &slots, request),
+        None => Ok(CompiledKernel {
+            binary: binary::pack(Kind::Interpreted, &interpret::payload(request.kernel, size, &slots)),
+            subgroup_size: size,
+            local_size: request.kernel.local_size,
+            statistics: Vec::new(),
+            ir: request.want_ir.then(|| compiler::text::print(request.kernel)),
+            asm: None,
+        }),
+    }
+}
+
+#[cfg(not(feature = "llvm"))]
+fn native(_: Width, _: u32, _: &[BindingSlot], _: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+    Err(CompileError::Unsupported("this build has no code generator".to_owned()))
+}
+
+#[cfg(feature = "llvm")]
+fn native(width: Width, size: u32, slots: &[BindingSlot], request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+    use crate::codegen;
+    use runtime::gpu::{RobustnessLevel, Statistic, StatisticValue};
+
+    let lowered = lower(request.kernel)?;
+    let options = codegen::Options {
+        width,
+        subgroup_size: size,
+        bindings: slots,
+        robust_storage: request.robustness.storage > RobustnessLevel::Off,
+        robust_uniform: request.robustness.uniform > RobustnessLevel::Off,
+        contract: true,
+        want_ir: request.want_ir,
+        want_asm: request.want_asm,
+    };
+    let made = codegen::compile(&lowered, &options).map_err(|error| match error {
+        codegen::CodegenError::Unsupported(text) => CompileError::Unsupported(text),
+        other => CompileError::Internal(other.to_string()),
+    })?;
+    let number = |name: &str, description: &str, value: u64| Statistic {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        value: StatisticValue::U64(value),
+    };
+    let statistics = vec![
+        number("Vector width", "32-bit lanes of a register", u64::from(width.lanes())),
+        number("Code size", "Bytes of the kernel binary", made.bytes.len() as u64),
+    ];
+    Ok(CompiledKernel {
+        binary: binary::pack(Kind::Native, &made.bytes),
+        subgroup_size: size,
+        local_size: lowered.local_size,
+        statistics,
+        ir: made.ir,
+        asm: made.asm,
+    })
+}
+
+/// Passes that this GPU wants after the runtime's: expansion of what x86 has no instructions for, and cleaning up after it.
+#[cfg(feature = "llvm")]
+const LOWERING: &[&str] = &["lower_math", "fold", "gvn", "dce"];
+
+#[cfg(feature = "llvm")]
+fn lower(kernel: &compiler::sir::Kernel) -> Result<compiler::sir::Kernel, CompileError> {
+    let mut lowered = kernel.clone();
+    for name in LOWERING {
+        let internal = |text: String| CompileError::Internal(text);
+        let pass = compiler::passes::pass(name).ok_or_else(|| internal(format!("no pass {name}")))?;
+        compiler::passes::run_pass(&mut lowered, pass, &compiler::passes::Options::default()).map_err(|e| internal(e.to_string()))?;
+    }
+    Ok(lowered)
+}

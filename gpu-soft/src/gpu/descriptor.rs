@@ -1,0 +1,138 @@
+//! Descriptors in set memory.
+
+use crate::image::{ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+use crate::texel;
+use ash::vk;
+use runtime::gpu::{DescriptorWrite, SamplerInfo, ViewInfo};
+use zerocopy::IntoBytes;
+
+/// Bytes of a buffer descriptor: address and size.
+const BUFFER_BYTES: u32 = 16;
+
+/// Offset of the sampler in a combined image sampler.
+pub const COMBINED_SAMPLER_OFFSET: u32 = IMAGE_DESC_BYTES;
+
+/// Bytes of a descriptor.
+pub fn size(ty: vk::DescriptorType) -> u32 {
+    match ty {
+        vk::DescriptorType::UNIFORM_BUFFER
+        | vk::DescriptorType::STORAGE_BUFFER
+        | vk::DescriptorType::UNIFORM_BUFFER_DYNAMIC
+        | vk::DescriptorType::STORAGE_BUFFER_DYNAMIC => BUFFER_BYTES,
+        vk::DescriptorType::SAMPLED_IMAGE
+        | vk::DescriptorType::STORAGE_IMAGE
+        | vk::DescriptorType::UNIFORM_TEXEL_BUFFER
+        | vk::DescriptorType::STORAGE_TEXEL_BUFFER
+        | vk::DescriptorType::INPUT_ATTACHMENT => IMAGE_DESC_BYTES,
+        vk::DescriptorType::SAMPLER => SAMPLER_DESC_BYTES,
+        vk::DescriptorType::COMBINED_IMAGE_SAMPLER => IMAGE_DESC_BYTES + SAMPLER_DESC_BYTES,
+        vk::DescriptorType::INLINE_UNIFORM_BLOCK => 1,
+        _ => 0,
+    }
+}
+
+/// Copies as much as fits, and zeros behind it.
+fn put(out: &mut [u8], bytes: &[u8]) {
+    let n = bytes.len().min(out.len());
+    out[..n].copy_from_slice(&bytes[..n]);
+    out[n..].fill(0);
+}
+
+/// Writes a descriptor. A texel buffer of a format this GPU does not know becomes the null descriptor.
+pub fn write(ty: vk::DescriptorType, write: &DescriptorWrite<'_>, out: &mut [u8]) {
+    match write {
+        DescriptorWrite::Null => out.fill(0),
+        DescriptorWrite::Buffer { address, size } => put(out, [*address, *size].as_bytes()),
+        DescriptorWrite::TexelBuffer { address, size, format } => {
+            let desc = texel::find(*format).map_or_else(ImageDesc::default, |f| texel_buffer(*address, *size, *format, f.bytes));
+            put(out, desc.as_bytes());
+        }
+        DescriptorWrite::Image(view) => put(out, image(view, ty).as_bytes()),
+        DescriptorWrite::Sampler(info) => put(out, sampler(info).as_bytes()),
+        DescriptorWrite::Combined { view, sampler: info } => {
+            let split = (COMBINED_SAMPLER_OFFSET as usize).min(out.len());
+            let (image_part, sampler_part) = out.split_at_mut(split);
+            put(image_part, view.map_or_else(ImageDesc::default, |v| image(v, ty)).as_bytes());
+            put(sampler_part, info.map_or_else(SamplerDesc::default, sampler).as_bytes());
+        }
+    }
+}
+
+fn texel_buffer(address: u64, size: u64, format: vk::Format, bytes: u32) -> ImageDesc {
+    let elements = u32::try_from(size / u64::from(bytes.max(1))).unwrap_or(u32::MAX);
+    ImageDesc {
+        addr: address,
+        format: format.as_raw(),
+        extent: [elements, 1, 1],
+        image_layers: 1,
+        layers: 1,
+        image_levels: 1,
+        levels: 1,
+        samples: 1,
+        kind: ImageDesc::BUFFER,
+        bytes: bytes as u8,
+        swizzle: [0, 1, 2, 3],
+        ..ImageDesc::default()
+    }
+}
+
+fn swizzle(component: vk::ComponentSwizzle, own: u8) -> u8 {
+    match component {
+        vk::ComponentSwizzle::R => 0,
+        vk::ComponentSwizzle::G => 1,
+        vk::ComponentSwizzle::B => 2,
+        vk::ComponentSwizzle::A => 3,
+        vk::ComponentSwizzle::ZERO => 4,
+        vk::ComponentSwizzle::ONE => 5,
+        _ => own,
+    }
+}
+
+fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
+    let Some(format) = texel::find(view.image.format) else { return ImageDesc::default() };
+    let slices = view.image.ty == vk::ImageType::TYPE_3D && view.view_type != vk::ImageViewType::TYPE_3D;
+    let cube = matches!(view.view_type, vk::ImageViewType::CUBE | vk::ImageViewType::CUBE_ARRAY);
+    let components = if ty == vk::DescriptorType::STORAGE_IMAGE {
+        [0, 1, 2, 3]
+    } else {
+        std::array::from_fn(|i| swizzle(view.swizzle[i], i as u8))
+    };
+    ImageDesc {
+        addr: view.address,
+        format: view.format.as_raw(),
+        extent: view.image.extent,
+        image_layers: view.image.layers,
+        base_layer: view.base_layer,
+        layers: view.layers,
+        image_levels: view.image.levels as u8,
+        base_level: view.base_level as u8,
+        levels: view.levels as u8,
+        samples: view.image.samples as u8,
+        kind: ImageDesc::IMAGE,
+        slices: u8::from(slices),
+        bytes: format.bytes as u8,
+        cube: u8::from(cube),
+        swizzle: components,
+        min_lod: view.min_lod.to_bits(),
+        reserved: [0; 3],
+    }
+}
+
+fn sampler(info: &SamplerInfo) -> SamplerDesc {
+    SamplerDesc {
+        mag: info.mag_filter.as_raw() as u8,
+        min: info.min_filter.as_raw() as u8,
+        mip: info.mipmap_mode.as_raw() as u8,
+        reduction: info.reduction.as_raw() as u8,
+        address: info.address.map(|a| a.as_raw() as u8),
+        compare: u8::from(info.compare.is_some()),
+        compare_op: info.compare.map_or(0, |c| c.as_raw() as u8),
+        unnormalized: u8::from(info.unnormalized),
+        reserved: [0; 2],
+        bias: info.lod_bias.to_bits(),
+        min_lod: info.min_lod.to_bits(),
+        max_lod: info.max_lod.to_bits(),
+        border: info.border.bits,
+        reserved2: [0; 6],
+    }
+}

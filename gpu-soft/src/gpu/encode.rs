@@ -1,0 +1,188 @@
+//! Commands to packets.
+
+use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
+use crate::texel;
+use runtime::gpu::{DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion};
+
+/// Bytes of a chain packet.
+pub const CHAIN_BYTES: usize = size_of::<packet::Header>() + size_of::<packet::Chain>();
+
+/// Writes a chain packet.
+pub fn chain(target: u64, bytes: u64, out: &mut [u8]) {
+    let mut packet = Vec::with_capacity(CHAIN_BYTES);
+    emit(&mut packet, &packet::Chain { target, bytes }, &[]);
+    let n = out.len().min(packet.len());
+    out[..n].copy_from_slice(&packet[..n]);
+}
+
+/// Appends one packet to the sink through a buffer that is used again.
+fn put<P: Packet>(buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink, packet: &P, parts: &[&[u8]]) -> Result<(), EncodeError> {
+    buffer.clear();
+    emit(buffer, packet, parts);
+    debug_assert!(buffer.len() % PACKET_ALIGN == 0);
+    sink.emit(buffer)
+}
+
+/// What both kinds of dispatch have.
+struct DispatchParts<'a> {
+    kernel: u64,
+    kernel_bytes: u64,
+    push: &'a [u8],
+    sets: &'a [u64],
+    dynamic: &'a [DynamicBuffer],
+}
+
+fn dispatch(
+    parts: &DispatchParts<'_>,
+    indirect: u64,
+    base: [u32; 3],
+    groups: [u32; 3],
+    buffer: &mut Vec<u8>,
+    sink: &mut dyn EncodeSink,
+) -> Result<(), EncodeError> {
+    if parts.push.len() > packet::MAX_PUSH || parts.sets.len() > packet::MAX_SETS || parts.dynamic.len() > packet::MAX_DYNAMIC {
+        return Err(EncodeError::Unsupported("dispatch with too many sets, dynamic buffers or push constants"));
+    }
+    let head = packet::Dispatch {
+        kernel: parts.kernel,
+        kernel_bytes: parts.kernel_bytes,
+        indirect,
+        base,
+        groups,
+        push_bytes: parts.push.len() as u32,
+        set_count: parts.sets.len() as u32,
+        dynamic_count: parts.dynamic.len() as u32,
+        reserved: 0,
+    };
+    buffer.clear();
+    emit(buffer, &head, &[parts.push]);
+    for set in parts.sets {
+        buffer.extend_from_slice(&set.to_le_bytes());
+    }
+    for d in parts.dynamic {
+        buffer.extend_from_slice(&d.address.to_le_bytes());
+        buffer.extend_from_slice(&d.size.to_le_bytes());
+    }
+    // The header's size counts what was appended by hand.
+    let size = (padded(buffer.len()) as u32).to_le_bytes();
+    buffer[4..8].copy_from_slice(&size);
+    sink.emit(buffer)
+}
+
+/// First byte of a region's first texel, and the bytes of a run of `width` texels, and the rows of blocks in `height`.
+fn region(r: &TexelRegion, extent: [u32; 3], sample: u32) -> (u64, u64, u32) {
+    let [bw, bh, bytes] = r.block.map(|b| b.max(1));
+    let first = r
+        .address
+        .wrapping_add(u64::from(r.first_slice).wrapping_mul(r.slice_pitch))
+        .wrapping_add(u64::from(r.offset[1] / bh).wrapping_mul(r.row_pitch))
+        .wrapping_add(u64::from(r.offset[0] / bw) * u64::from(bytes))
+        .wrapping_add(u64::from(sample).wrapping_mul(r.sample_pitch));
+    (first, u64::from(extent[0].div_ceil(bw)) * u64::from(bytes), extent[1].div_ceil(bh))
+}
+
+/// Encodes one command.
+pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
+    match *cmd {
+        GpuCmd::Dispatch { kernel, kernel_bytes, push, sets, dynamic, base, groups } => {
+            dispatch(&DispatchParts { kernel, kernel_bytes, push, sets, dynamic }, 0, base, groups, buffer, sink)
+        }
+        GpuCmd::DispatchIndirect { kernel, kernel_bytes, push, sets, dynamic, indirect } => {
+            dispatch(&DispatchParts { kernel, kernel_bytes, push, sets, dynamic }, indirect, [0; 3], [0; 3], buffer, sink)
+        }
+        GpuCmd::CopyBuffer { src, dst, size } => put(buffer, sink, &packet::Copy { src, dst, size }, &[]),
+        GpuCmd::FillBuffer { dst, size, value } => put(buffer, sink, &packet::Fill { dst, size, value, reserved: 0 }, &[]),
+        GpuCmd::UpdateBuffer { dst, data } => put(buffer, sink, &packet::Write { dst, bytes: data.len() as u64 }, &[data]),
+        GpuCmd::CopyBufferToImage { buffer: src, row_pitch, slice_pitch, image, extent } => {
+            for sample in 0..image.samples.max(1) {
+                let (dst, row_bytes, rows) = region(&image, extent, sample);
+                let p = packet::CopyRect {
+                    src,
+                    dst,
+                    src_row: row_pitch,
+                    src_slice: slice_pitch,
+                    dst_row: image.row_pitch,
+                    dst_slice: image.slice_pitch,
+                    row_bytes,
+                    rows,
+                    slices: extent[2],
+                };
+                put(buffer, sink, &p, &[])?;
+            }
+            Ok(())
+        }
+        GpuCmd::CopyImageToBuffer { buffer: dst, row_pitch, slice_pitch, image, extent } => {
+            let (src, row_bytes, rows) = region(&image, extent, 0);
+            let p = packet::CopyRect {
+                src,
+                dst,
+                src_row: image.row_pitch,
+                src_slice: image.slice_pitch,
+                dst_row: row_pitch,
+                dst_slice: slice_pitch,
+                row_bytes,
+                rows,
+                slices: extent[2],
+            };
+            put(buffer, sink, &p, &[])
+        }
+        GpuCmd::CopyImage { src: from, dst: to, extent } => {
+            for sample in 0..from.samples.min(to.samples).max(1) {
+                let (src, row_bytes, rows) = region(&from, extent, sample);
+                let (dst, _, _) = region(&to, extent, sample);
+                let p = packet::CopyRect {
+                    src,
+                    dst,
+                    src_row: from.row_pitch,
+                    src_slice: from.slice_pitch,
+                    dst_row: to.row_pitch,
+                    dst_slice: to.slice_pitch,
+                    row_bytes,
+                    rows,
+                    slices: extent[2],
+                };
+                put(buffer, sink, &p, &[])?;
+            }
+            Ok(())
+        }
+        GpuCmd::ClearImage { image, extent, color } => {
+            let Some(format) = texel::find(image.format) else {
+                return Err(EncodeError::Unsupported("clear of a format this GPU does not know"));
+            };
+            let texel = texel::encode(format, &color.map(u64::from));
+            for sample in 0..image.samples.max(1) {
+                let (dst, _, rows) = region(&image, extent, sample);
+                let p = packet::FillRect {
+                    dst,
+                    row: image.row_pitch,
+                    slice: image.slice_pitch,
+                    texels: extent[0],
+                    rows,
+                    slices: extent[2],
+                    texel_bytes: format.bytes,
+                    texel,
+                };
+                put(buffer, sink, &p, &[])?;
+            }
+            Ok(())
+        }
+        GpuCmd::Barrier { .. } => put(buffer, sink, &packet::Barrier {}, &[]),
+        GpuCmd::WriteTimestamp { query } => {
+            put(buffer, sink, &packet::Timestamp { dst: query }, &[])?;
+            put(buffer, sink, &packet::Store64 { dst: query.wrapping_add(8), value: 1 }, &[])
+        }
+        GpuCmd::SetEvent { event, value } => put(buffer, sink, &packet::Store32 { dst: event, value, reserved: 0 }, &[]),
+        GpuCmd::WaitEvent { event } => put(buffer, sink, &packet::Wait32 { src: event, value: 1, reserved: 0 }, &[]),
+        GpuCmd::WriteQuery { query, value } => {
+            put(buffer, sink, &packet::Store64 { dst: query, value }, &[])?;
+            put(buffer, sink, &packet::Store64 { dst: query.wrapping_add(8), value: 1 }, &[])
+        }
+        GpuCmd::ResetQueries { first, count } => {
+            put(buffer, sink, &packet::Fill { dst: first, size: u64::from(count) * 16, value: 0, reserved: 0 }, &[])
+        }
+        GpuCmd::CopyQueryResults { first, count, dst, stride, flags } => {
+            put(buffer, sink, &packet::CopyQueries { src: first, dst, stride, count, flags: flags.as_raw() }, &[])
+        }
+        GpuCmd::End => put(buffer, sink, &packet::End {}, &[]),
+    }
+}

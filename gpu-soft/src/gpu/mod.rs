@@ -1,0 +1,102 @@
+//! The user half: what the runtime asks of a GPU.
+
+mod compile;
+mod descriptor;
+mod encode;
+mod formats;
+mod image;
+mod props;
+
+use crate::kernel_abi::Width;
+use ash::vk;
+use runtime::gpu::{
+    CompileError, CompileRequest, CompiledKernel, DescriptorWrite, EncodeError, EncodeSink, FormatFeatures, Gpu, GpuCmd,
+    GpuProps, ImageCreate, ImageLayout,
+};
+
+/// Switches of the software GPU; the defaults are what users want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Vector width of generated code in 32-bit lanes (4, 8, 16); the widest that the CPU runs by default, and in place of
+    /// one that it does not run.
+    pub width: Option<u32>,
+    /// Run kernels in the interpreter.
+    pub interpret: bool,
+    /// Report `VK_PHYSICAL_DEVICE_TYPE_*` other than CPU.
+    pub device_type: Option<vk::PhysicalDeviceType>,
+}
+
+/// The software GPU as the runtime drives it.
+#[derive(Debug)]
+pub struct Soft {
+    props: GpuProps,
+    width: Option<Width>,
+}
+
+impl Soft {
+    /// A software GPU with these switches.
+    pub fn new(options: Options) -> Soft {
+        let best = Width::best();
+        let wanted = options.width.and_then(Width::from_lanes).filter(|w| w.supported()).or(best);
+        let width = if options.interpret || cfg!(not(feature = "llvm")) { None } else { wanted };
+        Soft { props: props::props(width, options.device_type), width }
+    }
+
+    /// Whether an adapter with this driver-private blob is a software GPU that this build can drive.
+    pub fn drives(umd_private: &[u8]) -> bool {
+        crate::umd::UmdInfo::from_bytes(umd_private) == Some(crate::umd::UmdInfo::CURRENT)
+    }
+
+    /// Bytes of the blob for [`Self::drives`].
+    pub const UMD_PRIVATE_BYTES: usize = crate::umd::UMD_INFO_BYTES;
+}
+
+impl Gpu for Soft {
+    fn props(&self) -> &GpuProps {
+        &self.props
+    }
+
+    fn format_features(&self, format: vk::Format) -> FormatFeatures {
+        formats::features(format)
+    }
+
+    fn descriptor_size(&self, ty: vk::DescriptorType) -> u32 {
+        descriptor::size(ty)
+    }
+
+    fn write_descriptor(&self, ty: vk::DescriptorType, write: &DescriptorWrite<'_>, out: &mut [u8]) {
+        descriptor::write(ty, write, out);
+    }
+
+    fn image_layout(&self, create: &ImageCreate) -> Option<ImageLayout> {
+        image::layout(create)
+    }
+
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+        compile::compile(self.width, &self.props.subgroup, request)
+    }
+
+    fn encode(&self, cmds: &[GpuCmd<'_>], sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
+        let mut buffer = Vec::new();
+        for cmd in cmds {
+            encode::encode(cmd, &mut buffer, sink)?;
+        }
+        Ok(())
+    }
+
+    fn chain_size(&self) -> usize {
+        encode::CHAIN_BYTES
+    }
+
+    fn chain(&self, target: u64, bytes: u64, out: &mut [u8]) {
+        encode::chain(target, bytes, out);
+    }
+
+    fn accepts_binary(&self, binary: &[u8]) -> bool {
+        crate::binary::accepts(binary)
+    }
+
+    fn timestamp_now(&self) -> Option<u64> {
+        Some(crate::engine::now())
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading and writing single texels through a view.
+
+use super::desc::ImageDesc;
+use super::layout::Level;
+use crate::texel::{self, Class, Format, Texel};
+
+/// Integer coordinates of a texel, after the shader's operands have been sorted out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coords {
+    /// x, y, z; unused ones are 0.
+    pub xyz: [i32; 3],
+    /// Layer of the view (layer·6 + face for cubes).
+    pub layer: i32,
+    /// Level of the view.
+    pub level: i32,
+    /// Sample.
+    pub sample: i32,
+}
+
+/// A view that is not null, with its format looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The descriptor.
+    pub desc: &'a ImageDesc,
+    /// The view's format.
+    pub format: &'static Format,
+}
+
+impl<'a> View<'a> {
+    /// `None` for the null descriptor and for bytes that are no descriptor.
+    pub fn new(desc: &'a ImageDesc) -> Option<View<'a>> {
+        if desc.kind != ImageDesc::IMAGE && desc.kind != ImageDesc::BUFFER {
+            return None;
+        }
+        Some(View { desc, format: texel::find(desc.vk_format())? })
+    }
+
+    /// The layout of a level of the view.
+    pub fn level(&self, level: u32) -> Level {
+        if self.desc.kind == ImageDesc::BUFFER {
+            let size = u64::from(self.desc.extent[0]) * u64::from(self.desc.bytes);
+            return Level { offset: 0, extent: [self.desc.extent[0], 1, 1], row: size, slice: size, sample: size, layer: size, size };
+        }
+        self.desc.shape().level(u32::from(self.desc.base_level).saturating_add(level))
+    }
+
+    /// Address of a texel of a level from [`Self::level`], `None` if it lies outside of the view.
+    pub fn address(&self, level: &Level, at: &Coords) -> Option<u64> {
+        let inside = |value: i32, end: u32| u32::try_from(value).ok().filter(|v| *v < end).map(u64::from);
+        let desc = self.desc;
+        let x = inside(at.xyz[0], level.extent[0])?;
+        let y = inside(at.xyz[1], level.extent[1])?;
+        let mut z = inside(at.xyz[2], if desc.slices != 0 { 1 } else { level.extent[2] })?;
+        let mut layer = inside(at.layer, desc.layers.max(1))? + u64::from(desc.base_layer);
+        if desc.slices != 0 {
+            z = layer;
+            layer = 0;
+        }
+        let sample = inside(at.sample, u32::from(desc.samples.max(1)))?;
+        let offset = level.offset + layer * level.layer + sample * level.sample + z * level.slice + y * level.row + x * u64::from(desc.bytes);
+        desc.addr.checked_add(offset)
+    }
+
+    fn locate(&self, at: &Coords) -> Option<u64> {
+        let level = u32::try_from(at.level).ok().filter(|l| *l < u32::from(self.desc.levels.max(1)))?;
+        self.address(&self.level(level), at)
+    }
+
+    /// The texel at an address that [`Self::address`] gave.
+    ///
+    /// # Safety
+    /// The descriptor describes memory that is mapped and readable.
+    pub unsafe fn read(&self, address: u64) -> Texel {
+        let mut bytes = [0u8; 16];
+        // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
+        unsafe { std::ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), self.format.bytes.min(16) as usize) };
+        texel::decode(self.format, &bytes)
+    }
+
+    /// What a load outside of the image gives: zeros, and for formats without alpha 1 in alpha
+    /// (Vulkan specification, "Robust Image Access").
+    pub fn outside(&self) -> Texel {
+        let one = match self.format.class() {
+            Class::Float => u64::from(1f32.to_bits()),
+            Class::Sint | Class::Uint => 1,
+        };
+        [0, 0, 0, if self.format.fields[3].is_some() { 0 } else { one }]
+    }
+
+    /// Loads a texel; `None` outside of the view.
+    ///
+    /// # Safety
+    /// As [`Self::read`].
+    pub unsafe fn load(&self, at: &Coords) -> Option<Texel> {
+        // SAFETY: this function's contract.
+        self.locate(at).map(|address| unsafe { self.read(address) })
+    }
+
+    /// Stores a texel; outside of the view nothing happens.
+    ///
+    /// # Safety
+    /// The descriptor describes memory that is mapped and writable.
+    pub unsafe fn store(&self, at: &Coords, texel: &Texel) {
+        if let Some(address) = self.locate(at) {
+            let bytes = texel::encode(self.format, texel);
+            // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, self.format.bytes.min(16) as usize) };
+        }
+    }
+
+    /// Address of a texel for an atomic operation of `bytes` bytes; `None` outside or if the format is of another size.
+    pub fn atomic(&self, at: &Coords, bytes: u32) -> Option<u64> {
+        (self.format.bytes == bytes).then(|| self.locate(at)).flatten()
+    }
+
+    /// Applies the view's swizzle.
+    pub fn swizzle(&self, texel: &Texel) -> Texel {
+        let one = match self.format.class() {
+            Class::Float => u64::from(1f32.to_bits()),
+            Class::Sint | Class::Uint => 1,
+        };
+        self.desc.swizzle.map(|s| match s {
+            0..=3 => texel[usize::from(s)],
+            5 => one,
+            _ => 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ash::vk;
+
+    fn desc(memory: &mut [u8]) -> ImageDesc {
+        ImageDesc {
+            addr: memory.as_mut_ptr() as u64,
+            format: vk::Format::R8G8B8A8_UINT.as_raw(),
+            extent: [4, 2, 1],
+            image_layers: 2,
+            layers: 1,
+            base_layer: 1,
+            image_levels: 1,
+            levels: 1,
+            samples: 1,
+            kind: ImageDesc::IMAGE,
+            bytes: 4,
+            swizzle: [0, 1, 2, 3],
+            ..ImageDesc::default()
+        }
+    }
+
+    #[test]
+    fn stores_land_in_the_layer_and_not_outside() {
+        let mut memory = vec![0u8; 64];
+        let desc = desc(&mut memory);
+        let view = View::new(&desc).unwrap();
+        let at = |x, y, layer| Coords { xyz: [x, y, 0], layer, ..Coords::default() };
+        // SAFETY: the descriptor describes `memory`: two layers of two rows of 16 bytes.
+        unsafe {
+            view.store(&at(3, 1, 0), &[1, 2, 3, 4]);
+            view.store(&at(4, 0, 0), &[9; 4]);
+            view.store(&at(0, -1, 0), &[9; 4]);
+            view.store(&at(0, 0, 1), &[9; 4]);
+            assert_eq!(view.load(&at(3, 1, 0)), Some([1, 2, 3, 4]));
+            assert_eq!(view.load(&at(3, 2, 0)), None);
+        }
+        assert_eq!(memory[60..], [1, 2, 3, 4]);
+        assert!(memory[..60].iter().all(|b| *b == 0));
+        assert!(View::new(&ImageDesc::default()).is_none());
+    }
+}

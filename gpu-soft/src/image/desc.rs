@@ -1,0 +1,111 @@
+//! Image and sampler descriptors as they stand in descriptor-set memory.
+
+use super::layout::Shape;
+use ash::vk;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Bytes of an image (or texel buffer) descriptor.
+pub const IMAGE_DESC_BYTES: u32 = 64;
+
+/// Bytes of a sampler descriptor.
+pub const SAMPLER_DESC_BYTES: u32 = 64;
+
+/// An image view or a texel buffer view. All zeros is the null descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ImageDesc {
+    /// Address of the image (level 0, layer 0) or of the first element.
+    pub addr: u64,
+    /// The view's `VkFormat`.
+    pub format: i32,
+    /// Extent of level 0 of the image; for texel buffers the number of elements and 1, 1.
+    pub extent: [u32; 3],
+    /// Layers of the image.
+    pub image_layers: u32,
+    /// First layer of the view (first slice, for 2D views of a 3D image).
+    pub base_layer: u32,
+    /// Layers of the view.
+    pub layers: u32,
+    /// Levels of the image.
+    pub image_levels: u8,
+    /// First level of the view.
+    pub base_level: u8,
+    /// Levels of the view.
+    pub levels: u8,
+    /// Samples of a texel.
+    pub samples: u8,
+    /// 0 null, 1 image, 2 texel buffer.
+    pub kind: u8,
+    /// The image is 3D but the view sees its slices as layers.
+    pub slices: u8,
+    /// Bytes of a texel of the image.
+    pub bytes: u8,
+    /// 1 for cube views.
+    pub cube: u8,
+    /// Swizzle of R, G, B, A: 0–3 a component, 4 zero, 5 one.
+    pub swizzle: [u8; 4],
+    /// Bits of the least level of detail (`f32`).
+    pub min_lod: u32,
+    /// Zeros.
+    pub reserved: [u32; 3],
+}
+
+impl ImageDesc {
+    /// Kind of an image descriptor.
+    pub const IMAGE: u8 = 1;
+    /// Kind of a texel-buffer descriptor.
+    pub const BUFFER: u8 = 2;
+
+    /// The layout of the image behind the view.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            bytes: u32::from(self.bytes),
+            extent: self.extent,
+            layers: self.image_layers,
+            levels: u32::from(self.image_levels),
+            samples: u32::from(self.samples),
+        }
+    }
+
+    /// The view's format.
+    pub fn vk_format(&self) -> vk::Format {
+        vk::Format::from_raw(self.format)
+    }
+}
+
+/// A sampler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SamplerDesc {
+    /// `VkFilter` for magnification.
+    pub mag: u8,
+    /// `VkFilter` for minification.
+    pub min: u8,
+    /// `VkSamplerMipmapMode`.
+    pub mip: u8,
+    /// `VkSamplerReductionMode`.
+    pub reduction: u8,
+    /// `VkSamplerAddressMode` of u, v and w.
+    pub address: [u8; 3],
+    /// 1 if depth comparison is on.
+    pub compare: u8,
+    /// `VkCompareOp`.
+    pub compare_op: u8,
+    /// 1 for unnormalised coordinates.
+    pub unnormalized: u8,
+    /// Zeros.
+    pub reserved: [u8; 2],
+    /// Bits of the level-of-detail bias (`f32`).
+    pub bias: u32,
+    /// Bits of the least level of detail (`f32`).
+    pub min_lod: u32,
+    /// Bits of the greatest level of detail (`f32`).
+    pub max_lod: u32,
+    /// Border colour: `f32` bits or integers.
+    pub border: [u32; 4],
+    /// Zeros.
+    pub reserved2: [u32; 6],
+}
+
+const _: () = assert!(size_of::<ImageDesc>() == IMAGE_DESC_BYTES as usize);
+const _: () = assert!(size_of::<SamplerDesc>() == SAMPLER_DESC_BYTES as usize);

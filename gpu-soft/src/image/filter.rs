@@ -1,0 +1,92 @@
+//! Address modes, comparison and the blending of texels.
+
+use super::desc::SamplerDesc;
+use crate::texel::Texel;
+
+/// VkSamplerAddressMode applied to texel coordinate `i` of a dimension of `size` texels: the texel, or `None` for border.
+pub fn wrap(mode: u8, i: i32, size: i32) -> Option<i32> {
+    let mirror = |a: i32| if a >= 0 { a } else { -(a.wrapping_add(1)) };
+    match mode {
+        // REPEAT
+        0 => Some(i.rem_euclid(size)),
+        // MIRRORED_REPEAT
+        1 => Some((size - 1).wrapping_sub(mirror(i.rem_euclid(size.saturating_mul(2)).wrapping_sub(size))).clamp(0, size - 1)),
+        // CLAMP_TO_BORDER
+        3 => (0..size).contains(&i).then_some(i),
+        // MIRROR_CLAMP_TO_EDGE
+        4 => Some(mirror(i).clamp(0, size - 1)),
+        // CLAMP_TO_EDGE
+        _ => Some(i.clamp(0, size - 1)),
+    }
+}
+
+/// VkCompareOp: whether `reference` op `value` holds.
+pub fn compare(op: u8, reference: f32, value: f32) -> bool {
+    match op {
+        0 => false,
+        1 => reference < value,
+        2 => reference == value,
+        3 => reference <= value,
+        4 => reference > value,
+        5 => reference != value,
+        6 => reference >= value,
+        _ => true,
+    }
+}
+
+/// A texel of floats.
+pub fn floats(texel: &Texel) -> [f32; 4] {
+    texel.map(|v| f32::from_bits(v as u32))
+}
+
+/// Floats as a texel.
+pub fn texel(floats: [f32; 4]) -> Texel {
+    floats.map(|v| u64::from(v.to_bits()))
+}
+
+/// Blends weighted texels by the sampler's reduction mode: average, minimum or maximum (texels of weight 0 take no part in
+/// the latter).
+pub fn reduce(sampler: &SamplerDesc, parts: &[(f32, [f32; 4])]) -> [f32; 4] {
+    let mut out = [0f32; 4];
+    let mut first = true;
+    for (weight, part) in parts {
+        if sampler.reduction == 0 {
+            for c in 0..4 {
+                // A texel of weight 0 must not spread its NaN or infinity.
+                if *weight != 0.0 {
+                    out[c] += weight * part[c];
+                }
+            }
+        } else if *weight != 0.0 {
+            for c in 0..4 {
+                out[c] = match (first, sampler.reduction) {
+                    (true, _) => part[c],
+                    (false, 1) => out[c].min(part[c]),
+                    (false, _) => out[c].max(part[c]),
+                };
+            }
+            first = false;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_modes() {
+        let row = |mode| (-5..9).map(|i| wrap(mode, i, 4).map_or(-1, |v| v)).collect::<Vec<_>>();
+        assert_eq!(row(0), [3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0]);
+        assert_eq!(row(1), [3, 3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0, 0]);
+        assert_eq!(row(2), [0, 0, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3]);
+        assert_eq!(row(3), [-1, -1, -1, -1, -1, 0, 1, 2, 3, -1, -1, -1, -1, -1]);
+        assert_eq!(row(4), [3, 3, 2, 1, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3]);
+        for i in [i32::MIN, i32::MAX] {
+            for mode in 0..5 {
+                assert!(wrap(mode, i, 7).is_none_or(|v| (0..7).contains(&v)));
+            }
+        }
+    }
+}

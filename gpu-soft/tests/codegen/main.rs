@@ -1,0 +1,9 @@
+//! Compiled kernels against the interpreter: the same kernels, inputs and outputs, for every vector width that this
+//! processor has and every subgroup size.
+#![cfg(feature = "llvm")]
+
+mod alu;
+mod asm;
+mod files;
+mod format;
+mod native;

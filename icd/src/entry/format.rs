@@ -1,0 +1,141 @@
+//! Formats and what images they can make.
+
+use super::physical_device::{external_memory, supported};
+use super::VkResult;
+use crate::edge::{In, InOut, Out, OutArray};
+use crate::objects::PhysicalDevice;
+use ash::vk;
+use runtime::ImageFormatQuery;
+
+/// The part of the 64 feature bits that the first version's structure has.
+fn legacy(f: vk::FormatFeatureFlags2) -> vk::FormatFeatureFlags {
+    vk::FormatFeatureFlags::from_raw((f.as_raw() & 0x7fff_ffff) as u32)
+}
+
+fn format_properties(pd: &PhysicalDevice, format: vk::Format) -> vk::FormatProperties {
+    let f = pd.rt.format_features(format);
+    vk::FormatProperties {
+        linear_tiling_features: legacy(f.linear),
+        optimal_tiling_features: legacy(f.optimal),
+        buffer_features: legacy(f.buffer),
+    }
+}
+
+pub fn get_physical_device_format_properties(
+    pd: &PhysicalDevice,
+    format: vk::Format,
+    out: Out<'_, vk::FormatProperties>,
+) {
+    out.set(format_properties(pd, format));
+}
+
+pub fn get_physical_device_format_properties2(
+    pd: &PhysicalDevice,
+    format: vk::Format,
+    mut out: InOut<'_, vk::FormatProperties2<'_>>,
+) {
+    out.format_properties = format_properties(pd, format);
+    let f = pd.rt.format_features(format);
+    for mut node in out.chain() {
+        if let Some(p) = node.cast::<vk::FormatProperties3<'_>>() {
+            p.linear_tiling_features = f.linear;
+            p.optimal_tiling_features = f.optimal;
+            p.buffer_features = f.buffer;
+        }
+    }
+}
+
+pub fn get_physical_device_image_format_properties(
+    pd: &PhysicalDevice,
+    format: vk::Format,
+    ty: vk::ImageType,
+    tiling: vk::ImageTiling,
+    usage: vk::ImageUsageFlags,
+    flags: vk::ImageCreateFlags,
+    out: Out<'_, vk::ImageFormatProperties>,
+) -> VkResult {
+    let query = ImageFormatQuery {
+        format,
+        ty,
+        tiling,
+        usage,
+        flags,
+    };
+    match supported(pd.rt.image_format_properties(&query)) {
+        Ok(p) => {
+            out.set(p);
+            Ok(())
+        }
+        Err(e) => {
+            out.set(vk::ImageFormatProperties::default());
+            Err(e)
+        }
+    }
+}
+
+pub fn get_physical_device_image_format_properties2(
+    pd: &PhysicalDevice,
+    info: In<'_, vk::PhysicalDeviceImageFormatInfo2<'_>>,
+    mut out: InOut<'_, vk::ImageFormatProperties2<'_>>,
+) -> VkResult {
+    out.image_format_properties = vk::ImageFormatProperties::default();
+    let query = ImageFormatQuery {
+        format: info.format,
+        ty: info.ty,
+        tiling: info.tiling,
+        usage: info.usage,
+        flags: info.flags,
+    };
+    let mut properties = supported(pd.rt.image_format_properties(&query))?;
+    if let Some(stencil) = info.next::<vk::ImageStencilUsageCreateInfo<'_>>() {
+        let query = ImageFormatQuery {
+            usage: stencil.stencil_usage,
+            ..query
+        };
+        let other = supported(pd.rt.image_format_properties(&query))?;
+        properties.sample_counts &= other.sample_counts;
+    }
+    let handle = info
+        .next::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>()
+        .map(|e| e.handle_type)
+        .filter(|h| !h.is_empty());
+    let external = handle.map(|h| external_memory(pd, h));
+    if external.is_some_and(|e| e.external_memory_features.is_empty()) {
+        return Err(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
+    }
+    out.image_format_properties = properties;
+    for mut node in out.chain() {
+        if let Some(p) = node.cast::<vk::ExternalImageFormatProperties<'_>>() {
+            p.external_memory_properties = external.unwrap_or_default();
+        } else if let Some(p) =
+            node.cast::<vk::SamplerYcbcrConversionImageFormatProperties<'_>>()
+        {
+            p.combined_image_sampler_descriptor_count = 1;
+        }
+    }
+    Ok(())
+}
+
+/// No image can be sparse, so there are no sparse properties.
+pub fn get_physical_device_sparse_image_format_properties(
+    _pd: &PhysicalDevice,
+    _format: vk::Format,
+    _ty: vk::ImageType,
+    _samples: vk::SampleCountFlags,
+    _usage: vk::ImageUsageFlags,
+    _tiling: vk::ImageTiling,
+    out: OutArray<'_, vk::SparseImageFormatProperties>,
+) {
+    let _ = out.write([]);
+}
+
+pub fn get_physical_device_sparse_image_format_properties2(
+    _pd: &PhysicalDevice,
+    _info: In<'_, vk::PhysicalDeviceSparseImageFormatInfo2<'_>>,
+    out: OutArray<'_, vk::SparseImageFormatProperties2<'_>>,
+) {
+    let _ = out.fill(
+        0,
+        |_, _: InOut<'_, vk::SparseImageFormatProperties2<'_>>| {},
+    );
+}

@@ -1,0 +1,183 @@
+//! Images and image views.
+
+use super::buffer::{fill_requirements, requirements, NO_REQUIREMENTS};
+use super::{Callbacks, VkResult};
+use crate::edge::{create, Allocator, In, InOut, Out, OutArray, Slice, Taken};
+use crate::objects::Device;
+use ash::vk;
+use runtime::gpu::ImageCreate;
+use runtime::{Image, ImageView, ImageViewCreate, Memory};
+use std::sync::Arc;
+
+fn image_create(info: In<'_, vk::ImageCreateInfo<'_>>) -> ImageCreate {
+    let e = info.extent;
+    ImageCreate {
+        flags: info.flags,
+        ty: info.image_type,
+        format: info.format,
+        extent: [e.width, e.height, e.depth],
+        levels: info.mip_levels,
+        layers: info.array_layers,
+        samples: info.samples.as_raw(),
+        tiling: info.tiling,
+        usage: info.usage,
+    }
+}
+
+pub fn create_image(
+    device: &Device,
+    info: In<'_, vk::ImageCreateInfo<'_>>,
+    callbacks: Callbacks<'_>,
+    out: Out<'_, vk::Image>,
+) -> VkResult {
+    create(&device.alloc, callbacks, out, || {
+        device.ok(Image::new(&device.rt, &image_create(info)))
+    })
+}
+
+pub fn destroy_image(device: &Device, image: Taken<'_, vk::Image>, callbacks: Callbacks<'_>) {
+    image.destroy(&Allocator::choose(callbacks, &device.alloc));
+}
+
+pub fn get_image_memory_requirements(
+    _device: &Device,
+    image: &Arc<Image>,
+    out: Out<'_, vk::MemoryRequirements>,
+) {
+    out.set(requirements(image.requirements()));
+}
+
+pub fn get_image_memory_requirements2(
+    _device: &Device,
+    info: In<'_, vk::ImageMemoryRequirementsInfo2<'_>>,
+    out: InOut<'_, vk::MemoryRequirements2<'_>>,
+) {
+    fill_requirements(out, info.image().requirements());
+}
+
+pub fn get_device_image_memory_requirements(
+    device: &Device,
+    info: In<'_, vk::DeviceImageMemoryRequirements<'_>>,
+    out: InOut<'_, vk::MemoryRequirements2<'_>>,
+) {
+    // The command cannot fail: an image that cannot be made needs nothing.
+    let r = info
+        .create_info()
+        .and_then(|c| Image::requirements_of(&device.rt, &image_create(c)).ok());
+    fill_requirements(out, r.unwrap_or(NO_REQUIREMENTS));
+}
+
+/// No image is sparse.
+pub fn get_image_sparse_memory_requirements(
+    _device: &Device,
+    _image: &Arc<Image>,
+    out: OutArray<'_, vk::SparseImageMemoryRequirements>,
+) {
+    let _ = out.write([]);
+}
+
+fn no_sparse(out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>) {
+    let _ = out.fill(
+        0,
+        |_, _: InOut<'_, vk::SparseImageMemoryRequirements2<'_>>| {},
+    );
+}
+
+pub fn get_image_sparse_memory_requirements2(
+    _device: &Device,
+    _info: In<'_, vk::ImageSparseMemoryRequirementsInfo2<'_>>,
+    out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>,
+) {
+    no_sparse(out);
+}
+
+pub fn get_device_image_sparse_memory_requirements(
+    _device: &Device,
+    _info: In<'_, vk::DeviceImageMemoryRequirements<'_>>,
+    out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>,
+) {
+    no_sparse(out);
+}
+
+pub fn bind_image_memory(
+    device: &Device,
+    image: &Arc<Image>,
+    memory: &Arc<Memory>,
+    offset: u64,
+) -> VkResult {
+    device.ok(image.bind(memory, offset))
+}
+
+pub fn bind_image_memory2(
+    device: &Device,
+    infos: Slice<'_, vk::BindImageMemoryInfo<'_>>,
+) -> VkResult {
+    for b in infos.iter() {
+        // SAFETY: without swapchains the memory is valid for every bind.
+        let memory = unsafe { b.memory() }.ok_or(vk::Result::ERROR_UNKNOWN)?;
+        bind_image_memory(device, b.image(), memory, b.memory_offset)?;
+    }
+    Ok(())
+}
+
+pub fn get_image_subresource_layout(
+    _device: &Device,
+    image: &Arc<Image>,
+    subresource: In<'_, vk::ImageSubresource>,
+    out: Out<'_, vk::SubresourceLayout>,
+) {
+    out.set(image.subresource_layout(subresource.get()));
+}
+
+pub fn get_image_subresource_layout2_khr(
+    _device: &Device,
+    image: &Arc<Image>,
+    subresource: In<'_, vk::ImageSubresource2KHR<'_>>,
+    mut out: InOut<'_, vk::SubresourceLayout2KHR<'_>>,
+) {
+    out.subresource_layout = image.subresource_layout(&subresource.image_subresource);
+}
+
+pub fn get_device_image_subresource_layout_khr(
+    device: &Device,
+    info: In<'_, vk::DeviceImageSubresourceInfoKHR<'_>>,
+    mut out: InOut<'_, vk::SubresourceLayout2KHR<'_>>,
+) {
+    out.subresource_layout = match (info.create_info(), info.subresource()) {
+        (Some(c), Some(s)) => {
+            Image::layout_of(&device.rt, &image_create(c), &s.image_subresource).unwrap_or_default()
+        }
+        _ => vk::SubresourceLayout::default(),
+    };
+}
+
+pub fn create_image_view(
+    device: &Device,
+    info: In<'_, vk::ImageViewCreateInfo<'_>>,
+    callbacks: Callbacks<'_>,
+    out: Out<'_, vk::ImageView>,
+) -> VkResult {
+    create(&device.alloc, callbacks, out, || {
+        let view = ImageViewCreate {
+            view_type: info.view_type,
+            format: info.format,
+            components: info.components,
+            range: info.subresource_range,
+            usage: info
+                .next::<vk::ImageViewUsageCreateInfo<'_>>()
+                .map(|u| u.usage),
+            min_lod: info
+                .next::<vk::ImageViewMinLodCreateInfoEXT<'_>>()
+                .map_or(0.0, |m| m.min_lod),
+        };
+        device.ok(ImageView::new(&device.rt, info.image(), &view))
+    })
+}
+
+pub fn destroy_image_view(
+    device: &Device,
+    view: Taken<'_, vk::ImageView>,
+    callbacks: Callbacks<'_>,
+) {
+    view.destroy(&Allocator::choose(callbacks, &device.alloc));
+}

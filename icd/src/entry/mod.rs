@@ -1,0 +1,61 @@
+//! What each command does: one function per command, named after it.
+//!
+//! The functions take what the generated thunks decode and call the runtime. Where Vulkan has an old and a new form of
+//! a command, the old one is written in terms of the new one's parts.
+
+mod barrier;
+mod buffer;
+mod command;
+mod command_pool;
+mod copy;
+mod debug;
+mod descriptor;
+mod descriptor_write;
+mod device;
+mod executable;
+mod external;
+mod format;
+mod graphics;
+mod image;
+mod instance;
+mod memory;
+mod physical_device;
+mod pipeline;
+mod private_data;
+mod query;
+mod queue;
+mod sampler;
+mod sync;
+
+pub use barrier::*;
+pub use buffer::*;
+pub use command::*;
+pub use command_pool::*;
+pub use copy::*;
+pub use debug::*;
+pub use descriptor::*;
+pub use descriptor_write::*;
+pub use device::*;
+pub use executable::*;
+pub use external::*;
+pub use format::*;
+pub use graphics::*;
+pub use image::*;
+pub use instance::*;
+pub use memory::*;
+pub use physical_device::*;
+pub use pipeline::*;
+pub use private_data::*;
+pub use query::*;
+pub use queue::*;
+pub use sampler::*;
+pub use sync::*;
+
+use crate::edge::In;
+use ash::vk;
+
+/// Allocation callbacks as commands receive them.
+pub type Callbacks<'a> = Option<In<'a, vk::AllocationCallbacks<'a>>>;
+
+/// What most implementations return.
+pub type VkResult<T = ()> = Result<T, vk::Result>;

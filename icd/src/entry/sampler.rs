@@ -1,0 +1,69 @@
+//! Samplers.
+
+use super::{Callbacks, VkResult};
+use crate::edge::{create, Allocator, In, Out, Taken};
+use crate::objects::Device;
+use ash::vk;
+use runtime::gpu::SamplerInfo;
+use runtime::{border_color, Sampler};
+
+pub fn create_sampler(
+    device: &Device,
+    info: In<'_, vk::SamplerCreateInfo<'_>>,
+    callbacks: Callbacks<'_>,
+    out: Out<'_, vk::Sampler>,
+) -> VkResult {
+    create(&device.alloc, callbacks, out, || {
+        let sampler = SamplerInfo {
+            mag_filter: info.mag_filter,
+            min_filter: info.min_filter,
+            mipmap_mode: info.mipmap_mode,
+            address: [
+                info.address_mode_u,
+                info.address_mode_v,
+                info.address_mode_w,
+            ],
+            lod_bias: info.mip_lod_bias,
+            max_anisotropy: (info.anisotropy_enable != vk::FALSE).then_some(info.max_anisotropy),
+            compare: (info.compare_enable != vk::FALSE).then_some(info.compare_op),
+            min_lod: info.min_lod,
+            max_lod: info.max_lod,
+            border: border_color(info.border_color, None),
+            unnormalized: info.unnormalized_coordinates != vk::FALSE,
+            reduction: info
+                .next::<vk::SamplerReductionModeCreateInfo<'_>>()
+                .map_or(vk::SamplerReductionMode::WEIGHTED_AVERAGE, |r| {
+                    r.reduction_mode
+                }),
+        };
+        device.ok(Sampler::new(&device.rt, &sampler))
+    })
+}
+
+pub fn destroy_sampler(
+    device: &Device,
+    sampler: Taken<'_, vk::Sampler>,
+    callbacks: Callbacks<'_>,
+) {
+    sampler.destroy(&Allocator::choose(callbacks, &device.alloc));
+}
+
+/// samplerYcbcrConversion is not supported, so no valid use gets here.
+pub fn create_sampler_ycbcr_conversion(
+    device: &Device,
+    _info: In<'_, vk::SamplerYcbcrConversionCreateInfo<'_>>,
+    _callbacks: Callbacks<'_>,
+    out: Out<'_, vk::SamplerYcbcrConversion>,
+) -> VkResult {
+    out.set(vk::SamplerYcbcrConversion::null());
+    device.ok(Err(runtime::Error::FeatureNotPresent(
+        "samplerYcbcrConversion",
+    )))
+}
+
+pub fn destroy_sampler_ycbcr_conversion(
+    _device: &Device,
+    _conversion: vk::SamplerYcbcrConversion,
+    _callbacks: Callbacks<'_>,
+) {
+}

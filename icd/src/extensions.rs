@@ -1,0 +1,210 @@
+//! Which extensions are reported: one row each, with the condition.
+
+pub use crate::generated::extensions::{Extension, ExtensionTable};
+use crate::generated::extensions::EXTENSIONS;
+use ash::vk;
+use runtime::gpu::GpuProps;
+use std::ffi::CStr;
+
+/// Facts about an extension.
+#[derive(Debug)]
+pub struct Info {
+    /// Which one.
+    pub id: Extension,
+    /// Its name.
+    pub name: &'static CStr,
+    /// Version of its specification.
+    pub spec_version: u32,
+    /// Instance extension (else device extension).
+    pub instance: bool,
+    /// Core version it became part of.
+    pub promoted: Option<u32>,
+    /// Extensions it builds on.
+    pub requires: &'static [Extension],
+}
+
+/// What the conditions look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps<'a> {
+    /// Facts about the GPU.
+    pub props: &'a GpuProps,
+    /// Whether memory can be shared through file descriptors.
+    pub memory_fd: bool,
+    /// Whether semaphores can be shared through file descriptors.
+    pub semaphore_fd: bool,
+    /// Whether fences can be shared through file descriptors.
+    pub fence_fd: bool,
+    /// Whether the GPU's clock can be read beside the host's.
+    pub calibrated_timestamps: bool,
+}
+
+/// Facts about an extension.
+pub fn info(e: Extension) -> &'static Info {
+    &EXTENSIONS[e as usize]
+}
+
+/// The extension of this name.
+pub fn by_name(name: &CStr) -> Option<&'static Info> {
+    EXTENSIONS.iter().find(|i| i.name == name)
+}
+
+/// The supported extensions of a table, instance or device ones.
+pub fn list(table: &ExtensionTable, instance: bool) -> Vec<vk::ExtensionProperties> {
+    EXTENSIONS
+        .iter()
+        .filter(|i| i.instance == instance && table.get(i.id))
+        .map(|i| {
+            vk::ExtensionProperties {
+                spec_version: i.spec_version,
+                ..Default::default()
+            }
+            .extension_name(i.name)
+            .unwrap_or_default()
+        })
+        .collect()
+}
+
+/// The table: what this driver reports. Instance extensions depend on nothing; device extensions on the GPU.
+/// Every field must be named, so a new extension cannot be forgotten here.
+fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
+    let device = c.is_some();
+    let gpu = |f: fn(&GpuProps) -> bool| c.is_some_and(|c| f(c.props));
+    ExtensionTable {
+        // Instance extensions.
+        EXT_debug_utils: true,
+        KHR_device_group_creation: true,
+        KHR_external_fence_capabilities: true,
+        KHR_external_memory_capabilities: true,
+        KHR_external_semaphore_capabilities: true,
+        KHR_get_physical_device_properties2: true,
+        // Promoted to core: names that clients look for all the same.
+        EXT_descriptor_indexing: gpu(|p| p.features.descriptor_indexing),
+        EXT_host_query_reset: device,
+        EXT_image_robustness: device,
+        EXT_inline_uniform_block: device,
+        EXT_pipeline_creation_cache_control: device,
+        EXT_pipeline_creation_feedback: device,
+        EXT_private_data: device,
+        EXT_scalar_block_layout: gpu(|p| p.features.scalar_block_layout),
+        EXT_subgroup_size_control: gpu(|p| p.subgroup.size_control),
+        EXT_texel_buffer_alignment: device,
+        EXT_tooling_info: device,
+        KHR_16bit_storage: gpu(|p| p.features.storage_buffer_16bit),
+        KHR_8bit_storage: gpu(|p| p.features.storage_buffer_8bit),
+        KHR_bind_memory2: device,
+        KHR_buffer_device_address: gpu(|p| p.features.buffer_device_address),
+        KHR_copy_commands2: device,
+        KHR_dedicated_allocation: device,
+        KHR_descriptor_update_template: device,
+        KHR_device_group: device,
+        KHR_driver_properties: device,
+        KHR_external_fence: device,
+        KHR_external_memory: device,
+        KHR_external_semaphore: device,
+        KHR_format_feature_flags2: device,
+        KHR_get_memory_requirements2: device,
+        KHR_image_format_list: device,
+        KHR_maintenance1: device,
+        KHR_maintenance2: device,
+        KHR_maintenance3: device,
+        KHR_maintenance4: device,
+        KHR_relaxed_block_layout: device,
+        KHR_sampler_mirror_clamp_to_edge: gpu(|p| p.features.sampler_mirror_clamp_to_edge),
+        KHR_shader_atomic_int64: gpu(|p| p.features.buffer_int64_atomics),
+        KHR_shader_float16_int8: gpu(|p| p.features.shader_float16 || p.features.shader_int8),
+        KHR_shader_float_controls: device,
+        KHR_shader_integer_dot_product: gpu(|p| p.features.integer_dot_product),
+        KHR_shader_non_semantic_info: device,
+        KHR_shader_subgroup_extended_types: device,
+        KHR_shader_terminate_invocation: device,
+        KHR_spirv_1_4: device,
+        KHR_storage_buffer_storage_class: device,
+        KHR_synchronization2: device,
+        KHR_timeline_semaphore: device,
+        KHR_uniform_buffer_standard_layout: device,
+        KHR_variable_pointers: gpu(|p| p.features.variable_pointers),
+        KHR_vulkan_memory_model: gpu(|p| p.features.vulkan_memory_model),
+        KHR_zero_initialize_workgroup_memory: gpu(|p| {
+            p.features.zero_initialize_workgroup_memory
+        }),
+        // Performance and memory.
+        EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
+        EXT_memory_budget: device,
+        EXT_pipeline_robustness: device,
+        EXT_robustness2: gpu(|p| p.features.robust_buffer_access2 || p.features.null_descriptor),
+        KHR_robustness2: gpu(|p| p.features.robust_buffer_access2 || p.features.null_descriptor),
+        EXT_shader_atomic_float: device,
+        EXT_shader_atomic_float2: gpu(|p| {
+            p.features.float_atomic_min_max
+                || p.features.buffer_float16_atomic_add
+                || p.features.shared_float16_atomic_add
+        }),
+        KHR_maintenance5: false,
+        KHR_maintenance6: false,
+        KHR_map_memory2: device,
+        KHR_push_descriptor: gpu(|p| p.max_push_descriptors > 0),
+        KHR_workgroup_memory_explicit_layout: gpu(|p| {
+            p.features.workgroup_memory_explicit_layout
+        }),
+        // Interoperation and tools.
+        EXT_calibrated_timestamps: c.is_some_and(|c| c.calibrated_timestamps),
+        KHR_calibrated_timestamps: c.is_some_and(|c| c.calibrated_timestamps),
+        EXT_pci_bus_info: gpu(|p| p.pci.is_some()),
+        KHR_external_fence_fd: c.is_some_and(|c| c.fence_fd),
+        KHR_external_memory_fd: c.is_some_and(|c| c.memory_fd),
+        KHR_external_semaphore_fd: c.is_some_and(|c| c.semaphore_fd),
+        KHR_pipeline_executable_properties: device,
+        // Shader language.
+        KHR_shader_clock: gpu(|p| p.features.shader_clock),
+        KHR_shader_expect_assume: false,
+        KHR_shader_float_controls2: false,
+        KHR_shader_maximal_reconvergence: false,
+        KHR_shader_subgroup_rotate: false,
+        KHR_shader_subgroup_uniform_control_flow: false,
+    }
+}
+
+/// The instance extensions.
+pub fn instance_extensions() -> ExtensionTable {
+    table(None)
+}
+
+/// The device extensions of a GPU with an API version. Flags of instance extensions are off, and what builds on an
+/// extension that is neither there nor part of the version is off as well.
+pub fn device_extensions(caps: &Caps<'_>, api_version: u32) -> ExtensionTable {
+    let all = table(Some(caps));
+    let mut t = all;
+    for i in &EXTENSIONS {
+        let founded = i
+            .requires
+            .iter()
+            .all(|r| all.get(*r) || info(*r).promoted.is_some_and(|v| v <= api_version));
+        if i.instance || !founded {
+            t.set(i.id, false);
+        }
+    }
+    t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_the_order_of_their_names() {
+        for (n, i) in EXTENSIONS.iter().enumerate() {
+            assert_eq!(i.id as usize, n);
+            assert_eq!(info(i.id).name, i.name);
+            assert!(by_name(i.name).is_some_and(|x| x.id == i.id));
+        }
+        assert!(by_name(c"VK_KHR_swapchain").is_none());
+    }
+
+    #[test]
+    fn no_device_extension_without_a_device() {
+        let t = instance_extensions();
+        for i in &EXTENSIONS {
+            assert_eq!(t.get(i.id), i.instance, "{:?}", i.name);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Chooses the node and its GPUs.
+//!
+//! One node serves all instances of a process; it goes when the last instance goes. A forked child makes its own.
+
+use crate::env::{self, NodeChoice, Options};
+use dxg_abi::Node;
+use runtime::gpu::Gpu;
+use std::fs::File;
+use std::io::BufWriter;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use winsys_dxg::{Adapter, KernelNode, Logged, PagingWait, Traced, Winsys, WinsysConfig};
+
+/// The kernel's device file.
+const KERNEL_NODE: &str = "/dev/dxg";
+
+/// Adapters with the GPUs that drive them, and the node behind them.
+#[derive(Debug)]
+pub struct Platform {
+    /// In the node's order.
+    pub adapters: Vec<(Adapter, Arc<dyn Gpu>)>,
+    /// Whose process it is of: nothing of it works in another one.
+    process: u32,
+}
+
+/// A kind of GPU: how to tell that an adapter is one, and how to drive it.
+struct Driver {
+    probe: fn(&Adapter, &Options) -> Option<Arc<dyn Gpu>>,
+}
+
+/// Every GPU this driver knows.
+static DRIVERS: &[Driver] = &[Driver { probe: soft }];
+
+fn soft_options(options: &Options) -> gpu_soft::Options {
+    gpu_soft::Options {
+        width: options.debug.width,
+        interpret: options.debug.interp,
+        device_type: options.device_type,
+    }
+}
+
+/// The software GPU tells itself by its driver-private data.
+fn soft(adapter: &Adapter, options: &Options) -> Option<Arc<dyn Gpu>> {
+    let mut blob = [0; gpu_soft::Soft::UMD_PRIVATE_BYTES];
+    adapter.umd_private(&mut blob).ok()?;
+    gpu_soft::Soft::drives(&blob)
+        .then(|| Arc::new(gpu_soft::Soft::new(soft_options(options))) as Arc<dyn Gpu>)
+}
+
+fn model_config(options: &Options) -> dxg_model::Config {
+    let m = &options.model;
+    let default = dxg_model::Config::default();
+    dxg_model::Config {
+        quirks: !m.no_quirks,
+        asynchronous: m.asynchronous,
+        pending: match m.pending {
+            None => dxg_model::Pending::Never,
+            Some(max) => dxg_model::Pending::Always {
+                min: Duration::ZERO,
+                max,
+                seed: 1,
+            },
+        },
+        hw_queues: m.hw_queues.unwrap_or(default.hw_queues),
+        ..default
+    }
+}
+
+fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
+    let threads = options.debug.serial.then_some(NonZeroUsize::MIN);
+    let engine = Arc::new(gpu_soft::engine::SoftEngine::new(threads));
+    Ok(dxg_model::Model::new(model_config(options), engine)?)
+}
+
+fn kernel(path: &Path) -> std::io::Result<Arc<dyn Node>> {
+    Ok(Arc::new(KernelNode::open(path)?))
+}
+
+/// Records what passes to a node in a file.
+fn record(node: Arc<dyn Node>, path: &Path) -> std::io::Result<Arc<dyn Node>> {
+    let file = BufWriter::new(File::create(path)?);
+    Ok(Arc::new(Traced::new(node, file)?))
+}
+
+/// Puts recording and logging in front of a node.
+fn observed(node: Arc<dyn Node>, options: &Options) -> Arc<dyn Node> {
+    let node = match &options.trace {
+        None => node,
+        Some(path) => match record(node.clone(), path) {
+            Ok(traced) => traced,
+            Err(e) => {
+                eprintln!(
+                    "vulkan-dxg: warning: VKDXG_TRACE: {}: {e}",
+                    path.display()
+                );
+                node
+            }
+        },
+    };
+    if options.debug.ioctl {
+        Arc::new(Logged::new(node))
+    } else {
+        node
+    }
+}
+
+/// The adapters of a node that some driver knows.
+fn known_adapters(node: Arc<dyn Node>, options: &Options) -> Vec<(Adapter, Arc<dyn Gpu>)> {
+    let config = WinsysConfig {
+        paging_wait: if options.paging_wait_on_cpu {
+            PagingWait::Cpu
+        } else {
+            PagingWait::Gpu
+        },
+        ..WinsysConfig::default()
+    };
+    let winsys = Winsys::new(observed(node, options), config);
+    // A node that cannot list its adapters has none for us.
+    winsys
+        .adapters()
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|adapter| {
+            let gpu = DRIVERS.iter().find_map(|d| (d.probe)(&adapter, options))?;
+            Some((adapter, gpu))
+        })
+        .collect()
+}
+
+impl Platform {
+    /// A platform as the options say; without a usable node it has no adapters.
+    fn new(options: &Options) -> Self {
+        let of = |node: std::io::Result<Arc<dyn Node>>| {
+            node.map(|n| known_adapters(n, options)).unwrap_or_default()
+        };
+        let adapters = match &options.node {
+            NodeChoice::Model => of(model(options)),
+            NodeChoice::Path(path) => of(kernel(path)),
+            NodeChoice::Auto => {
+                let path = Path::new(KERNEL_NODE);
+                let found = if path.exists() { of(kernel(path)) } else { Vec::new() };
+                if found.is_empty() {
+                    of(model(options))
+                } else {
+                    found
+                }
+            }
+        };
+        Self {
+            adapters,
+            process: std::process::id(),
+        }
+    }
+
+    /// The process's platform.
+    pub fn current() -> Arc<Self> {
+        static CURRENT: Mutex<Weak<Platform>> = Mutex::new(Weak::new());
+        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        match current.upgrade() {
+            Some(p) if p.process == std::process::id() => p,
+            other => {
+                // A parent's platform must not be dropped in the child: its threads are not here.
+                if let Some(parents) = other {
+                    std::mem::forget(parents);
+                }
+                let made = Arc::new(Self::new(env::options()));
+                *current = Arc::downgrade(&made);
+                made
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_not_there_gives_no_adapters() {
+        let options = Options {
+            node: NodeChoice::Path("/nonexistent/dxg".into()),
+            ..Options::default()
+        };
+        assert!(Platform::new(&options).adapters.is_empty());
+    }
+
+    #[test]
+    fn the_model_has_the_software_gpu() {
+        let options = Options {
+            node: NodeChoice::Model,
+            ..Options::default()
+        };
+        let platform = Platform::new(&options);
+        assert_eq!(platform.adapters.len(), 1);
+        assert_eq!(platform.adapters[0].1.props().vendor_id, gpu_soft::VENDOR_ID);
+    }
+
+    #[test]
+    fn instances_share_a_platform_and_the_last_one_ends_it() {
+        let (a, b) = (Platform::current(), Platform::current());
+        assert!(Arc::ptr_eq(&a, &b));
+        let weak = Arc::downgrade(&a);
+        drop((a, b));
+        assert!(weak.upgrade().is_none());
+    }
+}

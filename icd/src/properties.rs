@@ -1,0 +1,278 @@
+//! Properties of a physical device, in every structure they are asked for.
+
+use crate::edge::{InOut, OutNode};
+use crate::generated::properties::fill_promoted;
+use ash::vk;
+use runtime::gpu::GpuProps;
+use runtime::MemoryBudget;
+use std::ffi::c_char;
+
+/// Writes as much of a text as fits, always NUL-terminated.
+pub fn put_text<const N: usize>(out: &mut [c_char; N], text: &str) {
+    out.fill(0);
+    for (o, b) in out.iter_mut().take(N - 1).zip(text.bytes()) {
+        *o = b as c_char;
+    }
+}
+
+/// `VkPhysicalDeviceProperties`.
+pub fn core(p: &GpuProps, api_version: u32) -> vk::PhysicalDeviceProperties {
+    let mut out = vk::PhysicalDeviceProperties {
+        api_version,
+        driver_version: p.driver_version,
+        vendor_id: p.vendor_id,
+        device_id: p.device_id,
+        device_type: p.device_type,
+        pipeline_cache_uuid: p.pipeline_cache_uuid,
+        limits: p.limits,
+        sparse_properties: vk::PhysicalDeviceSparseProperties::default(),
+        ..Default::default()
+    };
+    put_text(&mut out.device_name, &p.name);
+    out
+}
+
+fn v11(p: &GpuProps) -> vk::PhysicalDeviceVulkan11Properties<'static> {
+    vk::PhysicalDeviceVulkan11Properties {
+        device_uuid: p.device_uuid,
+        driver_uuid: p.driver_uuid,
+        // Never valid on Linux: clients match LUIDs with those of another API that is not there.
+        device_luid: [0; 8],
+        device_node_mask: 0,
+        device_luid_valid: vk::FALSE,
+        subgroup_size: p.subgroup.default_size,
+        subgroup_supported_stages: vk::ShaderStageFlags::COMPUTE,
+        subgroup_supported_operations: p.subgroup.operations,
+        subgroup_quad_operations_in_all_stages: p.subgroup.quad_in_all_stages.into(),
+        point_clipping_behavior: vk::PointClippingBehavior::ALL_CLIP_PLANES,
+        max_multiview_view_count: 6,
+        max_multiview_instance_index: (1 << 27) - 1,
+        protected_no_fault: vk::FALSE,
+        max_per_set_descriptors: p.limits.max_descriptor_set_storage_buffers.max(1024),
+        max_memory_allocation_size: p.max_memory_allocation_size,
+        ..Default::default()
+    }
+}
+
+fn v12(p: &GpuProps) -> vk::PhysicalDeviceVulkan12Properties<'static> {
+    let l = &p.limits;
+    let [f16, f32, f64] = p.float_controls;
+    let mut out = vk::PhysicalDeviceVulkan12Properties {
+        driver_id: p.driver_id,
+        conformance_version: vk::ConformanceVersion::default(),
+        denorm_behavior_independence: vk::ShaderFloatControlsIndependence::ALL,
+        rounding_mode_independence: vk::ShaderFloatControlsIndependence::ALL,
+        shader_signed_zero_inf_nan_preserve_float16: f16.signed_zero_inf_nan.into(),
+        shader_signed_zero_inf_nan_preserve_float32: f32.signed_zero_inf_nan.into(),
+        shader_signed_zero_inf_nan_preserve_float64: f64.signed_zero_inf_nan.into(),
+        shader_denorm_preserve_float16: f16.denorm_preserve.into(),
+        shader_denorm_preserve_float32: f32.denorm_preserve.into(),
+        shader_denorm_preserve_float64: f64.denorm_preserve.into(),
+        shader_denorm_flush_to_zero_float16: f16.denorm_flush.into(),
+        shader_denorm_flush_to_zero_float32: f32.denorm_flush.into(),
+        shader_denorm_flush_to_zero_float64: f64.denorm_flush.into(),
+        shader_rounding_mode_rte_float16: f16.rte.into(),
+        shader_rounding_mode_rte_float32: f32.rte.into(),
+        shader_rounding_mode_rte_float64: f64.rte.into(),
+        shader_rounding_mode_rtz_float16: f16.rtz.into(),
+        shader_rounding_mode_rtz_float32: f32.rtz.into(),
+        shader_rounding_mode_rtz_float64: f64.rtz.into(),
+        shader_uniform_buffer_array_non_uniform_indexing_native: vk::TRUE,
+        shader_sampled_image_array_non_uniform_indexing_native: vk::TRUE,
+        shader_storage_buffer_array_non_uniform_indexing_native: vk::TRUE,
+        shader_storage_image_array_non_uniform_indexing_native: vk::TRUE,
+        shader_input_attachment_array_non_uniform_indexing_native: vk::FALSE,
+        robust_buffer_access_update_after_bind: vk::TRUE,
+        quad_divergent_implicit_lod: vk::FALSE,
+        // Descriptors are memory that kernels read, so binding late costs nothing: the limits are the ordinary ones.
+        max_update_after_bind_descriptors_in_all_pools: u32::MAX,
+        max_per_stage_descriptor_update_after_bind_samplers: l.max_per_stage_descriptor_samplers,
+        max_per_stage_descriptor_update_after_bind_uniform_buffers: l
+            .max_per_stage_descriptor_uniform_buffers,
+        max_per_stage_descriptor_update_after_bind_storage_buffers: l
+            .max_per_stage_descriptor_storage_buffers,
+        max_per_stage_descriptor_update_after_bind_sampled_images: l
+            .max_per_stage_descriptor_sampled_images,
+        max_per_stage_descriptor_update_after_bind_storage_images: l
+            .max_per_stage_descriptor_storage_images,
+        max_per_stage_descriptor_update_after_bind_input_attachments: l
+            .max_per_stage_descriptor_input_attachments,
+        max_per_stage_update_after_bind_resources: l.max_per_stage_resources,
+        max_descriptor_set_update_after_bind_samplers: l.max_descriptor_set_samplers,
+        max_descriptor_set_update_after_bind_uniform_buffers: l.max_descriptor_set_uniform_buffers,
+        max_descriptor_set_update_after_bind_uniform_buffers_dynamic: l
+            .max_descriptor_set_uniform_buffers_dynamic,
+        max_descriptor_set_update_after_bind_storage_buffers: l.max_descriptor_set_storage_buffers,
+        max_descriptor_set_update_after_bind_storage_buffers_dynamic: l
+            .max_descriptor_set_storage_buffers_dynamic,
+        max_descriptor_set_update_after_bind_sampled_images: l.max_descriptor_set_sampled_images,
+        max_descriptor_set_update_after_bind_storage_images: l.max_descriptor_set_storage_images,
+        max_descriptor_set_update_after_bind_input_attachments: l
+            .max_descriptor_set_input_attachments,
+        supported_depth_resolve_modes: vk::ResolveModeFlags::SAMPLE_ZERO,
+        supported_stencil_resolve_modes: vk::ResolveModeFlags::SAMPLE_ZERO,
+        independent_resolve_none: vk::FALSE,
+        independent_resolve: vk::FALSE,
+        filter_minmax_single_component_formats: p.features.sampler_filter_minmax.into(),
+        filter_minmax_image_component_mapping: p.features.sampler_filter_minmax.into(),
+        max_timeline_semaphore_value_difference: i64::MAX as u64,
+        framebuffer_integer_color_sample_counts: vk::SampleCountFlags::TYPE_1,
+        ..Default::default()
+    };
+    put_text(&mut out.driver_name, &p.driver_name);
+    put_text(&mut out.driver_info, &p.driver_info);
+    out
+}
+
+fn v13(p: &GpuProps) -> vk::PhysicalDeviceVulkan13Properties<'static> {
+    let dot = vk::Bool32::from(p.features.integer_dot_product_accelerated);
+    let l = &p.limits;
+    vk::PhysicalDeviceVulkan13Properties {
+        min_subgroup_size: p.subgroup.min_size,
+        max_subgroup_size: p.subgroup.max_size,
+        max_compute_workgroup_subgroups: p.subgroup.max_per_workgroup,
+        required_subgroup_size_stages: if p.subgroup.size_control {
+            vk::ShaderStageFlags::COMPUTE
+        } else {
+            vk::ShaderStageFlags::empty()
+        },
+        max_inline_uniform_block_size: p.max_inline_uniform_block_size,
+        max_per_stage_descriptor_inline_uniform_blocks: l.max_per_stage_descriptor_uniform_buffers,
+        max_per_stage_descriptor_update_after_bind_inline_uniform_blocks: l
+            .max_per_stage_descriptor_uniform_buffers,
+        max_descriptor_set_inline_uniform_blocks: l.max_descriptor_set_uniform_buffers,
+        max_descriptor_set_update_after_bind_inline_uniform_blocks: l
+            .max_descriptor_set_uniform_buffers,
+        max_inline_uniform_total_size: p
+            .max_inline_uniform_block_size
+            .saturating_mul(l.max_per_stage_descriptor_uniform_buffers),
+        integer_dot_product8_bit_unsigned_accelerated: dot,
+        integer_dot_product8_bit_signed_accelerated: dot,
+        integer_dot_product8_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product4x8_bit_packed_unsigned_accelerated: dot,
+        integer_dot_product4x8_bit_packed_signed_accelerated: dot,
+        integer_dot_product4x8_bit_packed_mixed_signedness_accelerated: dot,
+        integer_dot_product16_bit_unsigned_accelerated: dot,
+        integer_dot_product16_bit_signed_accelerated: dot,
+        integer_dot_product16_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product32_bit_unsigned_accelerated: dot,
+        integer_dot_product32_bit_signed_accelerated: dot,
+        integer_dot_product32_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product64_bit_unsigned_accelerated: dot,
+        integer_dot_product64_bit_signed_accelerated: dot,
+        integer_dot_product64_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product_accumulating_saturating8_bit_unsigned_accelerated: dot,
+        integer_dot_product_accumulating_saturating8_bit_signed_accelerated: dot,
+        integer_dot_product_accumulating_saturating8_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_unsigned_accelerated: dot,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_signed_accelerated: dot,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_mixed_signedness_accelerated: dot,
+        integer_dot_product_accumulating_saturating16_bit_unsigned_accelerated: dot,
+        integer_dot_product_accumulating_saturating16_bit_signed_accelerated: dot,
+        integer_dot_product_accumulating_saturating16_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product_accumulating_saturating32_bit_unsigned_accelerated: dot,
+        integer_dot_product_accumulating_saturating32_bit_signed_accelerated: dot,
+        integer_dot_product_accumulating_saturating32_bit_mixed_signedness_accelerated: dot,
+        integer_dot_product_accumulating_saturating64_bit_unsigned_accelerated: dot,
+        integer_dot_product_accumulating_saturating64_bit_signed_accelerated: dot,
+        integer_dot_product_accumulating_saturating64_bit_mixed_signedness_accelerated: dot,
+        storage_texel_buffer_offset_alignment_bytes: l.min_texel_buffer_offset_alignment,
+        storage_texel_buffer_offset_single_texel_alignment: vk::TRUE,
+        uniform_texel_buffer_offset_alignment_bytes: l.min_texel_buffer_offset_alignment,
+        uniform_texel_buffer_offset_single_texel_alignment: vk::TRUE,
+        max_buffer_size: p.max_buffer_size,
+        ..Default::default()
+    }
+}
+
+/// vkGetPhysicalDeviceProperties2.
+pub fn report(
+    mut out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>,
+    p: &GpuProps,
+    api_version: u32,
+) {
+    out.properties = core(p, api_version);
+    let (v11, v12, v13) = (v11(p), v12(p), v13(p));
+    for mut node in out.chain() {
+        if !fill_promoted(&mut node, &v11, &v12, &v13) {
+            fill_other(&mut node, p, (&v11, &v12, &v13));
+        }
+    }
+}
+
+/// Keeps the header of `out` and takes everything else from `from`.
+macro_rules! body {
+    ($out:ident = $from:expr) => {{
+        let (s_type, p_next) = ($out.s_type, $out.p_next);
+        *$out = *$from;
+        $out.s_type = s_type;
+        $out.p_next = p_next;
+    }};
+}
+
+type Sums<'a> = (
+    &'a vk::PhysicalDeviceVulkan11Properties<'static>,
+    &'a vk::PhysicalDeviceVulkan12Properties<'static>,
+    &'a vk::PhysicalDeviceVulkan13Properties<'static>,
+);
+
+/// Structures that are not copies of members of the core sums.
+fn fill_other(node: &mut OutNode<'_>, p: &GpuProps, (v11, v12, v13): Sums<'_>) {
+    if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan11Properties<'_>>() {
+        body!(o = v11);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan12Properties<'_>>() {
+        body!(o = v12);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan13Properties<'_>>() {
+        body!(o = v13);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceSubgroupProperties<'_>>() {
+        o.subgroup_size = v11.subgroup_size;
+        o.supported_stages = v11.subgroup_supported_stages;
+        o.supported_operations = v11.subgroup_supported_operations;
+        o.quad_operations_in_all_stages = v11.subgroup_quad_operations_in_all_stages;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceExternalMemoryHostPropertiesEXT<'_>>() {
+        o.min_imported_host_pointer_alignment = p.min_imported_host_pointer_alignment;
+    } else if let Some(o) = node.cast::<vk::PhysicalDevicePushDescriptorPropertiesKHR<'_>>() {
+        o.max_push_descriptors = p.max_push_descriptors;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceRobustness2PropertiesEXT<'_>>() {
+        // Storage ranges are checked in words; uniform ranges may be checked per 16-byte vector.
+        o.robust_storage_buffer_access_size_alignment = 1;
+        o.robust_uniform_buffer_access_size_alignment = 1;
+    } else if let Some(o) = node.cast::<vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'_>>() {
+        let buffers = vk::PipelineRobustnessBufferBehaviorEXT::ROBUST_BUFFER_ACCESS;
+        o.default_robustness_storage_buffers = buffers;
+        o.default_robustness_uniform_buffers = buffers;
+        o.default_robustness_vertex_inputs = buffers;
+        o.default_robustness_images =
+            vk::PipelineRobustnessImageBehaviorEXT::ROBUST_IMAGE_ACCESS;
+    } else if let Some(o) = node.cast::<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>>() {
+        if let Some(a) = p.pci {
+            o.pci_domain = a.domain;
+            o.pci_bus = a.bus;
+            o.pci_device = a.device;
+            o.pci_function = a.function;
+        }
+    }
+}
+
+/// Fills `VkPhysicalDeviceMemoryBudgetPropertiesEXT`.
+pub fn fill_budget(node: &mut OutNode<'_>, budget: impl FnOnce() -> MemoryBudget) {
+    if let Some(o) = node.cast::<vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'_>>() {
+        let b = budget();
+        o.heap_budget = b.budget;
+        o.heap_usage = b.usage;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_and_terminated() {
+        let mut out = [1 as c_char; 4];
+        put_text(&mut out, "abcdef");
+        assert_eq!(out, [b'a' as c_char, b'b' as c_char, b'c' as c_char, 0]);
+        put_text(&mut out, "x");
+        assert_eq!(out, [b'x' as c_char, 0, 0, 0]);
+    }
+}

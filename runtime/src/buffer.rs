@@ -1,0 +1,107 @@
+//! Buffers.
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::memory::{Memory, MemoryRequirements};
+use ash::vk;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// Alignment that every buffer asks for.
+pub(crate) const BUFFER_ALIGN: u64 = 64;
+
+/// VkBufferCreateInfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferCreate {
+    /// Flags.
+    pub flags: vk::BufferCreateFlags,
+    /// Bytes.
+    pub size: u64,
+    /// Usage.
+    pub usage: vk::BufferUsageFlags,
+}
+
+/// A VkBuffer. It holds no reference to its memory: freeing memory that is in use is the application's error, which the GPU
+/// reports as a fault.
+#[derive(Debug)]
+pub struct Buffer {
+    create: BufferCreate,
+    requirements: MemoryRequirements,
+    /// GPU address; 0 until bound.
+    address: AtomicU64,
+}
+
+impl Buffer {
+    /// Makes a buffer without memory.
+    ///
+    /// # Errors
+    /// [`Error::OutOfDeviceMemory`] if it is larger than the largest buffer; [`Error::FeatureNotPresent`] for sparse or protected ones.
+    pub fn new(device: &Arc<Device>, create: &BufferCreate) -> Result<Arc<Buffer>> {
+        if create.size > device.props().max_buffer_size {
+            return Err(Error::OutOfDeviceMemory);
+        }
+        let unsupported = vk::BufferCreateFlags::SPARSE_BINDING
+            | vk::BufferCreateFlags::SPARSE_RESIDENCY
+            | vk::BufferCreateFlags::SPARSE_ALIASED
+            | vk::BufferCreateFlags::PROTECTED;
+        if create.flags.intersects(unsupported) {
+            return Err(Error::FeatureNotPresent("sparse and protected buffers"));
+        }
+        let requirements = Buffer::requirements_of(device, create);
+        Ok(Arc::new(Buffer { create: *create, requirements, address: AtomicU64::new(0) }))
+    }
+
+    /// What memory such a buffer needs.
+    pub fn requirements_of(device: &Device, create: &BufferCreate) -> MemoryRequirements {
+        let limits = &device.props().limits;
+        let align = BUFFER_ALIGN
+            .max(limits.min_storage_buffer_offset_alignment)
+            .max(limits.min_uniform_buffer_offset_alignment)
+            .max(limits.min_texel_buffer_offset_alignment)
+            .checked_next_power_of_two()
+            .unwrap_or(1 << 16);
+        MemoryRequirements {
+            size: create.size.checked_next_multiple_of(align).unwrap_or(u64::MAX),
+            align,
+            type_bits: device.all_memory_types(),
+            prefers_dedicated: false,
+            requires_dedicated: false,
+        }
+    }
+
+    /// What memory it needs.
+    pub fn requirements(&self) -> MemoryRequirements {
+        self.requirements
+    }
+
+    /// Binds memory.
+    ///
+    /// # Errors
+    /// None on valid use.
+    pub fn bind(&self, memory: &Memory, offset: u64) -> Result<()> {
+        self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
+        Ok(())
+    }
+
+    /// GPU address of the first byte; 0 until bound.
+    pub fn address(&self) -> u64 {
+        self.address.load(Ordering::Acquire)
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.create.size
+    }
+
+    /// Usage.
+    pub fn usage(&self) -> vk::BufferUsageFlags {
+        self.create.usage
+    }
+
+    /// Address and size of a part. `VK_WHOLE_SIZE` goes to the end; other ranges are cut there, so that a kernel that
+    /// keeps to the descriptor's size keeps to the buffer.
+    pub(crate) fn range(&self, offset: u64, range: u64) -> (u64, u64) {
+        let rest = self.create.size.saturating_sub(offset);
+        (self.address().wrapping_add(offset), range.min(rest))
+    }
+}

@@ -1,0 +1,145 @@
+//! Image transfers.
+
+use crate::buffer::Buffer;
+use crate::command::stream::{ImageRecord, Record};
+use crate::command::CommandBuffer;
+use crate::error::{Error, Result};
+use crate::gpu::TexelRegion;
+use crate::image::Image;
+use ash::vk;
+
+/// The bits of an aspect mask one by one.
+fn each_aspect(mask: vk::ImageAspectFlags) -> impl Iterator<Item = vk::ImageAspectFlags> {
+    (0..32).map(|i| vk::ImageAspectFlags::from_raw(1 << i)).filter(move |bit| mask.contains(*bit))
+}
+
+fn region(
+    image: &Image,
+    aspect: vk::ImageAspectFlags,
+    sub: &vk::ImageSubresourceLayers,
+    offset: vk::Offset3D,
+) -> Result<TexelRegion> {
+    image.region(aspect, sub.mip_level, sub.base_array_layer, offset).ok_or(Error::FormatNotSupported)
+}
+
+/// Slices a copy touches on the side of one image.
+fn slices(image: &Image, sub: &vk::ImageSubresourceLayers, extent: &vk::Extent3D) -> u32 {
+    if image.is_3d() {
+        extent.depth
+    } else if sub.layer_count == vk::REMAINING_ARRAY_LAYERS {
+        image.create().layers.saturating_sub(sub.base_array_layer)
+    } else {
+        sub.layer_count
+    }
+}
+
+/// Address, row pitch and slice pitch of the buffer side of a copy.
+fn linear(buffer: &Buffer, r: &vk::BufferImageCopy, block: [u32; 3]) -> (u64, u64, u64) {
+    let [width, height, bytes] = block.map(|b| u64::from(b.max(1)));
+    let or = |given: u32, extent: u32| u64::from(if given == 0 { extent } else { given });
+    let row_pitch = or(r.buffer_row_length, r.image_extent.width).div_ceil(width) * bytes;
+    let rows = or(r.buffer_image_height, r.image_extent.height).div_ceil(height);
+    (buffer.address().wrapping_add(r.buffer_offset), row_pitch, row_pitch.wrapping_mul(rows))
+}
+
+impl CommandBuffer {
+    fn image(&self, f: impl FnOnce(&mut dyn FnMut(ImageRecord) -> Result<()>) -> Result<()>) {
+        self.record(|inner| {
+            f(&mut |record| {
+                let extent = match &record {
+                    ImageRecord::FromBuffer { extent, .. }
+                    | ImageRecord::ToBuffer { extent, .. }
+                    | ImageRecord::Copy { extent, .. }
+                    | ImageRecord::Clear { extent, .. } => extent,
+                };
+                if extent.contains(&0) {
+                    return Ok(());
+                }
+                inner.stream.push(Record::Image(Box::new(record)))
+            })
+        });
+    }
+
+    /// vkCmdCopyBufferToImage.
+    pub fn copy_buffer_to_image(&self, buffer: &Buffer, image: &Image, regions: &[vk::BufferImageCopy]) {
+        self.image(|push| {
+            for r in regions {
+                let sub = &r.image_subresource;
+                let place = region(image, sub.aspect_mask, sub, r.image_offset)?;
+                let (buffer, row_pitch, slice_pitch) = linear(buffer, r, place.block);
+                let extent = [r.image_extent.width, r.image_extent.height, slices(image, sub, &r.image_extent)];
+                push(ImageRecord::FromBuffer { buffer, row_pitch, slice_pitch, image: place, extent })?;
+            }
+            Ok(())
+        });
+    }
+
+    /// vkCmdCopyImageToBuffer.
+    pub fn copy_image_to_buffer(&self, image: &Image, buffer: &Buffer, regions: &[vk::BufferImageCopy]) {
+        self.image(|push| {
+            for r in regions {
+                let sub = &r.image_subresource;
+                let place = region(image, sub.aspect_mask, sub, r.image_offset)?;
+                let (buffer, row_pitch, slice_pitch) = linear(buffer, r, place.block);
+                let extent = [r.image_extent.width, r.image_extent.height, slices(image, sub, &r.image_extent)];
+                push(ImageRecord::ToBuffer { buffer, row_pitch, slice_pitch, image: place, extent })?;
+            }
+            Ok(())
+        });
+    }
+
+    /// vkCmdCopyImage; slices of 3D images and layers of others may be copied to each other.
+    pub fn copy_image(&self, src: &Image, dst: &Image, regions: &[vk::ImageCopy]) {
+        self.image(|push| {
+            for r in regions {
+                for aspect in each_aspect(r.src_subresource.aspect_mask) {
+                    let from = region(src, aspect, &r.src_subresource, r.src_offset)?;
+                    // Depth goes to depth and stencil to stencil; everything else is the one aspect of a format.
+                    let to_aspect = if r.dst_subresource.aspect_mask.contains(aspect) {
+                        aspect
+                    } else {
+                        r.dst_subresource.aspect_mask
+                    };
+                    let to = region(dst, to_aspect, &r.dst_subresource, r.dst_offset)?;
+                    let count = if src.is_3d() || !dst.is_3d() {
+                        slices(src, &r.src_subresource, &r.extent)
+                    } else {
+                        slices(dst, &r.dst_subresource, &r.extent)
+                    };
+                    let extent = [r.extent.width, r.extent.height, count];
+                    push(ImageRecord::Copy { src: from, dst: to, extent })?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// vkCmdClearColorImage; `color` holds the bits of VkClearColorValue.
+    pub fn clear_color_image(&self, image: &Image, color: [u32; 4], ranges: &[vk::ImageSubresourceRange]) {
+        self.image(|push| {
+            for r in ranges {
+                let create = image.create();
+                let levels = match r.level_count {
+                    vk::REMAINING_MIP_LEVELS => create.levels.saturating_sub(r.base_mip_level),
+                    n => n.min(create.levels),
+                };
+                for level in r.base_mip_level..r.base_mip_level.saturating_add(levels) {
+                    let [width, height, _] = create.level_extent(level);
+                    let (layer, count) = if image.is_3d() {
+                        (0, image.slices(level))
+                    } else {
+                        let rest = create.layers.saturating_sub(r.base_array_layer);
+                        (r.base_array_layer, r.layer_count.min(rest))
+                    };
+                    for aspect in each_aspect(r.aspect_mask) {
+                        let place = image
+                            .region(aspect, level, layer, vk::Offset3D::default())
+                            .ok_or(Error::FormatNotSupported)?;
+                        push(ImageRecord::Clear { image: place, extent: [width, height, count], color })?;
+                    }
+                }
+            }
+            Ok(())
+        });
+    }
+}

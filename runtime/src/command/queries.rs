@@ -1,0 +1,45 @@
+//! Query commands.
+
+use crate::buffer::Buffer;
+use crate::command::stream::Record;
+use crate::command::CommandBuffer;
+use crate::query_pool::QueryPool;
+use ash::vk;
+
+impl CommandBuffer {
+    /// vkCmdResetQueryPool.
+    pub fn reset_queries(&self, pool: &QueryPool, first: u32, count: u32) {
+        self.record(|inner| inner.stream.push(Record::ResetQueries { first: pool.address(first), count }));
+    }
+
+    /// vkCmdBeginQuery. What a compute queue could count, it does not.
+    pub fn begin_query(&self, _pool: &QueryPool, _query: u32) {}
+
+    /// vkCmdEndQuery: the result is 0.
+    pub fn end_query(&self, pool: &QueryPool, query: u32) {
+        self.record(|inner| inner.stream.push(Record::WriteQuery { query: pool.address(query), value: 0 }));
+    }
+
+    /// vkCmdWriteTimestamp. The time is taken when everything before is finished, which is allowed for every stage.
+    pub fn write_timestamp(&self, pool: &QueryPool, query: u32, _stages: vk::PipelineStageFlags2) {
+        self.record(|inner| inner.stream.push(Record::WriteTimestamp { query: pool.address(query) }));
+    }
+
+    /// vkCmdCopyQueryPoolResults.
+    #[allow(clippy::too_many_arguments)] // the parameters of the command
+    pub fn copy_query_results(
+        &self,
+        pool: &QueryPool,
+        first: u32,
+        count: u32,
+        buffer: &Buffer,
+        offset: u64,
+        stride: u64,
+        flags: vk::QueryResultFlags,
+    ) {
+        self.record(|inner| {
+            let dst = buffer.address().wrapping_add(offset);
+            inner.stream.push(Record::CopyQueryResults { first: pool.address(first), count, dst, stride, flags })
+        });
+    }
+}

@@ -1,0 +1,256 @@
+//! The recorded form of a command buffer: small records whose variable parts stand in shared arenas.
+
+use crate::error::Result;
+use crate::gpu::{DynamicBuffer, GpuCmd, TexelRegion};
+use ash::vk;
+
+/// A run of elements of an arena.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+/// What a dispatch finds its data with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DispatchState {
+    pub kernel: u64,
+    pub kernel_bytes: u64,
+    pub push: Span,
+    pub sets: Span,
+    pub dynamic: Span,
+}
+
+/// Image copies and clears; boxed, because they are rare and large.
+#[derive(Clone, Debug)]
+pub(crate) enum ImageRecord {
+    FromBuffer { buffer: u64, row_pitch: u64, slice_pitch: u64, image: TexelRegion, extent: [u32; 3] },
+    ToBuffer { buffer: u64, row_pitch: u64, slice_pitch: u64, image: TexelRegion, extent: [u32; 3] },
+    Copy { src: TexelRegion, dst: TexelRegion, extent: [u32; 3] },
+    Clear { image: TexelRegion, extent: [u32; 3], color: [u32; 4] },
+}
+
+/// A recorded command.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    Dispatch { state: DispatchState, base: [u32; 3], groups: [u32; 3] },
+    DispatchIndirect { state: DispatchState, indirect: u64 },
+    CopyBuffer { src: u64, dst: u64, size: u64 },
+    FillBuffer { dst: u64, size: u64, value: u32 },
+    UpdateBuffer { dst: u64, data: Span },
+    Image(Box<ImageRecord>),
+    Barrier { dependency: crate::command::Dependency },
+    WriteTimestamp { query: u64 },
+    SetEvent { event: u64, value: u32 },
+    WaitEvent { event: u64 },
+    WriteQuery { query: u64, value: u64 },
+    ResetQueries { first: u64, count: u32 },
+    CopyQueryResults { first: u64, count: u32, dst: u64, stride: u64, flags: vk::QueryResultFlags },
+}
+
+/// Records and arenas.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    records: Vec<Record>,
+    bytes: Vec<u8>,
+    words: Vec<u64>,
+    dynamics: Vec<DynamicBuffer>,
+}
+
+/// Arenas are indexed with 32 bits.
+fn place<T: Copy>(arena: &mut Vec<T>, items: &[T]) -> Result<Span> {
+    let start = u32::try_from(arena.len()).map_err(|_| crate::Error::OutOfHostMemory)?;
+    let len = u32::try_from(items.len()).map_err(|_| crate::Error::OutOfHostMemory)?;
+    arena.try_reserve(items.len())?;
+    arena.extend_from_slice(items);
+    Ok(Span { start, len })
+}
+
+fn slice<T>(arena: &[T], span: Span) -> &[T] {
+    let start = span.start as usize;
+    arena.get(start..start + span.len as usize).unwrap_or(&[])
+}
+
+impl Stream {
+    /// Forgets everything but keeps the capacity.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.bytes.clear();
+        self.words.clear();
+        self.dynamics.clear();
+    }
+
+    /// Gives the capacity back.
+    pub fn release(&mut self) {
+        *self = Stream::default();
+    }
+
+    pub fn place_bytes(&mut self, bytes: &[u8]) -> Result<Span> {
+        place(&mut self.bytes, bytes)
+    }
+
+    pub fn place_words(&mut self, words: &[u64]) -> Result<Span> {
+        place(&mut self.words, words)
+    }
+
+    pub fn place_dynamics(&mut self, dynamics: &[DynamicBuffer]) -> Result<Span> {
+        place(&mut self.dynamics, dynamics)
+    }
+
+    pub fn push(&mut self, record: Record) -> Result<()> {
+        if let (Record::Barrier { dependency }, Some(Record::Barrier { dependency: last })) =
+            (&record, self.records.last_mut())
+        {
+            // Two barriers with nothing between them are one.
+            last.merge(dependency);
+            return Ok(());
+        }
+        if self.records.len() == self.records.capacity() {
+            self.records.try_reserve(64)?;
+        }
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Appends everything another stream holds.
+    pub fn append(&mut self, other: &Stream) -> Result<()> {
+        let bytes = place(&mut self.bytes, &other.bytes)?.start;
+        let words = place(&mut self.words, &other.words)?.start;
+        let dynamics = place(&mut self.dynamics, &other.dynamics)?.start;
+        self.records.try_reserve(other.records.len())?;
+        let moved = |span: Span, by: u32| Span { start: span.start.saturating_add(by), len: span.len };
+        let state = |s: DispatchState| DispatchState {
+            push: moved(s.push, bytes),
+            sets: moved(s.sets, words),
+            dynamic: moved(s.dynamic, dynamics),
+            ..s
+        };
+        for record in &other.records {
+            let record = match record {
+                Record::Dispatch { state: s, base, groups } => {
+                    Record::Dispatch { state: state(*s), base: *base, groups: *groups }
+                }
+                Record::DispatchIndirect { state: s, indirect } => {
+                    Record::DispatchIndirect { state: state(*s), indirect: *indirect }
+                }
+                Record::UpdateBuffer { dst, data } => Record::UpdateBuffer { dst: *dst, data: moved(*data, bytes) },
+                Record::CopyBuffer { .. }
+                | Record::FillBuffer { .. }
+                | Record::Image(_)
+                | Record::Barrier { .. }
+                | Record::WriteTimestamp { .. }
+                | Record::SetEvent { .. }
+                | Record::WaitEvent { .. }
+                | Record::WriteQuery { .. }
+                | Record::ResetQueries { .. }
+                | Record::CopyQueryResults { .. } => record.clone(),
+            };
+            self.push(record)?;
+        }
+        Ok(())
+    }
+
+    /// The commands as GPUs see them, with an end.
+    pub fn commands(&self) -> Result<Vec<GpuCmd<'_>>> {
+        let mut out = Vec::new();
+        out.try_reserve_exact(self.records.len() + 1)?;
+        out.extend(self.records.iter().map(|r| self.command(r)));
+        out.push(GpuCmd::End);
+        Ok(out)
+    }
+
+    fn command<'a>(&'a self, record: &'a Record) -> GpuCmd<'a> {
+        match *record {
+            Record::Dispatch { state: s, base, groups } => GpuCmd::Dispatch {
+                kernel: s.kernel,
+                kernel_bytes: s.kernel_bytes,
+                push: slice(&self.bytes, s.push),
+                sets: slice(&self.words, s.sets),
+                dynamic: slice(&self.dynamics, s.dynamic),
+                base,
+                groups,
+            },
+            Record::DispatchIndirect { state: s, indirect } => GpuCmd::DispatchIndirect {
+                kernel: s.kernel,
+                kernel_bytes: s.kernel_bytes,
+                push: slice(&self.bytes, s.push),
+                sets: slice(&self.words, s.sets),
+                dynamic: slice(&self.dynamics, s.dynamic),
+                indirect,
+            },
+            Record::CopyBuffer { src, dst, size } => GpuCmd::CopyBuffer { src, dst, size },
+            Record::FillBuffer { dst, size, value } => GpuCmd::FillBuffer { dst, size, value },
+            Record::UpdateBuffer { dst, data } => GpuCmd::UpdateBuffer { dst, data: slice(&self.bytes, data) },
+            Record::Image(ref image) => match **image {
+                ImageRecord::FromBuffer { buffer, row_pitch, slice_pitch, image, extent } => {
+                    GpuCmd::CopyBufferToImage { buffer, row_pitch, slice_pitch, image, extent }
+                }
+                ImageRecord::ToBuffer { buffer, row_pitch, slice_pitch, image, extent } => {
+                    GpuCmd::CopyImageToBuffer { buffer, row_pitch, slice_pitch, image, extent }
+                }
+                ImageRecord::Copy { src, dst, extent } => GpuCmd::CopyImage { src, dst, extent },
+                ImageRecord::Clear { image, extent, color } => GpuCmd::ClearImage { image, extent, color },
+            },
+            Record::Barrier { dependency: d } => GpuCmd::Barrier {
+                src_stages: d.src_stages,
+                dst_stages: d.dst_stages,
+                src_access: d.src_access,
+                dst_access: d.dst_access,
+            },
+            Record::WriteTimestamp { query } => GpuCmd::WriteTimestamp { query },
+            Record::SetEvent { event, value } => GpuCmd::SetEvent { event, value },
+            Record::WaitEvent { event } => GpuCmd::WaitEvent { event },
+            Record::WriteQuery { query, value } => GpuCmd::WriteQuery { query, value },
+            Record::ResetQueries { first, count } => GpuCmd::ResetQueries { first, count },
+            Record::CopyQueryResults { first, count, dst, stride, flags } => {
+                GpuCmd::CopyQueryResults { first, count, dst, stride, flags }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Dependency;
+
+    fn dispatch(stream: &mut Stream, push: &[u8], sets: &[u64], x: u32) {
+        let push = stream.place_bytes(push).unwrap();
+        let sets = stream.place_words(sets).unwrap();
+        let state = DispatchState { kernel: 1, kernel_bytes: 2, push, sets, dynamic: Span::default() };
+        stream.push(Record::Dispatch { state, base: [0; 3], groups: [x, 1, 1] }).unwrap();
+    }
+
+    #[test]
+    fn appended_records_keep_their_data() {
+        let mut a = Stream::default();
+        dispatch(&mut a, &[1, 2], &[10], 1);
+        let mut b = Stream::default();
+        dispatch(&mut b, &[3, 4, 5], &[20, 30], 2);
+        let data = b.place_bytes(&[9; 4]).unwrap();
+        b.push(Record::UpdateBuffer { dst: 64, data }).unwrap();
+        a.append(&b).unwrap();
+        let cmds = a.commands().unwrap();
+        assert_eq!(cmds.len(), 4);
+        assert!(matches!(cmds[0], GpuCmd::Dispatch { push: [1, 2], sets: [10], groups: [1, 1, 1], .. }));
+        assert!(matches!(cmds[1], GpuCmd::Dispatch { push: [3, 4, 5], sets: [20, 30], groups: [2, 1, 1], .. }));
+        assert!(matches!(cmds[2], GpuCmd::UpdateBuffer { dst: 64, data: [9, 9, 9, 9] }));
+        assert_eq!(cmds[3], GpuCmd::End);
+    }
+
+    #[test]
+    fn adjacent_barriers_merge() {
+        let mut s = Stream::default();
+        let stage = |src_stages| Dependency { src_stages, ..Dependency::default() };
+        s.push(Record::Barrier { dependency: stage(vk::PipelineStageFlags2::COPY) }).unwrap();
+        s.push(Record::Barrier { dependency: stage(vk::PipelineStageFlags2::COMPUTE_SHADER) }).unwrap();
+        assert_eq!(s.len(), 1);
+        let both = vk::PipelineStageFlags2::COPY | vk::PipelineStageFlags2::COMPUTE_SHADER;
+        assert!(matches!(s.commands().unwrap()[0], GpuCmd::Barrier { src_stages, .. } if src_stages == both));
+    }
+}

@@ -1,0 +1,243 @@
+//! The API-neutral commands and where their packets go.
+
+use ash::vk;
+
+/// Most bytes that one [`EncodeSink::emit`] may carry.
+pub const MAX_PACKET: usize = 128 * 1024;
+
+/// A buffer descriptor with its dynamic offset applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DynamicBuffer {
+    /// First byte; 0 with size 0 is the null descriptor.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A box of texels of one level and aspect of an image, in memory terms. Texel (x, y) of slice s of a linear image stands
+/// at `address + s·slice_pitch + (y / block height)·row_pitch + (x / block width)·block bytes`, plus
+/// `sample·sample_pitch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TexelRegion {
+    /// First byte of the level's first slice.
+    pub address: u64,
+    /// Bytes from one row of blocks to the next.
+    pub row_pitch: u64,
+    /// Bytes from one slice to the next: depth slices of 3D images, layers of others.
+    pub slice_pitch: u64,
+    /// Bytes from one sample to the next; 0 for single-sampled images.
+    pub sample_pitch: u64,
+    /// Samples of a texel, ≥ 1.
+    pub samples: u32,
+    /// Format of the image.
+    pub format: vk::Format,
+    /// Aspect that is copied (exactly one bit).
+    pub aspect: vk::ImageAspectFlags,
+    /// The GPU's own word of [`super::ImageLayout::tiling`]; 0 = linear.
+    pub tiling: u64,
+    /// Level.
+    pub level: u32,
+    /// Width and height of a block in texels, and its bytes (of the aspect).
+    pub block: [u32; 3],
+    /// First texel in x and y, in texels (multiples of the block).
+    pub offset: [u32; 2],
+    /// First slice.
+    pub first_slice: u32,
+}
+
+/// A command in terms of GPU addresses. Commands run in order; those between two [`GpuCmd::Barrier`]s may overlap, except
+/// where the command says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum GpuCmd<'a> {
+    /// Runs a kernel.
+    Dispatch {
+        /// Address of the kernel binary.
+        kernel: u64,
+        /// Its bytes.
+        kernel_bytes: u64,
+        /// Push constants, at most 256 bytes.
+        push: &'a [u8],
+        /// Memory of each descriptor set, by set number; 0 where none is bound; at most 32.
+        sets: &'a [u64],
+        /// Dynamic buffers in the order of `BindingSlot::dynamic`.
+        dynamic: &'a [DynamicBuffer],
+        /// First workgroup.
+        base: [u32; 3],
+        /// Number of workgroups per dimension; 0 runs nothing.
+        groups: [u32; 3],
+    },
+    /// As [`GpuCmd::Dispatch`] with base 0 and the three `u32` group counts read from memory at execution.
+    DispatchIndirect {
+        /// Address of the kernel binary.
+        kernel: u64,
+        /// Its bytes.
+        kernel_bytes: u64,
+        /// Push constants.
+        push: &'a [u8],
+        /// Memory of each descriptor set.
+        sets: &'a [u64],
+        /// Dynamic buffers.
+        dynamic: &'a [DynamicBuffer],
+        /// Address of the group counts, a multiple of 4.
+        indirect: u64,
+    },
+    /// Copies bytes between ranges that do not overlap.
+    CopyBuffer {
+        /// Source.
+        src: u64,
+        /// Destination.
+        dst: u64,
+        /// Bytes.
+        size: u64,
+    },
+    /// Stores a word over a range.
+    FillBuffer {
+        /// Destination, a multiple of 4.
+        dst: u64,
+        /// Bytes, a multiple of 4.
+        size: u64,
+        /// The word.
+        value: u32,
+    },
+    /// Stores bytes of the command buffer, at most 65536.
+    UpdateBuffer {
+        /// Destination, a multiple of 4.
+        dst: u64,
+        /// The bytes, a multiple of 4.
+        data: &'a [u8],
+    },
+    /// Linear memory to image. Buffer row pitch and slice pitch are in bytes and count rows of blocks.
+    CopyBufferToImage {
+        /// First byte in the buffer.
+        buffer: u64,
+        /// Bytes from one row of blocks to the next.
+        row_pitch: u64,
+        /// Bytes from one slice to the next.
+        slice_pitch: u64,
+        /// Where in the image.
+        image: TexelRegion,
+        /// Width and height in texels, and slices.
+        extent: [u32; 3],
+    },
+    /// Image to linear memory.
+    CopyImageToBuffer {
+        /// First byte in the buffer.
+        buffer: u64,
+        /// Bytes from one row of blocks to the next.
+        row_pitch: u64,
+        /// Bytes from one slice to the next.
+        slice_pitch: u64,
+        /// Where in the image.
+        image: TexelRegion,
+        /// Width and height in texels, and slices.
+        extent: [u32; 3],
+    },
+    /// Image to image; formats of the same block size. The extent is in texels of the source.
+    CopyImage {
+        /// Where from.
+        src: TexelRegion,
+        /// Where to.
+        dst: TexelRegion,
+        /// Width and height in source texels, and slices.
+        extent: [u32; 3],
+    },
+    /// Stores one colour over a box.
+    ClearImage {
+        /// Where.
+        image: TexelRegion,
+        /// Width and height in texels, and slices.
+        extent: [u32; 3],
+        /// Bits of the four components of VkClearColorValue: floats, or integers where the format is one.
+        color: [u32; 4],
+    },
+    /// Everything before is finished and visible before anything after begins.
+    Barrier {
+        /// Stages that wait (src) and stages that are held back (dst); a GPU may take less than a full barrier.
+        src_stages: vk::PipelineStageFlags2,
+        /// See `src_stages`.
+        dst_stages: vk::PipelineStageFlags2,
+        /// Writes to make available.
+        src_access: vk::AccessFlags2,
+        /// Accesses to make them visible to.
+        dst_access: vk::AccessFlags2,
+    },
+    /// Stores the timestamp clock as 64 bits after everything before is finished, then 1 in the 64-bit word that follows it.
+    WriteTimestamp {
+        /// Address of the pair (time, availability), a multiple of 8.
+        query: u64,
+    },
+    /// Stores a 32-bit word after everything before is finished: events.
+    SetEvent {
+        /// Address, a multiple of 4.
+        event: u64,
+        /// The value: 1 set, 0 reset.
+        value: u32,
+    },
+    /// Holds everything after until the 32-bit word is 1.
+    WaitEvent {
+        /// Address, a multiple of 4.
+        event: u64,
+    },
+    /// Stores `value` and availability 1 in a query, after everything before is finished.
+    WriteQuery {
+        /// Address of the pair (value, availability), a multiple of 8.
+        query: u64,
+        /// The value.
+        value: u64,
+    },
+    /// Stores zeros in queries, after everything before is finished.
+    ResetQueries {
+        /// Address of the first pair.
+        first: u64,
+        /// Number of pairs of 16 bytes.
+        count: u32,
+    },
+    /// Copies query results to a buffer after everything before is finished.
+    CopyQueryResults {
+        /// Address of the first pair (value, availability), 64 bits each.
+        first: u64,
+        /// Number of pairs.
+        count: u32,
+        /// Destination.
+        dst: u64,
+        /// Bytes from one result to the next.
+        stride: u64,
+        /// 64-bit results, availability, wait, partial.
+        flags: vk::QueryResultFlags,
+    },
+    /// The end of the command buffer.
+    End,
+}
+
+/// Why commands could not be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// No GPU memory for packets.
+    #[error("out of GPU memory for commands")]
+    OutOfDeviceMemory,
+    /// No host memory.
+    #[error("out of host memory for commands")]
+    OutOfHostMemory,
+    /// A packet is longer than [`MAX_PACKET`].
+    #[error("packet of {0} bytes is too long")]
+    PacketTooLong(usize),
+    /// The GPU has no such command (for example a copy of a format it does not know).
+    #[error("command not supported: {0}")]
+    Unsupported(&'static str),
+}
+
+/// Takes packets and puts them in GPU memory.
+pub trait EncodeSink {
+    /// Appends a packet. It stands in one piece; between two packets there may be a chain packet.
+    ///
+    /// # Errors
+    /// Out of memory, or longer than [`MAX_PACKET`].
+    fn emit(&mut self, packet: &[u8]) -> Result<(), EncodeError>;
+
+    /// Puts data beside the packets, for as long as the command buffer lives, and returns its GPU address.
+    /// `align` is a power of two, at most 4096.
+    ///
+    /// # Errors
+    /// Out of memory, or longer than [`MAX_PACKET`].
+    fn upload(&mut self, data: &[u8], align: u64) -> Result<u64, EncodeError>;
+}

@@ -1,0 +1,75 @@
+//! Images in memory.
+
+use ash::vk;
+use smallvec::SmallVec;
+
+/// What the layout of an image depends on: VkImageCreateInfo without the pointers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageCreate {
+    /// Flags.
+    pub flags: vk::ImageCreateFlags,
+    /// 1D, 2D or 3D.
+    pub ty: vk::ImageType,
+    /// Format.
+    pub format: vk::Format,
+    /// Size of level 0 in texels.
+    pub extent: [u32; 3],
+    /// Levels.
+    pub levels: u32,
+    /// Layers.
+    pub layers: u32,
+    /// Samples of a texel.
+    pub samples: u32,
+    /// Tiling.
+    pub tiling: vk::ImageTiling,
+    /// Usage.
+    pub usage: vk::ImageUsageFlags,
+}
+
+impl ImageCreate {
+    /// Width, height and depth of a level, each ≥ 1.
+    pub fn level_extent(&self, level: u32) -> [u32; 3] {
+        self.extent.map(|e| e.checked_shr(level).unwrap_or(0).max(1))
+    }
+}
+
+/// Where one level of one aspect stands; pitches count bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubresourceLayout {
+    /// First byte of layer 0 from the start of the image.
+    pub offset: u64,
+    /// Bytes of one layer.
+    pub size: u64,
+    /// From one row of blocks to the next.
+    pub row_pitch: u64,
+    /// From one layer to the next.
+    pub array_pitch: u64,
+    /// From one depth slice to the next.
+    pub depth_pitch: u64,
+    /// From one sample to the next; 0 for single-sampled images.
+    pub sample_pitch: u64,
+}
+
+/// Where the texels of an image stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageLayout {
+    /// Bytes of the image.
+    pub size: u64,
+    /// Alignment of the image, a power of two.
+    pub align: u64,
+    /// The GPU's own word about the arrangement of texels; 0 = linear.
+    pub tiling: u64,
+    /// Levels of the first aspect in order, then those of the second aspect (stencil) if its texels stand apart.
+    pub levels: SmallVec<[SubresourceLayout; 4]>,
+    /// Number of levels of one aspect.
+    pub level_count: u32,
+}
+
+impl ImageLayout {
+    /// The level of an aspect; levels out of range give an empty layout.
+    pub fn level(&self, aspect: vk::ImageAspectFlags, level: u32) -> SubresourceLayout {
+        let second = aspect == vk::ImageAspectFlags::STENCIL && self.levels.len() > self.level_count as usize;
+        let base = if second { self.level_count as usize } else { 0 };
+        self.levels.get(base + level as usize).copied().unwrap_or_default()
+    }
+}

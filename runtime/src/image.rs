@@ -1,0 +1,163 @@
+//! Images.
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::format;
+use crate::gpu::{ImageCreate, ImageLayout, TexelRegion};
+use crate::memory::{Memory, MemoryRequirements};
+use ash::vk;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// A VkImage.
+#[derive(Debug)]
+pub struct Image {
+    create: ImageCreate,
+    layout: Arc<ImageLayout>,
+    requirements: MemoryRequirements,
+    /// GPU address; 0 until bound.
+    address: AtomicU64,
+}
+
+fn layout_of(device: &Device, create: &ImageCreate) -> Result<ImageLayout> {
+    let unsupported = vk::ImageCreateFlags::SPARSE_BINDING
+        | vk::ImageCreateFlags::SPARSE_RESIDENCY
+        | vk::ImageCreateFlags::SPARSE_ALIASED
+        | vk::ImageCreateFlags::PROTECTED;
+    if create.flags.intersects(unsupported) {
+        return Err(Error::FeatureNotPresent("sparse and protected images"));
+    }
+    device.gpu().image_layout(create).ok_or(Error::FormatNotSupported)
+}
+
+fn requirements(device: &Device, layout: &ImageLayout) -> MemoryRequirements {
+    let align = layout.align.max(1).checked_next_power_of_two().unwrap_or(1 << 16);
+    MemoryRequirements {
+        size: layout.size.checked_next_multiple_of(align).unwrap_or(u64::MAX),
+        align,
+        type_bits: device.all_memory_types(),
+        prefers_dedicated: false,
+        requires_dedicated: false,
+    }
+}
+
+fn subresource(create: &ImageCreate, layout: &ImageLayout, sub: &vk::ImageSubresource) -> vk::SubresourceLayout {
+    let level = layout.level(sub.aspect_mask, sub.mip_level);
+    let layer = if create.ty == vk::ImageType::TYPE_3D { 0 } else { sub.array_layer };
+    vk::SubresourceLayout {
+        offset: level.offset.wrapping_add(level.array_pitch.wrapping_mul(u64::from(layer))),
+        size: level.size,
+        row_pitch: level.row_pitch,
+        array_pitch: level.array_pitch,
+        depth_pitch: level.depth_pitch,
+    }
+}
+
+impl Image {
+    /// Makes an image without memory.
+    ///
+    /// # Errors
+    /// [`Error::FormatNotSupported`], [`Error::FeatureNotPresent`], [`Error::OutOfDeviceMemory`].
+    pub fn new(device: &Arc<Device>, create: &ImageCreate) -> Result<Arc<Image>> {
+        let layout = layout_of(device, create)?;
+        if layout.size > device.props().max_memory_allocation_size {
+            return Err(Error::OutOfDeviceMemory);
+        }
+        let requirements = requirements(device, &layout);
+        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address: AtomicU64::new(0) }))
+    }
+
+    /// What memory such an image needs.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn requirements_of(device: &Device, create: &ImageCreate) -> Result<MemoryRequirements> {
+        Ok(requirements(device, &layout_of(device, create)?))
+    }
+
+    /// Where a subresource of such an image stands.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn layout_of(
+        device: &Device,
+        create: &ImageCreate,
+        sub: &vk::ImageSubresource,
+    ) -> Result<vk::SubresourceLayout> {
+        Ok(subresource(create, &layout_of(device, create)?, sub))
+    }
+
+    /// What memory it needs.
+    pub fn requirements(&self) -> MemoryRequirements {
+        self.requirements
+    }
+
+    /// Binds memory.
+    ///
+    /// # Errors
+    /// None on valid use.
+    pub fn bind(&self, memory: &Memory, offset: u64) -> Result<()> {
+        self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
+        Ok(())
+    }
+
+    /// GPU address; 0 until bound.
+    pub fn address(&self) -> u64 {
+        self.address.load(Ordering::Acquire)
+    }
+
+    /// How it was made.
+    pub fn create(&self) -> &ImageCreate {
+        &self.create
+    }
+
+    /// Its layout.
+    pub fn layout(&self) -> &Arc<ImageLayout> {
+        &self.layout
+    }
+
+    /// Where a subresource stands.
+    pub fn subresource_layout(&self, sub: &vk::ImageSubresource) -> vk::SubresourceLayout {
+        subresource(&self.create, &self.layout, sub)
+    }
+
+    /// Number of layers, or depth slices of a level of a 3D image.
+    pub(crate) fn slices(&self, level: u32) -> u32 {
+        if self.is_3d() {
+            self.create.level_extent(level)[2]
+        } else {
+            self.create.layers
+        }
+    }
+
+    pub(crate) fn is_3d(&self) -> bool {
+        self.create.ty == vk::ImageType::TYPE_3D
+    }
+
+    /// A box that begins at `offset` (of a 3D image) or at `layer` (of others). `None` if the format has no such aspect.
+    pub(crate) fn region(
+        &self,
+        aspect: vk::ImageAspectFlags,
+        level: u32,
+        layer: u32,
+        offset: vk::Offset3D,
+    ) -> Option<TexelRegion> {
+        let block = format::block(self.create.format, aspect)?;
+        let place = self.layout.level(aspect, level);
+        let at = |v: i32| u32::try_from(v).unwrap_or(0);
+        Some(TexelRegion {
+            address: self.address().wrapping_add(place.offset),
+            row_pitch: place.row_pitch,
+            slice_pitch: if self.is_3d() { place.depth_pitch } else { place.array_pitch },
+            sample_pitch: place.sample_pitch,
+            samples: self.create.samples.max(1),
+            format: self.create.format,
+            aspect,
+            tiling: self.layout.tiling,
+            level,
+            block: [block.width, block.height, block.bytes],
+            offset: [at(offset.x), at(offset.y)],
+            first_slice: if self.is_3d() { at(offset.z) } else { layer },
+        })
+    }
+}

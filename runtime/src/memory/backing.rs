@@ -1,0 +1,30 @@
+//! What memory types are made of.
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use ash::vk;
+use winsys_dxg::{Backing, MemoryDesc};
+
+/// Makes memory of a type that nobody else sees. `cpu_access` asks for a view even if the type does not promise one.
+pub(crate) fn create(
+    device: &winsys_dxg::Device,
+    gpu: &dyn Gpu,
+    memory_type: u32,
+    size: u64,
+    cpu_access: bool,
+) -> Result<winsys_dxg::Memory> {
+    let visible = gpu
+        .props()
+        .memory_types
+        .get(memory_type as usize)
+        .ok_or_else(|| Error::Unknown(format!("memory type {memory_type} does not exist")))?
+        .flags
+        .contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+    let describe = |bytes: u64| gpu.allocation_private_data(memory_type, bytes).unwrap_or_default();
+    let backing = if gpu.allocation_private_data(memory_type, size).is_some() {
+        Backing::Driver { describe: &describe, resource_data: &[], shared: false, cpu_access: visible || cpu_access }
+    } else {
+        Backing::HostPages
+    };
+    Ok(winsys_dxg::Memory::create(device, &MemoryDesc { backing, ..MemoryDesc::host(size) })?)
+}

@@ -1,0 +1,146 @@
+//! From SPIR-V to a compiled kernel.
+
+use super::ComputePipelineCreate;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::{CompileRequest, CompiledKernel, GpuProps, Robustness};
+use crate::pipeline::Representation;
+use ash::vk;
+use compiler::frontend::{self, SpecConstant};
+
+/// Stack of a thread that compiles: regions nest deeply.
+pub(crate) const STACK: usize = 64 << 20;
+
+/// What a pipeline gets compiled with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub robustness: Robustness,
+    pub subgroup_size: Option<u32>,
+    pub full_subgroups: bool,
+    pub optimise: bool,
+    pub texts: bool,
+}
+
+impl Settings {
+    pub fn of(device: &Device, create: &ComputePipelineCreate) -> Settings {
+        let mut robustness = device.default_robustness();
+        if let Some(r) = create.robustness {
+            robustness.storage = r.storage.unwrap_or(robustness.storage);
+            robustness.uniform = r.uniform.unwrap_or(robustness.uniform);
+            robustness.image = r.image.unwrap_or(robustness.image);
+        }
+        Settings {
+            robustness,
+            subgroup_size: create.required_subgroup_size,
+            full_subgroups: create.stage_flags.contains(vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS),
+            optimise: !create.flags.contains(vk::PipelineCreateFlags2KHR::DISABLE_OPTIMIZATION),
+            texts: create.flags.contains(vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS),
+        }
+    }
+}
+
+/// Alignment that every buffer a kernel sees has: descriptors, inline uniform blocks and imported host memory alike.
+fn buffer_align(props: &GpuProps) -> u32 {
+    let limits = &props.limits;
+    let least = limits
+        .min_storage_buffer_offset_alignment
+        .min(limits.min_uniform_buffer_offset_alignment)
+        .min(props.min_imported_host_pointer_alignment.max(1))
+        .min(u64::from(props.descriptor_align));
+    u32::try_from(least).ok().filter(|a| a.is_power_of_two()).unwrap_or(1)
+}
+
+/// Hash of everything the kernel depends on.
+pub(crate) fn key(device: &Device, create: &ComputePipelineCreate, settings: &Settings) -> [u8; 32] {
+    let props = device.props();
+    let mut h = blake3::Hasher::new();
+    h.update(&props.pipeline_cache_uuid);
+    h.update(&create.module.hash());
+    h.update(&(create.entry.len() as u64).to_le_bytes());
+    h.update(create.entry.as_bytes());
+    for (id, data) in &create.specialization {
+        h.update(&id.to_le_bytes());
+        h.update(&(data.len() as u64).to_le_bytes());
+        h.update(data);
+    }
+    h.update(b"layout");
+    h.update(&create.layout.key);
+    let r = &settings.robustness;
+    h.update(&[
+        r.storage as u8,
+        r.uniform as u8,
+        r.image as u8,
+        u8::from(r.null_descriptor),
+        u8::from(settings.full_subgroups),
+        u8::from(settings.optimise),
+    ]);
+    h.update(&settings.subgroup_size.unwrap_or(0).to_le_bytes());
+    h.update(&buffer_align(props).to_le_bytes());
+    *h.finalize().as_bytes()
+}
+
+/// Compiles. Also gives the texts, if they are wanted.
+pub(crate) fn compile(
+    device: &Device,
+    create: &ComputePipelineCreate,
+    settings: &Settings,
+) -> Result<(CompiledKernel, Vec<Representation>)> {
+    let constants: Vec<SpecConstant<'_>> =
+        create.specialization.iter().map(|(id, data)| SpecConstant { id: *id, data }).collect();
+    let options = frontend::Options {
+        entry_point: &create.entry,
+        spec_constants: &constants,
+        buffer_align: buffer_align(device.props()),
+        ..frontend::Options::default()
+    };
+    let mut kernel = frontend::translate(create.module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;
+    check(device.props(), &kernel)?;
+    let mut texts = Vec::new();
+    let text = |name: &str, description: &str, kernel: &compiler::sir::Kernel| Representation {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        text: compiler::text::print(kernel),
+    };
+    if settings.texts {
+        texts.push(text("sir, as translated", "The kernel in the driver's own form, before optimisation", &kernel));
+    }
+    if settings.optimise {
+        compiler::passes::optimize(&mut kernel, &compiler::passes::Options::default())
+            .map_err(|e| Error::Unknown(e.to_string()))?;
+        if settings.texts {
+            texts.push(text("sir, optimised", "The kernel in the driver's own form, after optimisation", &kernel));
+        }
+    }
+    let mut compiled = device.gpu().compile(&CompileRequest {
+        kernel: &kernel,
+        bindings: &create.layout.slots,
+        robustness: settings.robustness,
+        subgroup_size: settings.subgroup_size,
+        full_subgroups: settings.full_subgroups,
+        optimise: settings.optimise,
+        want_ir: settings.texts,
+        want_asm: settings.texts,
+    })?;
+    let mut add = |name: &str, description: &str, text: Option<String>| {
+        if let (Some(text), true) = (text, settings.texts) {
+            texts.push(Representation { name: name.to_owned(), description: description.to_owned(), text });
+        }
+    };
+    add("GPU IR", "The kernel in the code generator's form", compiled.ir.take());
+    add("assembly", "Machine code", compiled.asm.take());
+    Ok((compiled, texts))
+}
+
+/// Limits that depend on specialisation, so that only now they can be looked at.
+fn check(props: &GpuProps, kernel: &compiler::sir::Kernel) -> Result<()> {
+    let limits = &props.limits;
+    let size = kernel.local_size;
+    let each = size.iter().zip(limits.max_compute_work_group_size).all(|(s, max)| *s <= max);
+    if !each || kernel.invocations() > limits.max_compute_work_group_invocations {
+        return Err(Error::Shader(format!("workgroup size {size:?} is beyond the limits")));
+    }
+    if kernel.shared_size > limits.max_compute_shared_memory_size {
+        return Err(Error::Shader(format!("{} bytes of workgroup memory are beyond the limit", kernel.shared_size)));
+    }
+    Ok(())
+}

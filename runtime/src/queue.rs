@@ -1,0 +1,243 @@
+//! Queues and submission.
+
+use crate::command::{CommandBuffer, Segment};
+use crate::error::Result;
+use crate::fence::Fence;
+use crate::gpu::{Gpu, QueueFamily};
+use crate::lock::lock;
+use crate::point::Point;
+use crate::semaphore::{QueueSignal, QueueWait, Semaphore};
+use crate::submit_signal::SubmitSignal;
+use ash::vk;
+use smallvec::SmallVec;
+use std::sync::{Arc, Mutex};
+use winsys_dxg::{Commands, ContextDesc, FencePoint, Submission};
+
+/// A semaphore with a value (ignored for binary ones).
+#[derive(Clone, Copy, Debug)]
+pub struct SemaphorePoint<'a> {
+    /// The semaphore.
+    pub semaphore: &'a Semaphore,
+    /// The value.
+    pub value: u64,
+}
+
+/// VkSubmitInfo2.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SubmitBatch<'a> {
+    /// Waited for first.
+    pub waits: &'a [SemaphorePoint<'a>],
+    /// Run in order.
+    pub command_buffers: &'a [&'a CommandBuffer],
+    /// Signalled afterwards.
+    pub signals: &'a [SemaphorePoint<'a>],
+}
+
+/// A VkQueue: work runs in order. Second in the lock order (device → queue → pool → memory).
+#[derive(Debug)]
+pub struct Queue {
+    gpu: Arc<dyn Gpu>,
+    inner: winsys_dxg::Queue,
+    signal: Arc<SubmitSignal>,
+    family: u32,
+    index: u32,
+    flags: vk::QueueFlags,
+    labels: Mutex<Vec<String>>,
+}
+
+/// What the next submission to the window system holds.
+#[derive(Default)]
+struct Pending<'a> {
+    waits: SmallVec<[Point; 8]>,
+    segments: SmallVec<[Segment; 8]>,
+    buffers: SmallVec<[&'a CommandBuffer; 8]>,
+    signals: SmallVec<[Point; 8]>,
+    /// Binary semaphores that get a point of their own.
+    exported: SmallVec<[(&'a Semaphore, Point); 2]>,
+    /// Binary semaphores whose payload is the progress of this submission.
+    progress: SmallVec<[&'a Semaphore; 8]>,
+}
+
+impl Queue {
+    pub(crate) fn new(
+        device: &winsys_dxg::Device,
+        gpu: &Arc<dyn Gpu>,
+        signal: &Arc<SubmitSignal>,
+        family: u32,
+        index: u32,
+        info: &QueueFamily,
+    ) -> Result<Queue> {
+        let data = gpu.context_private_data(family);
+        let desc = ContextDesc { node_ordinal: info.node, private_data: &data, ..ContextDesc::default() };
+        Ok(Queue {
+            gpu: gpu.clone(),
+            inner: winsys_dxg::Queue::create(device, &desc, &data)?,
+            signal: signal.clone(),
+            family,
+            index,
+            flags: info.flags,
+            labels: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Family.
+    pub fn family(&self) -> u32 {
+        self.family
+    }
+
+    /// Index in the family.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// What it can do.
+    pub fn flags(&self) -> vk::QueueFlags {
+        self.flags
+    }
+
+    /// Submits batches; `fence` is signalled when everything submitted so far is done.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`], [`crate::Error::OutOfDeviceMemory`], [`crate::Error::OutOfHostMemory`].
+    pub fn submit(&self, batches: &[SubmitBatch<'_>], fence: Option<&Fence>) -> Result<()> {
+        let mut pending = Pending::default();
+        for batch in batches {
+            // Without waits of its own a batch goes along with the one before, if that signals nothing that would be held up.
+            let mut waits: SmallVec<[Point; 8]> = SmallVec::new();
+            for wait in batch.waits {
+                match wait.semaphore.queue_wait(wait.value)? {
+                    // The queue runs in order: its own progress needs no wait.
+                    QueueWait::Point(p) if Arc::ptr_eq(&p.fence, self.inner.progress()) => {}
+                    QueueWait::Point(p) => waits.push(p),
+                    QueueWait::Nothing => {}
+                }
+            }
+            let joins = waits.is_empty() && pending.signals.is_empty() && pending.progress.is_empty();
+            if !joins {
+                self.flush(&mut pending)?;
+            }
+            pending.waits.extend(waits);
+            for buffer in batch.command_buffers {
+                pending.segments.extend(buffer.segments());
+                pending.buffers.push(buffer);
+            }
+            for signal in batch.signals {
+                match signal.semaphore.queue_signal(signal.value) {
+                    QueueSignal::Point(p) => {
+                        pending.exported.push((signal.semaphore, p.clone()));
+                        pending.signals.push(p);
+                    }
+                    QueueSignal::Progress => pending.progress.push(signal.semaphore),
+                }
+            }
+        }
+        let exported = fence.and_then(Fence::next_export);
+        if let Some(p) = &exported {
+            pending.signals.push(p.clone());
+        }
+        self.flush(&mut pending)?;
+        if let Some(fence) = fence {
+            match (exported, self.inner.last()) {
+                (Some(p), _) => fence.submitted(p),
+                (None, 0) => fence.set_signaled(),
+                (None, value) => fence.submitted(self.point(value)),
+            }
+        }
+        self.signal.notify();
+        Ok(())
+    }
+
+    fn point(&self, value: u64) -> Point {
+        Point { fence: self.inner.progress().clone(), value }
+    }
+
+    /// Hands everything pending to the window system.
+    fn flush(&self, pending: &mut Pending<'_>) -> Result<()> {
+        let nothing = pending.waits.is_empty() && pending.segments.is_empty() && pending.signals.is_empty();
+        let value = if nothing {
+            // What was submitted before is all there is to wait for.
+            self.inner.last()
+        } else {
+            let mut data = Vec::new();
+            let mut ends: SmallVec<[usize; 8]> = SmallVec::new();
+            for s in &pending.segments {
+                self.gpu.submit_private_data(self.family, s.address, s.bytes, &mut data);
+                ends.push(data.len());
+            }
+            let mut start = 0;
+            let commands: SmallVec<[Commands<'_>; 8]> = pending
+                .segments
+                .iter()
+                .zip(&ends)
+                .map(|(s, &end)| {
+                    let private_data = data.get(start..end).unwrap_or(&[]);
+                    start = end;
+                    // Chunks are far smaller than 4 GiB.
+                    Commands { va: s.address, length: u32::try_from(s.bytes).unwrap_or(u32::MAX), private_data }
+                })
+                .collect();
+            let waits: SmallVec<[FencePoint<'_>; 8]> = pending.waits.iter().map(Point::raw).collect();
+            let signals: SmallVec<[FencePoint<'_>; 8]> = pending.signals.iter().map(Point::raw).collect();
+            self.inner.submit(&Submission { waits: &waits, commands: &commands, signals: &signals })?
+        };
+        for (semaphore, point) in pending.exported.drain(..) {
+            semaphore.submitted(point);
+        }
+        for semaphore in &pending.progress {
+            match value {
+                0 => semaphore.set_signaled(),
+                value => semaphore.submitted(self.point(value)),
+            }
+        }
+        for buffer in &pending.buffers {
+            match value {
+                0 => buffer.submitted(None),
+                value => buffer.submitted(Some(self.point(value))),
+            }
+        }
+        *pending = Pending::default();
+        Ok(())
+    }
+
+    /// vkQueueBindSparse without binds: only semaphores and the fence.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_sparse(
+        &self,
+        waits: &[SemaphorePoint<'_>],
+        signals: &[SemaphorePoint<'_>],
+        fence: Option<&Fence>,
+    ) -> Result<()> {
+        self.submit(&[SubmitBatch { waits, command_buffers: &[], signals }], fence)
+    }
+
+    /// Waits until everything submitted is done.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`].
+    pub fn wait_idle(&self) -> Result<()> {
+        self.inner.progress().wait(self.inner.last(), None)?;
+        Ok(())
+    }
+
+    /// Whether everything submitted so far is done.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.inner.progress().value() >= self.inner.last()
+    }
+
+    /// Opens a debug label region.
+    pub fn label_begin(&self, name: &str) {
+        lock(&self.labels).push(name.to_owned());
+    }
+
+    /// Closes a debug label region.
+    pub fn label_end(&self) {
+        lock(&self.labels).pop();
+    }
+
+    /// Open label regions, outermost first, for debug messages.
+    pub fn labels(&self) -> Vec<String> {
+        lock(&self.labels).clone()
+    }
+}

@@ -1,0 +1,241 @@
+//! Descriptor-set layouts: where each descriptor stands in set memory.
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::sampler::Sampler;
+use ash::vk;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Most bytes of one set's memory.
+const MAX_SET_BYTES: u64 = 1 << 30;
+
+/// A binding as the application gives it.
+#[derive(Clone, Debug)]
+pub struct LayoutBinding {
+    /// Binding number.
+    pub binding: u32,
+    /// Descriptor type.
+    pub ty: vk::DescriptorType,
+    /// Number of descriptors; for inline uniform blocks the number of bytes.
+    pub count: u32,
+    /// Stages that see it.
+    pub stages: vk::ShaderStageFlags,
+    /// Flags.
+    pub flags: vk::DescriptorBindingFlags,
+    /// Immutable samplers, one per descriptor, or empty.
+    pub immutable_samplers: Vec<Arc<Sampler>>,
+}
+
+/// A binding with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    pub number: u32,
+    pub ty: vk::DescriptorType,
+    /// Descriptors, or bytes of an inline uniform block.
+    pub count: u32,
+    pub flags: vk::DescriptorBindingFlags,
+    pub immutable: Vec<Arc<Sampler>>,
+    /// First byte in set memory.
+    pub offset: u32,
+    /// From one descriptor to the next; 1 for inline uniform blocks, 0 for dynamic buffers.
+    pub stride: u32,
+    /// Bytes of one descriptor as the GPU writes it.
+    pub size: u32,
+    /// Index of the first descriptor in the set's list of dynamic buffers.
+    pub dynamic: Option<u32>,
+}
+
+impl Binding {
+    pub fn is_inline(&self) -> bool {
+        self.ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK
+    }
+}
+
+/// Answer of vkGetDescriptorSetLayoutSupport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayoutSupport {
+    /// Whether the layout can be made.
+    pub supported: bool,
+    /// Most descriptors of the binding with a variable count; 0 if there is none.
+    pub max_variable_count: u32,
+}
+
+/// A VkDescriptorSetLayout.
+#[derive(Debug)]
+pub struct DescriptorSetLayout {
+    pub(crate) flags: vk::DescriptorSetLayoutCreateFlags,
+    /// Sorted by number.
+    pub(crate) bindings: Vec<Binding>,
+    /// Bytes with all variable counts at their upper bound.
+    pub(crate) size: u32,
+    /// Dynamic buffers.
+    pub(crate) dynamic_count: u32,
+    pub(crate) align: u32,
+}
+
+/// Whether descriptors of the type stand in the command, not in set memory.
+pub(crate) fn is_dynamic(ty: vk::DescriptorType) -> bool {
+    ty == vk::DescriptorType::UNIFORM_BUFFER_DYNAMIC || ty == vk::DescriptorType::STORAGE_BUFFER_DYNAMIC
+}
+
+/// Bytes from one descriptor of a type to the next in set memory. `None` if the GPU has no such descriptor.
+pub(crate) fn stride(gpu: &dyn Gpu, ty: vk::DescriptorType) -> Option<u32> {
+    if is_dynamic(ty) {
+        return Some(0);
+    }
+    if ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK {
+        return Some(1);
+    }
+    let size = gpu.descriptor_size(ty);
+    if size == 0 {
+        return None;
+    }
+    size.checked_next_multiple_of(gpu.props().descriptor_align.max(1))
+}
+
+impl DescriptorSetLayout {
+    /// Makes a layout.
+    ///
+    /// # Errors
+    /// [`Error::FeatureNotPresent`] for a descriptor type the GPU does not have; [`Error::OutOfHostMemory`] if a set would be too large.
+    pub fn new(
+        device: &Arc<Device>,
+        flags: vk::DescriptorSetLayoutCreateFlags,
+        bindings: &[LayoutBinding],
+    ) -> Result<Arc<DescriptorSetLayout>> {
+        Ok(Arc::new(DescriptorSetLayout::build(&**device.gpu(), flags, bindings)?))
+    }
+
+    pub(crate) fn build(
+        gpu: &dyn Gpu,
+        flags: vk::DescriptorSetLayoutCreateFlags,
+        bindings: &[LayoutBinding],
+    ) -> Result<DescriptorSetLayout> {
+        let align = gpu.props().descriptor_align.max(1);
+        let mut sorted: Vec<&LayoutBinding> = Vec::new();
+        sorted.try_reserve(bindings.len())?;
+        sorted.extend(bindings);
+        sorted.sort_by_key(|b| b.binding);
+        let mut out = Vec::new();
+        out.try_reserve(sorted.len())?;
+        let mut at = 0u64;
+        let mut dynamic_count = 0u32;
+        for b in sorted {
+            let stride = match stride(gpu, b.ty) {
+                Some(stride) => stride,
+                // A binding without descriptors reserves its number whatever its type.
+                None if b.count == 0 => 0,
+                None => return Err(Error::FeatureNotPresent("descriptor type")),
+            };
+            let dynamic = is_dynamic(b.ty).then_some(dynamic_count);
+            if dynamic.is_some() {
+                dynamic_count = dynamic_count.checked_add(b.count).ok_or(Error::OutOfHostMemory)?;
+            }
+            let offset = at.next_multiple_of(u64::from(align));
+            at = offset + u64::from(stride) * u64::from(b.count);
+            if at > MAX_SET_BYTES {
+                return Err(Error::OutOfHostMemory);
+            }
+            out.push(Binding {
+                number: b.binding,
+                ty: b.ty,
+                count: b.count,
+                flags: b.flags,
+                immutable: b.immutable_samplers.clone(),
+                offset: u32::try_from(offset).map_err(|_| Error::OutOfHostMemory)?,
+                stride,
+                size: if stride > 1 { gpu.descriptor_size(b.ty) } else { 0 },
+                dynamic,
+            });
+        }
+        let size = u32::try_from(at.next_multiple_of(u64::from(align))).map_err(|_| Error::OutOfHostMemory)?;
+        Ok(DescriptorSetLayout { flags, bindings: out, size, dynamic_count, align })
+    }
+
+    /// Whether a layout can be made, and how far a variable count may go.
+    pub fn support(
+        device: &Device,
+        flags: vk::DescriptorSetLayoutCreateFlags,
+        bindings: &[LayoutBinding],
+    ) -> LayoutSupport {
+        let gpu = &**device.gpu();
+        let built = DescriptorSetLayout::build(gpu, flags, bindings);
+        let variable = bindings
+            .iter()
+            .filter(|b| b.flags.contains(vk::DescriptorBindingFlags::VARIABLE_DESCRIPTOR_COUNT))
+            .max_by_key(|b| b.binding);
+        let max_variable_count = match variable {
+            None => 0,
+            Some(v) => {
+                let mut rest: Vec<LayoutBinding> = bindings.to_vec();
+                rest.retain(|b| b.binding != v.binding);
+                let used = DescriptorSetLayout::build(gpu, flags, &rest).map_or(MAX_SET_BYTES, |l| u64::from(l.size));
+                let left = (MAX_SET_BYTES - used).saturating_sub(u64::from(gpu.props().descriptor_align));
+                if v.ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK {
+                    gpu.props().max_inline_uniform_block_size
+                } else {
+                    stride(gpu, v.ty)
+                        .map_or(0, |s| u32::try_from(left / u64::from(s.max(1))).unwrap_or(u32::MAX))
+                        .min(1 << 20)
+                }
+            }
+        };
+        let inline_fits = bindings.iter().all(|b| {
+            b.ty != vk::DescriptorType::INLINE_UNIFORM_BLOCK || b.count <= gpu.props().max_inline_uniform_block_size
+        });
+        let push_fits = !flags.contains(vk::DescriptorSetLayoutCreateFlags::PUSH_DESCRIPTOR_KHR)
+            || bindings.iter().fold(0u32, |n, b| n.saturating_add(b.count)) <= gpu.props().max_push_descriptors;
+        LayoutSupport {
+            supported: built.is_ok() && inline_fits && push_fits,
+            max_variable_count: if built.is_ok() { max_variable_count } else { 0 },
+        }
+    }
+
+    /// Index of a binding number.
+    pub(crate) fn find(&self, number: u32) -> Option<usize> {
+        // Numbers are mostly dense from 0: try that place first.
+        if self.bindings.get(number as usize).is_some_and(|b| b.number == number) {
+            return Some(number as usize);
+        }
+        self.bindings.binary_search_by_key(&number, |b| b.number).ok()
+    }
+
+    /// Whether sets of this layout are pushed with commands.
+    pub fn is_push(&self) -> bool {
+        self.flags.contains(vk::DescriptorSetLayoutCreateFlags::PUSH_DESCRIPTOR_KHR)
+    }
+
+    /// Number of dynamic buffers: what a bind takes in dynamic offsets.
+    pub fn dynamic_count(&self) -> u32 {
+        self.dynamic_count
+    }
+
+    /// Bytes of a set's memory when the binding with a variable count has `variable` descriptors.
+    pub(crate) fn set_size(&self, variable: u32) -> u32 {
+        match self.bindings.last() {
+            Some(b) if b.flags.contains(vk::DescriptorBindingFlags::VARIABLE_DESCRIPTOR_COUNT) => {
+                let bytes = u64::from(b.stride) * u64::from(variable.min(b.count));
+                let end = u64::from(b.offset) + bytes;
+                u32::try_from(end.next_multiple_of(u64::from(self.align))).unwrap_or(self.size).min(self.size)
+            }
+            _ => self.size,
+        }
+    }
+
+    /// Appends everything that decides how a kernel finds descriptors.
+    pub(crate) fn describe(&self, out: &mut Vec<u8>) {
+        for b in &self.bindings {
+            let words: SmallVec<[u32; 6]> = SmallVec::from_slice(&[
+                b.number,
+                b.ty.as_raw() as u32,
+                b.count,
+                b.offset,
+                b.stride,
+                u32::from(b.dynamic.is_some()),
+            ]);
+            words.iter().for_each(|w| out.extend_from_slice(&w.to_le_bytes()));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Transfers, queries, events and secondary command buffers, executed.
+
+mod common;
+
+use ash::vk;
+use common::{buffer, memory, setup, Setup};
+use runtime::{
+    CommandBuffer, CommandPool, CommandState, Dependency, Event, Image, ImageCreate, QueryPool, SubmitBatch,
+};
+use std::sync::Arc;
+
+fn recording(s: &Setup) -> (Arc<CommandPool>, Arc<CommandBuffer>) {
+    let pool = CommandPool::new(&s.device, 0, vk::CommandPoolCreateFlags::empty()).unwrap();
+    let cb = pool.allocate(vk::CommandBufferLevel::PRIMARY).unwrap();
+    cb.begin(vk::CommandBufferUsageFlags::empty()).unwrap();
+    (pool, cb)
+}
+
+fn run(s: &Setup, cb: &CommandBuffer) {
+    cb.end().unwrap();
+    let queue = s.device.queue(0, 0).unwrap();
+    queue.submit(&[SubmitBatch { command_buffers: &[cb], ..Default::default() }], None).unwrap();
+    queue.wait_idle().unwrap();
+}
+
+#[test]
+fn fill_update_and_copy() {
+    let s = setup();
+    let (a, b) = (buffer(&s.device, 64), buffer(&s.device, 64));
+    let (_pool, cb) = recording(&s);
+    cb.fill_buffer(&a.buffer, 0, vk::WHOLE_SIZE, 7);
+    cb.update_buffer(&a.buffer, 8, &[1, 0, 0, 0, 2, 0, 0, 0]);
+    cb.barrier(&Dependency::default());
+    cb.copy_buffer(&a.buffer, &b.buffer, &[vk::BufferCopy { src_offset: 4, dst_offset: 16, size: 12 }]);
+    run(&s, &cb);
+    assert_eq!(a.words()[..5], [7, 7, 1, 2, 7]);
+    assert_eq!(b.words()[..8], [0, 0, 0, 0, 7, 1, 2, 0]);
+}
+
+#[test]
+fn a_long_command_buffer_is_one_chain() {
+    let s = setup();
+    let n = 20_000u32;
+    let a = buffer(&s.device, u64::from(n) * 4);
+    let (_pool, cb) = recording(&s);
+    for i in 0..n {
+        cb.fill_buffer(&a.buffer, u64::from(i) * 4, 4, i + 1);
+    }
+    run(&s, &cb);
+    assert!(a.words().iter().zip(1..).all(|(w, i)| *w == i));
+    // Recording again uses the same memory, and gives the same.
+    a.set_words(&vec![0; n as usize]);
+    cb.begin(vk::CommandBufferUsageFlags::empty()).unwrap();
+    for i in 0..n {
+        cb.fill_buffer(&a.buffer, u64::from(i) * 4, 4, i + 2);
+    }
+    run(&s, &cb);
+    assert!(a.words().iter().zip(2..).all(|(w, i)| *w == i));
+}
+
+#[test]
+fn secondaries_run_in_place() {
+    let s = setup();
+    let a = buffer(&s.device, 16);
+    let (pool, cb) = recording(&s);
+    let secondary = pool.allocate(vk::CommandBufferLevel::SECONDARY).unwrap();
+    secondary.begin(vk::CommandBufferUsageFlags::SIMULTANEOUS_USE).unwrap();
+    secondary.fill_buffer(&a.buffer, 0, 8, 2);
+    secondary.end().unwrap();
+    cb.fill_buffer(&a.buffer, 0, 16, 1);
+    cb.execute(&[&secondary, &secondary]);
+    cb.fill_buffer(&a.buffer, 4, 4, 3);
+    run(&s, &cb);
+    assert_eq!(a.words(), [2, 3, 1, 1]);
+}
+
+fn image(
+    s: &Setup,
+    ty: vk::ImageType,
+    extent: [u32; 3],
+    layers: u32,
+    levels: u32,
+) -> (Arc<Image>, Arc<runtime::Memory>) {
+    let create = ImageCreate {
+        flags: Default::default(),
+        ty,
+        format: vk::Format::R32_UINT,
+        extent,
+        levels,
+        layers,
+        samples: 1,
+        tiling: vk::ImageTiling::OPTIMAL,
+        usage: vk::ImageUsageFlags::TRANSFER_DST,
+    };
+    let image = Image::new(&s.device, &create).unwrap();
+    let memory = memory(&s.device, image.requirements().size);
+    image.bind(&memory, 0).unwrap();
+    (image, memory)
+}
+
+fn layers(mip_level: u32, base_array_layer: u32, layer_count: u32) -> vk::ImageSubresourceLayers {
+    vk::ImageSubresourceLayers { aspect_mask: vk::ImageAspectFlags::COLOR, mip_level, base_array_layer, layer_count }
+}
+
+#[test]
+fn images_go_there_and_back() {
+    let s = setup();
+    let a = buffer(&s.device, 256);
+    let b = buffer(&s.device, 256);
+    a.set_words(&(0..64).collect::<Vec<u32>>());
+    let (array, _m1) = image(&s, vk::ImageType::TYPE_2D, [4, 3, 1], 3, 2);
+    let (volume, _m2) = image(&s, vk::ImageType::TYPE_3D, [4, 3, 2], 1, 1);
+    let (_pool, cb) = recording(&s);
+    // Two layers of 3×2 texels from a buffer whose rows are 5 texels and whose slices are 3 rows.
+    let region = vk::BufferImageCopy {
+        buffer_offset: 4,
+        buffer_row_length: 5,
+        buffer_image_height: 3,
+        image_subresource: layers(0, 1, 2),
+        image_offset: vk::Offset3D { x: 1, y: 1, z: 0 },
+        image_extent: vk::Extent3D { width: 3, height: 2, depth: 1 },
+    };
+    cb.copy_buffer_to_image(&a.buffer, &array, &[region]);
+    // The layers become slices.
+    let copy = vk::ImageCopy {
+        src_subresource: layers(0, 1, 2),
+        src_offset: vk::Offset3D { x: 1, y: 1, z: 0 },
+        dst_subresource: layers(0, 0, 1),
+        dst_offset: vk::Offset3D { x: 0, y: 0, z: 0 },
+        extent: vk::Extent3D { width: 3, height: 2, depth: 2 },
+    };
+    cb.copy_image(&array, &volume, &[copy]);
+    let back = vk::BufferImageCopy {
+        buffer_offset: 0,
+        buffer_row_length: 0,
+        buffer_image_height: 0,
+        image_subresource: layers(0, 0, 1),
+        image_offset: vk::Offset3D::default(),
+        image_extent: vk::Extent3D { width: 3, height: 2, depth: 2 },
+    };
+    cb.copy_image_to_buffer(&volume, &b.buffer, &[back]);
+    run(&s, &cb);
+    let slice = |first: u32| [first, first + 1, first + 2, first + 5, first + 6, first + 7];
+    assert_eq!(b.words()[..6], slice(1));
+    assert_eq!(b.words()[6..12], slice(16));
+}
+
+#[test]
+fn clears_reach_every_level_and_layer_asked_for() {
+    let s = setup();
+    let (array, m) = image(&s, vk::ImageType::TYPE_2D, [4, 4, 1], 2, 3);
+    let b = buffer(&s.device, array.requirements().size);
+    let (_pool, cb) = recording(&s);
+    let range = vk::ImageSubresourceRange {
+        aspect_mask: vk::ImageAspectFlags::COLOR,
+        base_mip_level: 1,
+        level_count: vk::REMAINING_MIP_LEVELS,
+        base_array_layer: 1,
+        layer_count: vk::REMAINING_ARRAY_LAYERS,
+    };
+    cb.clear_color_image(&array, [9, 0, 0, 0], &[range]);
+    run(&s, &cb);
+    drop(b);
+    let base = m.map(0, vk::WHOLE_SIZE).unwrap();
+    // SAFETY: the memory is mapped and the GPU is idle.
+    let word = |offset: u64| unsafe { ((base as u64 + offset) as *const u32).read_volatile() };
+    for level in 0..3 {
+        for layer in 0..2 {
+            let sub =
+                vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, mip_level: level, array_layer: layer };
+            let at = array.subresource_layout(&sub);
+            let want = if level >= 1 && layer == 1 { 9 } else { 0 };
+            assert_eq!((word(at.offset), word(at.offset + at.size - 4)), (want, want), "level {level} layer {layer}");
+        }
+    }
+}
+
+#[test]
+fn timestamps_rise_and_are_copied() {
+    let s = setup();
+    let none = vk::QueryPipelineStatisticFlags::empty();
+    let pool = QueryPool::new(&s.device, vk::QueryType::TIMESTAMP, 4, none).unwrap();
+    let a = buffer(&s.device, 64);
+    let (_p, cb) = recording(&s);
+    cb.reset_queries(&pool, 0, 4);
+    cb.write_timestamp(&pool, 1, vk::PipelineStageFlags2::ALL_COMMANDS);
+    cb.write_timestamp(&pool, 2, vk::PipelineStageFlags2::ALL_COMMANDS);
+    cb.copy_query_results(&pool, 1, 2, &a.buffer, 16, 8, vk::QueryResultFlags::TYPE_64);
+    run(&s, &cb);
+    let mut out = [0u8; 64];
+    let flags = vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WITH_AVAILABILITY;
+    assert!(!pool.results(0, 4, &mut out, 16, flags).unwrap(), "queries 0 and 3 were not written");
+    let word = |i: usize| u64::from_le_bytes(out[i * 8..i * 8 + 8].try_into().unwrap());
+    assert_eq!((word(1), word(3), word(5), word(7)), (0, 1, 1, 0));
+    assert!(word(2) > 0 && word(4) > word(2));
+    assert_eq!(u64::from(a.words()[4]), word(2));
+    assert_eq!(u64::from(a.words()[6]), word(4));
+    // 32-bit results, waited for; two of them fit.
+    let mut short = [0u8; 8];
+    assert!(pool.results(1, 2, &mut short, 4, vk::QueryResultFlags::WAIT).unwrap());
+    assert_eq!(u64::from(u32::from_le_bytes(short[4..].try_into().unwrap())), word(4));
+    pool.reset(1, 1);
+    assert!(!pool.results(1, 1, &mut short, 4, vk::QueryResultFlags::empty()).unwrap());
+    let err = QueryPool::new(&s.device, vk::QueryType::PIPELINE_STATISTICS, 1, none).unwrap_err();
+    assert_eq!(err.vk(), vk::Result::ERROR_FEATURE_NOT_PRESENT);
+}
+
+#[test]
+fn events_hold_the_gpu_until_the_host_sets_them() {
+    let s = setup();
+    let (go, done) = (Event::new(&s.device).unwrap(), Event::new(&s.device).unwrap());
+    let a = buffer(&s.device, 16);
+    let (_pool, cb) = recording(&s);
+    cb.wait_events(&[&go], &Dependency::default());
+    cb.fill_buffer(&a.buffer, 0, 16, 5);
+    cb.reset_event(&go, vk::PipelineStageFlags2::ALL_COMMANDS);
+    cb.set_event(&done, &Dependency::default());
+    cb.end().unwrap();
+    let queue = s.device.queue(0, 0).unwrap();
+    queue.submit(&[SubmitBatch { command_buffers: &[&cb], ..Default::default() }], None).unwrap();
+    assert_eq!(cb.state(), CommandState::Pending);
+    assert!(!done.status().unwrap());
+    go.set();
+    queue.wait_idle().unwrap();
+    assert!(done.status().unwrap() && !go.status().unwrap());
+    assert_eq!(a.words(), [5; 4]);
+    assert_eq!(cb.state(), CommandState::Executable);
+}
+
+#[test]
+fn states_follow_the_lifecycle() {
+    let s = setup();
+    let pool = CommandPool::new(&s.device, 0, vk::CommandPoolCreateFlags::empty()).unwrap();
+    let cb = pool.allocate(vk::CommandBufferLevel::PRIMARY).unwrap();
+    assert_eq!(cb.state(), CommandState::Initial);
+    assert!(cb.end().is_err(), "nothing was begun");
+    cb.begin(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT).unwrap();
+    assert_eq!(cb.state(), CommandState::Recording);
+    cb.end().unwrap();
+    assert_eq!(cb.state(), CommandState::Executable);
+    let queue = s.device.queue(0, 0).unwrap();
+    queue.submit(&[SubmitBatch { command_buffers: &[&cb], ..Default::default() }], None).unwrap();
+    queue.wait_idle().unwrap();
+    assert_eq!(cb.state(), CommandState::Invalid, "one-time command buffers are used up");
+    pool.reset(true);
+    assert_eq!(cb.state(), CommandState::Initial);
+    // An error while recording comes out at the end.
+    cb.begin(vk::CommandBufferUsageFlags::empty()).unwrap();
+    cb.execute(&[&cb]);
+    assert!(cb.end().is_err());
+    assert_eq!(cb.state(), CommandState::Invalid);
+}

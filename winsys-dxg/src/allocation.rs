@@ -1,0 +1,244 @@
+//! Allocations: memory as the device knows it, one handle each.
+
+use crate::device::Device;
+use crate::error::{Cause, Error, Result};
+use crate::queries::blob_size;
+use crate::sys::{View, PAGE};
+use dxg_abi::{
+    AllocationInfo2, Arg, CreateAllocation, CreateAllocationFlags, CreateStandardAllocation, DestroyAllocation2,
+    Handle, InvalidateCache, Lock2, OpenAllocationInfo2, OpenResourceFromNtHandle, QueryResourceInfoFromNtHandle,
+    StandardAllocationExistingHeap, StandardAllocationType, Unlock2, PRIVATE_DATA_MAX,
+};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+
+/// Memory of the application that a device may use. Making one is the promise on which the
+/// rest is safe.
+#[derive(Clone, Copy, Debug)]
+pub struct HostPointer {
+    ptr: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the promise made to `new` holds for every thread.
+unsafe impl Send for HostPointer {}
+// SAFETY: as above; the bytes are only copied, never borrowed.
+unsafe impl Sync for HostPointer {}
+
+impl HostPointer {
+    /// Names `len` bytes at `ptr`.
+    ///
+    /// # Safety
+    /// The bytes must stay mapped, readable and writable until every [`Memory`](crate::Memory)
+    /// made from this is dropped, and nobody may hold a reference to them while they are
+    /// accessed through it or by the GPU.
+    pub const unsafe fn new(ptr: NonNull<u8>, len: usize) -> Self {
+        Self { ptr, len }
+    }
+
+    pub(crate) fn address(&self) -> u64 {
+        self.ptr.as_ptr() as u64
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len as u64
+    }
+
+    /// The whole pages the bytes lie in: start and length; `None` for nothing or too much.
+    pub(crate) fn pages(&self) -> Option<(u64, u64)> {
+        let start = self.address() & !(PAGE - 1);
+        let end = self.address().checked_add(self.len())?.checked_next_multiple_of(PAGE)?;
+        (self.len > 0).then_some((start, end - start))
+    }
+}
+
+/// One allocation, destroyed when dropped. The GPU must be finished with it by then.
+#[derive(Debug)]
+pub struct Allocation {
+    device: Device,
+    handle: Handle,
+    /// The resource that owns it, or null for one that stands alone.
+    resource: Handle,
+    size: u64,
+    locked: bool,
+}
+
+impl Allocation {
+    /// An allocation over whole pages of this process, which outlive it. This is the portable
+    /// kind: the host makes up the vendor data.
+    pub(crate) fn over_pages(device: &Device, address: u64, size: u64) -> Result<Self> {
+        let flags = CreateAllocationFlags::CREATE_RESOURCE
+            | CreateAllocationFlags::STANDARD_ALLOCATION
+            | CreateAllocationFlags::EXISTING_SYSMEM;
+        Self::standard(device, StandardAllocationType::EXISTINGHEAP, address, size, flags)
+    }
+
+    /// A standard allocation that any adapter can use and that can be shared.
+    pub(crate) fn cross_adapter(device: &Device, size: u64, shared: bool) -> Result<Self> {
+        let mut flags = CreateAllocationFlags::CREATE_RESOURCE | CreateAllocationFlags::STANDARD_ALLOCATION;
+        if shared {
+            flags |= CreateAllocationFlags::CREATE_SHARED | CreateAllocationFlags::NT_SECURITY_SHARING;
+        }
+        Self::standard(device, StandardAllocationType::CROSSADAPTER, 0, size, flags)
+    }
+
+    fn standard(
+        device: &Device,
+        kind: StandardAllocationType,
+        sysmem: u64,
+        size: u64,
+        flags: CreateAllocationFlags,
+    ) -> Result<Self> {
+        let standard = CreateStandardAllocation {
+            r#type: kind,
+            existing_heap_data: StandardAllocationExistingHeap { size },
+            ..Default::default()
+        };
+        let mut info = AllocationInfo2 { sysmem, ..Default::default() };
+        let mut arg = CreateAllocation {
+            device: device.handle(),
+            alloc_count: 1,
+            allocation_info: &raw mut info as u64,
+            flags,
+            ..Default::default()
+        };
+        arg.set_standard_allocation(&raw const standard as u64);
+        device.call(&mut arg)?;
+        Self::made(device, info.allocation, arg.resource, size, flags)
+    }
+
+    /// An allocation described by vendor data, which the driver may change. A shared one is put
+    /// into a resource, whose vendor data is `resource_data`.
+    pub(crate) fn driver(
+        device: &Device,
+        size: u64,
+        data: &mut [u8],
+        resource_data: &[u8],
+        shared: bool,
+    ) -> Result<Self> {
+        let mut info = AllocationInfo2 {
+            priv_drv_data: data.as_mut_ptr() as u64,
+            priv_drv_data_size: blob_size(data)?,
+            ..Default::default()
+        };
+        let flags = if shared {
+            CreateAllocationFlags::CREATE_RESOURCE
+                | CreateAllocationFlags::CREATE_SHARED
+                | CreateAllocationFlags::NT_SECURITY_SHARING
+        } else {
+            CreateAllocationFlags::default()
+        };
+        let mut arg = CreateAllocation {
+            device: device.handle(),
+            priv_drv_data: if resource_data.is_empty() { 0 } else { resource_data.as_ptr() as u64 },
+            priv_drv_data_size: blob_size(resource_data)?,
+            alloc_count: 1,
+            allocation_info: &raw mut info as u64,
+            flags,
+            ..Default::default()
+        };
+        device.call(&mut arg)?;
+        Self::made(device, info.allocation, arg.resource, size, flags)
+    }
+
+    fn made(
+        device: &Device,
+        handle: Handle,
+        resource: Handle,
+        size: u64,
+        flags: CreateAllocationFlags,
+    ) -> Result<Self> {
+        let in_resource = flags.contains(CreateAllocationFlags::CREATE_RESOURCE);
+        let resource = if in_resource { resource } else { Handle::NULL };
+        if handle.is_null() || (in_resource && resource.is_null()) {
+            return Err(Error::new(CreateAllocation::IOCTL, Cause::NoOutput));
+        }
+        Ok(Self { device: device.clone(), handle, resource, size, locked: false })
+    }
+
+    /// Opens the allocation of a shared resource from a descriptor, which stays the caller's.
+    /// `size` is what the exporter said.
+    pub(crate) fn import(device: &Device, fd: BorrowedFd<'_>, size: u64) -> Result<Self> {
+        let fd = fd.as_raw_fd() as u64;
+        let mut info = QueryResourceInfoFromNtHandle { device: device.handle(), nt_handle: fd, ..Default::default() };
+        device.call(&mut info)?;
+        if info.allocation_count != 1 {
+            return Err(Error::argument("shared resource of several allocations"));
+        }
+        let sizes = [info.private_runtime_data_size, info.resource_priv_drv_data_size, info.total_priv_drv_data_size];
+        if sizes.iter().any(|s| *s > PRIVATE_DATA_MAX) {
+            return Err(Error::new(QueryResourceInfoFromNtHandle::IOCTL, Cause::NoOutput));
+        }
+        let mut blobs = sizes.map(|s| vec![0u8; s as usize]);
+        let [runtime, resource, total] = &mut blobs;
+        let mut opened = OpenAllocationInfo2::default();
+        let mut arg = OpenResourceFromNtHandle {
+            device: device.handle(),
+            nt_handle: fd,
+            allocation_count: 1,
+            open_alloc_info: &raw mut opened as u64,
+            private_runtime_data_size: sizes[0] as i32,
+            private_runtime_data: runtime.as_mut_ptr() as u64,
+            resource_priv_drv_data_size: sizes[1],
+            resource_priv_drv_data: resource.as_mut_ptr() as u64,
+            total_priv_drv_data_size: sizes[2],
+            total_priv_drv_data: total.as_mut_ptr() as u64,
+            ..Default::default()
+        };
+        device.call(&mut arg)?;
+        if arg.resource.is_null() || opened.allocation.is_null() {
+            return Err(Error::new(OpenResourceFromNtHandle::IOCTL, Cause::NoOutput));
+        }
+        Ok(Self { device: device.clone(), handle: opened.allocation, resource: arg.resource, size, locked: false })
+    }
+
+    /// Makes a descriptor for the resource.
+    pub(crate) fn export(&self) -> Result<OwnedFd> {
+        if self.resource.is_null() {
+            return Err(Error::argument("memory is not shared"));
+        }
+        crate::sharing::share(&self.device, self.resource)
+    }
+
+    /// Maps the allocation for the CPU until it is dropped.
+    pub(crate) fn lock(&mut self) -> Result<View> {
+        let mut arg = Lock2 { device: self.device.handle(), allocation: self.handle, ..Default::default() };
+        self.device.call(&mut arg)?;
+        self.locked = true;
+        // SAFETY: the node mapped the whole allocation; it stays mapped until the lock is
+        // given up, which happens when this object drops. `Memory` drops views first.
+        unsafe { View::new(arg.data, self.size) }.ok_or(Error::new(Lock2::IOCTL, Cause::NoOutput))
+    }
+
+    /// Drops CPU cache lines of a range. Needed only on adapters that are not coherent.
+    pub(crate) fn invalidate(&self, offset: u64, length: u64) -> Result<()> {
+        let mut arg = InvalidateCache { device: self.device.handle(), allocation: self.handle, offset, length };
+        self.device.call(&mut arg).map(drop)
+    }
+
+    /// The handle.
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Size, bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        if self.locked {
+            let _ = self.device.call(&mut Unlock2 { device: self.device.handle(), allocation: self.handle });
+        }
+        let mut arg = DestroyAllocation2 { device: self.device.handle(), ..Default::default() };
+        if self.resource.is_null() {
+            arg.allocations = &raw const self.handle as u64;
+            arg.alloc_count = 1;
+        } else {
+            arg.resource = self.resource;
+        }
+        let _ = self.device.call(&mut arg);
+    }
+}

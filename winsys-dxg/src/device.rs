@@ -1,0 +1,205 @@
+//! Devices: what work and memory belong to, and what can be lost.
+
+use crate::adapter::Adapter;
+use crate::error::{Cause, Error, ErrorKind, Result};
+use crate::paging::PagingQueue;
+use crate::wait::EventPool;
+use dxg_abi::{
+    Arg, CreateDevice, CreateDeviceFlags, DestroyDevice, DeviceErrorReason, DeviceExecutionState, DevicePageFaultState,
+    DeviceStateType, GetDeviceState, Handle, MarkDeviceAsError, Ret,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+
+/// Options of a device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceDesc {
+    /// Lift the limit on the run time of commands.
+    pub disable_gpu_timeout: bool,
+}
+
+/// Called when memory cannot be made resident: gives up residency of something else and returns
+/// how many bytes that freed, 0 when there is nothing left. The argument is how many are wanted.
+pub type TrimHook = dyn Fn(u64) -> u64 + Send + Sync;
+
+/// What is known about the loss of a device.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultInfo {
+    /// Execution state.
+    pub state: DeviceExecutionState,
+    /// The page fault, if that was the cause.
+    pub page_fault: Option<DevicePageFaultState>,
+}
+
+/// The device itself; destroyed when dropped.
+#[derive(Debug)]
+pub(crate) struct RawDevice {
+    pub(crate) adapter: Adapter,
+    pub(crate) handle: Handle,
+    lost: AtomicBool,
+}
+
+impl RawDevice {
+    /// Issues a request about this device and notes its loss.
+    pub(crate) fn call<A: Arg>(&self, arg: &mut A) -> Result<Ret> {
+        self.adapter.call(arg).inspect_err(|e| {
+            if e.kind() == ErrorKind::DeviceLost && e.cause != Cause::Forked {
+                self.lost.store(true, Ordering::Relaxed);
+            }
+        })
+    }
+}
+
+impl Drop for RawDevice {
+    fn drop(&mut self) {
+        let _ = self.adapter.call(&mut DestroyDevice { device: self.handle });
+    }
+}
+
+struct DeviceInner {
+    // Order matters: the paging queue goes before its device.
+    paging: PagingQueue,
+    events: EventPool,
+    trim: RwLock<Option<Arc<TrimHook>>>,
+    raw: Arc<RawDevice>,
+}
+
+/// A device. Clones share it; everything made on it keeps it alive.
+///
+/// First in the lock order: device → queue → memory.
+#[derive(Clone)]
+pub struct Device {
+    inner: Arc<DeviceInner>,
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device").field("handle", &self.handle()).field("lost", &self.is_lost()).finish()
+    }
+}
+
+impl Device {
+    /// Creates a device and its paging queue.
+    ///
+    /// # Errors
+    /// Those of the requests; a refusal shows as [`ErrorKind::Refused`].
+    pub fn create(adapter: &Adapter, desc: &DeviceDesc) -> Result<Self> {
+        let mut arg = CreateDevice {
+            adapter: adapter.handle(),
+            flags: CreateDeviceFlags::default().set(CreateDeviceFlags::DISABLE_GPU_TIMEOUT, desc.disable_gpu_timeout),
+            ..Default::default()
+        };
+        adapter.call(&mut arg)?;
+        if arg.device.is_null() {
+            return Err(Error::new(CreateDevice::IOCTL, Cause::NoOutput));
+        }
+        let raw = Arc::new(RawDevice { adapter: adapter.clone(), handle: arg.device, lost: AtomicBool::new(false) });
+        let paging = PagingQueue::create(raw.clone())?;
+        Ok(Self { inner: Arc::new(DeviceInner { paging, events: EventPool::default(), trim: RwLock::new(None), raw }) })
+    }
+
+    pub(crate) fn call<A: Arg>(&self, arg: &mut A) -> Result<Ret> {
+        self.inner.raw.call(arg)
+    }
+
+    pub(crate) fn events(&self) -> &EventPool {
+        &self.inner.events
+    }
+
+    pub(crate) fn config(&self) -> &crate::WinsysConfig {
+        self.adapter().inner.channel.config()
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &Adapter {
+        &self.inner.raw.adapter
+    }
+
+    /// The handle.
+    pub fn handle(&self) -> Handle {
+        self.inner.raw.handle
+    }
+
+    /// The paging queue all memory of the device uses.
+    pub fn paging_queue(&self) -> &PagingQueue {
+        &self.inner.paging
+    }
+
+    /// Whether two values are the same device.
+    pub fn is_same(&self, other: &Device) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Whether the device is known to be lost. Asks nobody.
+    pub fn is_lost(&self) -> bool {
+        self.inner.raw.lost.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the device is lost; there is no way back.
+    pub fn mark_lost(&self) {
+        self.inner.raw.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks for the execution state. Cheap: the kernel keeps it at hand.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub fn execution_state(&self) -> Result<DeviceExecutionState> {
+        let mut arg =
+            GetDeviceState { device: self.handle(), state_type: DeviceStateType::EXECUTION, ..Default::default() };
+        self.call(&mut arg)?;
+        Ok(arg.execution_state())
+    }
+
+    /// Asks whether the device is lost, and remembers if so. A question that cannot be asked
+    /// counts as a loss when the reason is that the adapter is gone.
+    pub fn check_lost(&self) -> bool {
+        if !self.is_lost() {
+            match self.execution_state() {
+                Ok(DeviceExecutionState::ACTIVE) => {}
+                Ok(_) => self.mark_lost(),
+                // `call` has noted a loss; anything else says nothing.
+                Err(_) => {}
+            }
+        }
+        self.is_lost()
+    }
+
+    /// What is known about the loss of the device.
+    ///
+    /// # Errors
+    /// Those of the request for the execution state.
+    pub fn fault_info(&self) -> Result<FaultInfo> {
+        let state = self.execution_state()?;
+        let page_fault = (state == DeviceExecutionState::ERROR_DMAPAGEFAULT)
+            .then(|| {
+                let mut arg = GetDeviceState {
+                    device: self.handle(),
+                    state_type: DeviceStateType::PAGE_FAULT,
+                    ..Default::default()
+                };
+                self.call(&mut arg).ok().map(|_| arg.page_fault_state())
+            })
+            .flatten();
+        Ok(FaultInfo { state, page_fault })
+    }
+
+    /// Puts the device into its error state.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub fn mark_error(&self, reason: DeviceErrorReason) -> Result<()> {
+        self.mark_lost();
+        self.call(&mut MarkDeviceAsError { device: self.handle(), reason }).map(drop)
+    }
+
+    /// Sets what is called when memory does not fit. The hook may evict memory; it must not make
+    /// memory resident.
+    pub fn set_trim_hook(&self, hook: Option<Arc<TrimHook>>) {
+        *self.inner.trim.write().unwrap_or_else(std::sync::PoisonError::into_inner) = hook;
+    }
+
+    pub(crate) fn trim_hook(&self) -> Option<Arc<TrimHook>> {
+        self.inner.trim.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,186 @@
+//! Queues as a client uses them: whichever kind the adapter has, with one progress fence.
+
+use crate::config::{PagingWait, QueuePreference};
+use crate::context::{raw_points, Context, ContextDesc};
+use crate::device::Device;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fence::{Fence, FenceDesc, FencePoint};
+use crate::hw_queue::HwQueue;
+use dxg_abi::Handle;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Commands in GPU memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Commands<'a> {
+    /// GPU virtual address.
+    pub va: u64,
+    /// Length, bytes.
+    pub length: u32,
+    /// Vendor data that goes to the host's kernel driver.
+    pub private_data: &'a [u8],
+}
+
+/// One piece of work for a queue: wait for points, run commands, signal points.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Submission<'a> {
+    /// Points to wait for first.
+    pub waits: &'a [FencePoint<'a>],
+    /// Commands to run in order.
+    pub commands: &'a [Commands<'a>],
+    /// Points to signal afterwards.
+    pub signals: &'a [FencePoint<'a>],
+}
+
+#[derive(Debug)]
+enum Kind {
+    Software(Context),
+    Hardware(HwQueue),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Progress value of the last submission.
+    last: u64,
+    /// Paging value the queue already waits for.
+    paging: u64,
+}
+
+/// A queue.
+///
+/// Work runs in the order of submission. Each submission has a progress value; the progress fence
+/// reaches it when the submission and all before it are done, its signals included.
+///
+/// Second in the lock order (device → queue → memory): the lock orders progress values.
+#[derive(Debug)]
+pub struct Queue {
+    device: Device,
+    kind: Kind,
+    progress: Arc<Fence>,
+    state: Mutex<State>,
+}
+
+impl Queue {
+    /// Makes a hardware queue where the adapter has them and the settings allow it, else a
+    /// software-scheduled context with a fence. `queue_data` is vendor data for the former.
+    ///
+    /// # Errors
+    /// Those of the requests.
+    pub fn create(device: &Device, desc: &ContextDesc<'_>, queue_data: &[u8]) -> Result<Self> {
+        let hardware = match device.config().queues {
+            QueuePreference::Auto => device.adapter().hw_scheduling(),
+            QueuePreference::Software => false,
+        };
+        if hardware {
+            match HwQueue::create(device, desc, queue_data) {
+                Ok(queue) => {
+                    let progress = queue.progress().clone();
+                    return Ok(Self::new(device, Kind::Hardware(queue), progress));
+                }
+                // The adapter promised more than it has: fall back.
+                Err(e) if matches!(e.kind(), ErrorKind::NotSupported | ErrorKind::Refused | ErrorKind::Invalid) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let context = Context::create(device, desc, false)?;
+        let desc = FenceDesc { engine_affinity: desc.engine_affinity, ..FenceDesc::default() };
+        let progress = Arc::new(Fence::create(device, &desc)?);
+        Ok(Self::new(device, Kind::Software(context), progress))
+    }
+
+    fn new(device: &Device, kind: Kind, progress: Arc<Fence>) -> Self {
+        Self { device: device.clone(), kind, progress, state: Mutex::default() }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether it is a hardware queue.
+    pub fn is_hardware(&self) -> bool {
+        match self.kind {
+            Kind::Software(_) => false,
+            Kind::Hardware(_) => true,
+        }
+    }
+
+    /// The fence that follows the queue's submissions.
+    pub fn progress(&self) -> &Arc<Fence> {
+        &self.progress
+    }
+
+    /// Progress value of the last submission; 0 if there was none.
+    pub fn last(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).last
+    }
+
+    /// Queues work and returns its progress value. A submission without commands works too.
+    ///
+    /// Paging work that is outstanding is waited for first, as the settings say. In the steady
+    /// state this is one request per command buffer, one for waits if there are any, and one for
+    /// signals (always for a software queue, whose progress is one; for a hardware queue only if
+    /// there are any). Nothing is allocated.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DeviceLost`] if the device is lost. If something fails after a
+    /// part of the submission was accepted, the device is marked as lost: its state is unknown.
+    pub fn submit(&self, work: &Submission<'_>) -> Result<u64> {
+        if self.device.is_lost() {
+            return Err(Error::lost());
+        }
+        if self.device.config().paging_wait == PagingWait::Cpu {
+            self.device.paging_queue().wait_cpu(&self.device)?;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let paging = self.device.paging_queue().outstanding().filter(|value| *value > state.paging);
+        let paging_point = paging.map(|value| (self.device.paging_queue().sync_object(), value));
+        self.wait_raw(paging_point.into_iter().chain(raw_points(work.waits)))?;
+        state.paging = paging.unwrap_or(state.paging);
+
+        let mut accepted = false;
+        let result = self.run(work, &mut state, &mut accepted);
+        if result.is_err() && accepted {
+            self.device.mark_lost();
+        }
+        result
+    }
+
+    fn run(&self, work: &Submission<'_>, state: &mut State, accepted: &mut bool) -> Result<u64> {
+        match &self.kind {
+            Kind::Software(context) => {
+                for c in work.commands {
+                    context.submit(c.va, c.length, c.private_data)?;
+                    *accepted = true;
+                }
+                let value = state.last + 1;
+                let progress = (self.progress.handle(), value);
+                context.signal_raw(raw_points(work.signals).chain(std::iter::once(progress)))?;
+                state.last = value;
+            }
+            Kind::Hardware(queue) => {
+                // With signals, progress must not get ahead of them: it is signalled last.
+                let own_signal = work.commands.is_empty() || !work.signals.is_empty();
+                for c in work.commands {
+                    let value = state.last + 1;
+                    queue.submit(c.va, c.length, value, c.private_data)?;
+                    state.last = value;
+                    *accepted = true;
+                }
+                if own_signal {
+                    let value = state.last + 1;
+                    let progress = (self.progress.handle(), value);
+                    queue.signal_raw(raw_points(work.signals).chain(std::iter::once(progress)))?;
+                    state.last = value;
+                }
+            }
+        }
+        Ok(state.last)
+    }
+
+    fn wait_raw(&self, points: impl Iterator<Item = (Handle, u64)>) -> Result<()> {
+        match &self.kind {
+            Kind::Software(context) => context.wait_raw(points),
+            Kind::Hardware(queue) => queue.wait_raw(points),
+        }
+    }
+}

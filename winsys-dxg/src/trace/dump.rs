@@ -1,0 +1,95 @@
+//! Recordings as text.
+
+use super::format::{Record, Trace, PAGE_BYTES};
+use super::pointers::pointers;
+use dxg_abi::layout::describe;
+use dxg_abi::{Ioctl, Ret};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// Elements of a buffer that are printed.
+const ELEMENTS: usize = 16;
+
+/// Prints a recording, a line for each record and buffer.
+///
+/// # Errors
+/// Those of the writer.
+pub fn dump(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    for (at, record) in trace.records.iter().enumerate() {
+        match record {
+            Record::Ioctl(r) => {
+                let ret = Ret::from_raw(r.result);
+                let Some(ioctl) = Ioctl::from_request(r.request) else {
+                    writeln!(out, "{at}: request {:#010x} = {ret}", r.request)?;
+                    continue;
+                };
+                write!(out, "{at}: {ioctl} {} = {ret}", describe(ioctl.layout(), &r.before))?;
+                if r.before != r.after {
+                    write!(out, " -> {}", describe(ioctl.layout(), &r.after))?;
+                }
+                writeln!(out)?;
+                for b in &r.buffers {
+                    let Some(p) = pointers(ioctl).get(b.pointer as usize) else { continue };
+                    let inner = p.nested.get((b.nested as usize).wrapping_sub(1));
+                    let (name, ty) = match inner {
+                        Some(i) => (format!("{}[{}].{}", p.field, b.element, i.field), i.element),
+                        None => (p.field.to_owned(), p.element),
+                    };
+                    for (tag, bytes) in [("", &b.before), (" ->", &b.after)] {
+                        if bytes.is_empty() {
+                            continue;
+                        }
+                        write!(out, "    {name}{tag}")?;
+                        for element in bytes.chunks(ty.size).take(ELEMENTS) {
+                            write!(out, " {}", describe(ty, element))?;
+                        }
+                        writeln!(out, "{}", if bytes.len() > ELEMENTS * ty.size { " …" } else { "" })?;
+                    }
+                }
+            }
+            Record::Pages(s) => {
+                let certain = if s.certain { "" } else { " (uncertain)" };
+                writeln!(out, "{at}: CPU changed {} pages of {:#x}{certain}", s.pages.len(), s.allocation)?;
+            }
+            Record::Check(c) => {
+                let certain = if c.certain { "" } else { " (uncertain)" };
+                let (n, total) = (c.pages.len(), c.size.div_ceil(PAGE_BYTES as u64));
+                writeln!(out, "{at}: GPU changed {n} of {total} pages of {:#x}{certain}", c.allocation)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints how often what happens in a recording.
+///
+/// # Errors
+/// Those of the writer.
+pub fn stat(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    let mut calls: BTreeMap<&'static str, (usize, usize)> = BTreeMap::new();
+    let (mut snapshots, mut checks, mut stored, mut uncertain) = (0, 0, 0, 0);
+    for record in &trace.records {
+        match record {
+            Record::Ioctl(r) => {
+                let entry = calls.entry(Ioctl::from_request(r.request).map_or("(unknown)", Ioctl::name)).or_default();
+                entry.0 += 1;
+                entry.1 += usize::from(r.result < 0);
+            }
+            Record::Pages(s) => {
+                snapshots += 1;
+                stored += s.pages.len();
+                uncertain += usize::from(!s.certain);
+            }
+            Record::Check(c) => {
+                checks += 1;
+                stored += c.pages.len();
+                uncertain += usize::from(!c.certain);
+            }
+        }
+    }
+    writeln!(out, "{:8} {:8}  request", "calls", "failed")?;
+    for (name, (count, failed)) in calls {
+        writeln!(out, "{count:8} {failed:8}  {name}")?;
+    }
+    writeln!(out, "{snapshots} snapshots, {checks} checks ({uncertain} uncertain), {stored} pages stored")
+}

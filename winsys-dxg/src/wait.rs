@@ -1,0 +1,196 @@
+//! Waiting on the CPU with a timeout: look at the page, then sleep on an eventfd.
+
+use crate::device::Device;
+use crate::error::{Cause, Error, Result};
+use crate::sys::FencePage;
+use dxg_abi::{Arg, Errno, Handle, WaitForSynchronizationObjectFromCpu, WaitFromCpuFlags};
+use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
+use smallvec::SmallVec;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Whether all or one of several conditions end a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitMode {
+    /// All of them.
+    All,
+    /// Any of them.
+    Any,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitOutcome {
+    /// The condition holds.
+    Reached,
+    /// Time ran out first.
+    TimedOut,
+}
+
+/// One condition: a fence's value is at least this.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point<'a> {
+    pub(crate) handle: Handle,
+    pub(crate) page: &'a FencePage,
+    pub(crate) value: u64,
+}
+
+/// eventfds that have fired and been read: ready for another wait. One whose wait was given up
+/// still belongs to the system and is not put back.
+#[derive(Debug, Default)]
+pub(crate) struct EventPool(Mutex<Vec<OwnedFd>>);
+
+/// Descriptors kept for reuse.
+const POOL: usize = 8;
+
+impl EventPool {
+    fn take(&self) -> Result<OwnedFd> {
+        if let Some(fd) = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(fd);
+        }
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::os)?;
+        if fd.as_raw_fd() != 0 {
+            return Ok(fd);
+        }
+        // Number 0 means "no event" in the request.
+        rustix::io::fcntl_dupfd_cloexec(&fd, 3).map_err(Error::os)
+    }
+
+    fn put(&self, fd: OwnedFd) {
+        let mut count = [0u8; 8];
+        if rustix::io::read(&fd, &mut count).is_err() {
+            return;
+        }
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOL {
+            pool.push(fd);
+        }
+    }
+}
+
+/// Whether the conditions hold; an error if they do only because the device was lost.
+fn holds(device: &Device, points: &[Point<'_>], mode: WaitMode) -> Result<bool> {
+    let mut lost = false;
+    let mut reached = |p: &Point<'_>| {
+        let now = p.page.value();
+        lost |= now == u64::MAX && p.value != u64::MAX;
+        now >= p.value
+    };
+    let yes = match mode {
+        WaitMode::All => points.iter().all(&mut reached),
+        WaitMode::Any => points.is_empty() || points.iter().any(&mut reached),
+    };
+    if lost {
+        device.mark_lost();
+        return Err(Error::lost());
+    }
+    Ok(yes)
+}
+
+/// Waits until conditions hold; `None` waits without a limit.
+pub(crate) fn wait(
+    device: &Device,
+    points: &[Point<'_>],
+    mode: WaitMode,
+    timeout: Option<Duration>,
+) -> Result<WaitOutcome> {
+    if holds(device, points, mode)? {
+        return Ok(WaitOutcome::Reached);
+    }
+    if device.is_lost() {
+        return Err(Error::lost());
+    }
+    if timeout == Some(Duration::ZERO) {
+        return Ok(WaitOutcome::TimedOut);
+    }
+    let start = Instant::now();
+    // A limit that overflows the clock is as good as none.
+    let deadline = timeout.and_then(|t| start.checked_add(t));
+    let expired = |now: Instant| deadline.is_some_and(|d| now >= d);
+
+    let config = device.config();
+    loop {
+        for _ in 0..64 {
+            std::hint::spin_loop();
+        }
+        if holds(device, points, mode)? {
+            return Ok(WaitOutcome::Reached);
+        }
+        let now = Instant::now();
+        if expired(now) {
+            return Ok(WaitOutcome::TimedOut);
+        }
+        if now.duration_since(start) >= config.spin {
+            break;
+        }
+    }
+
+    loop {
+        let event = device.events().take()?;
+        request_event(device, points, mode, &event)?;
+        // One event: it fires once, or the wait is given up and it stays with the system.
+        loop {
+            let left = deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
+            let nap = left.min(config.lost_check.max(Duration::from_millis(1)));
+            let fired = sleep(&event, nap)?;
+            if holds(device, points, mode)? {
+                if fired {
+                    device.events().put(event);
+                }
+                return Ok(WaitOutcome::Reached);
+            }
+            // Also after an event: a node that raises it too early must not hang us.
+            if device.check_lost() {
+                return Err(Error::lost());
+            }
+            if expired(Instant::now()) {
+                return Ok(WaitOutcome::TimedOut);
+            }
+            if fired {
+                // The system saw the condition before we do, or a fence went backwards.
+                device.events().put(event);
+                std::thread::sleep(Duration::from_micros(50));
+                break;
+            }
+        }
+    }
+}
+
+/// Asks the system to raise `event` once the conditions hold.
+fn request_event(device: &Device, points: &[Point<'_>], mode: WaitMode, event: &OwnedFd) -> Result<()> {
+    let handles: SmallVec<[Handle; 16]> = points.iter().map(|p| p.handle).collect();
+    let values: SmallVec<[u64; 16]> = points.iter().map(|p| p.value).collect();
+    let mut arg = WaitForSynchronizationObjectFromCpu {
+        device: device.handle(),
+        object_count: points.len() as u32,
+        objects: handles.as_ptr() as u64,
+        fence_values: values.as_ptr() as u64,
+        async_event: event.as_raw_fd() as u64,
+        flags: WaitFromCpuFlags::default().set(WaitFromCpuFlags::WAIT_ANY, mode == WaitMode::Any),
+        ..Default::default()
+    };
+    loop {
+        match device.call(&mut arg) {
+            Ok(_) => return Ok(()),
+            // Interrupted before the host took it: starting over is safe.
+            Err(Error { cause: Cause::Errno(Errno::EINTR), ioctl }) => {
+                debug_assert_eq!(ioctl, Some(WaitForSynchronizationObjectFromCpu::IOCTL));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Sleeps until the event is raised (true) or time is up (false).
+fn sleep(event: &OwnedFd, time: Duration) -> Result<bool> {
+    let timespec =
+        Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) };
+    let mut fds = [PollFd::new(event, PollFlags::IN)];
+    match poll(&mut fds, Some(&timespec)) {
+        Ok(n) => Ok(n > 0),
+        // A signal: the caller looks at its clock and comes back.
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(e) => Err(Error::os(e)),
+    }
+}

@@ -1,0 +1,50 @@
+//! Project chores: `cargo xtask gen|tidy|manifest`.
+//!
+//! * `gen [--check]` writes `icd/src/generated/*.rs` from the Vulkan registry (or checks that the committed files are fresh).
+//! * `tidy` runs the cheap source checks CI runs: fresh generated files, forbidden words, SAFETY comments, environment
+//!   variables, links.
+//! * `manifest [--release]` writes the in-tree ICD manifest beside the built library.
+
+mod gen;
+mod manifest;
+mod registry;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The workspace root: this crate's parent folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+const USAGE: &str =
+    "usage: cargo xtask gen [--check] | tidy | manifest [--release] [--library PATH] [--out PATH]";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let flags: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let result = match args.first().map(String::as_str) {
+        Some("gen") => match flags.as_slice() {
+            [] => gen::run(&root(), false),
+            ["--check"] => gen::run(&root(), true),
+            _ => Err(USAGE.to_owned()),
+        },
+        Some("tidy") if flags.is_empty() => tidy::run(&root()),
+        Some("manifest") => manifest::run(&root(), &flags),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(message) => {
+            println!("{message}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

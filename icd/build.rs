@@ -8,4 +8,7 @@ fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libvulkan_dxg.so");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,defs");
+    // The loader closes the library with the last instance. Signal handlers and thread-local destructors may outlast that,
+    // so the code stays mapped; everything else goes when the instance goes.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
 }

@@ -61,7 +61,10 @@ unsafe extern "system" fn on_message(
     let layer = types.intersects(
         vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION | vk::DebugUtilsMessageTypeFlagsEXT::PERFORMANCE,
     );
-    if severity.intersects(important) {
+    // SAFETY: as above.
+    let name = unsafe { (*data).p_message_id_name.as_ref().map(|m| CStr::from_ptr(m)) };
+    // The loader warns of layers that the environment turns off.
+    if severity.intersects(important) && name != Some(c"Loader Message") {
         if layer {
             MESSAGES.fetch_add(1, Ordering::Relaxed);
         }

@@ -53,10 +53,7 @@ macro_rules! erase {
 pub(crate) use erase;
 
 fn find(name: &[u8]) -> Option<&'static Entry> {
-    ENTRIES
-        .binary_search_by(|e| e.name.as_bytes().cmp(name))
-        .ok()
-        .map(|i| &ENTRIES[i])
+    ENTRIES.binary_search_by(|e| e.name.as_bytes().cmp(name)).ok().map(|i| &ENTRIES[i])
 }
 
 impl Entry {
@@ -71,29 +68,31 @@ pub fn instance_proc_addr(instance: Option<&objects::Instance>, name: &[u8]) -> 
     // The loader's own questions, for those who use the driver without exported symbols.
     match name {
         b"vk_icdNegotiateLoaderICDInterfaceVersion" => {
-            return Some(erase!(negotiate: unsafe extern "system" fn(*mut u32) -> vk::Result = vk_icdNegotiateLoaderICDInterfaceVersion));
+            return Some(
+                erase!(negotiate: unsafe extern "system" fn(*mut u32) -> vk::Result = vk_icdNegotiateLoaderICDInterfaceVersion),
+            );
         }
         b"vk_icdGetPhysicalDeviceProcAddr" => {
-            return Some(erase!(gpdpa: unsafe extern "system" fn(vk::Instance, *const c_char) -> Option<Pfn> = vk_icdGetPhysicalDeviceProcAddr));
+            return Some(
+                erase!(gpdpa: unsafe extern "system" fn(vk::Instance, *const c_char) -> Option<Pfn> = vk_icdGetPhysicalDeviceProcAddr),
+            );
         }
         b"vk_icdGetInstanceProcAddr" => {
-            return Some(erase!(gipa: unsafe extern "system" fn(vk::Instance, *const c_char) -> Option<Pfn> = vk_icdGetInstanceProcAddr));
+            return Some(
+                erase!(gipa: unsafe extern "system" fn(vk::Instance, *const c_char) -> Option<Pfn> = vk_icdGetInstanceProcAddr),
+            );
         }
         _ => {}
     }
     let entry = find(name)?;
     let Some(instance) = instance else {
-        return (entry.level == Level::Global || entry.name == "vkGetInstanceProcAddr")
-            .then_some(entry.pfn);
+        return (entry.level == Level::Global || entry.name == "vkGetInstanceProcAddr").then_some(entry.pfn);
     };
     match entry.level {
         Level::Global => Some(entry.pfn),
-        Level::Instance => entry
-            .enabled(instance.api_version, &instance.extensions)
-            .then_some(entry.pfn),
+        Level::Instance => entry.enabled(instance.api_version, &instance.extensions).then_some(entry.pfn),
         // What a device extension provides is there as soon as any device may have it.
-        Level::PhysicalDevice | Level::Device => (entry
-            .enabled(instance.api_version, &instance.extensions)
+        Level::PhysicalDevice | Level::Device => (entry.enabled(instance.api_version, &instance.extensions)
             || entry.extensions.iter().any(|e| !extensions::info(*e).instance))
         .then_some(entry.pfn),
     }
@@ -117,9 +116,7 @@ const INTERFACE: std::ops::RangeInclusive<u32> = 5..=7;
 /// # Safety
 /// `version` is null or points at a `u32`, as the loader guarantees.
 #[no_mangle]
-pub unsafe extern "system" fn vk_icdNegotiateLoaderICDInterfaceVersion(
-    version: *mut u32,
-) -> vk::Result {
+pub unsafe extern "system" fn vk_icdNegotiateLoaderICDInterfaceVersion(version: *mut u32) -> vk::Result {
     // SAFETY: this function's contract.
     let Some(version) = (unsafe { version.as_mut() }) else {
         return vk::Result::ERROR_INITIALIZATION_FAILED;
@@ -136,10 +133,7 @@ pub unsafe extern "system" fn vk_icdNegotiateLoaderICDInterfaceVersion(
 /// # Safety
 /// `instance` is null or live, `name` null or a NUL-terminated string, as the loader guarantees.
 #[no_mangle]
-pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(
-    instance: vk::Instance,
-    name: *const c_char,
-) -> Option<Pfn> {
+pub unsafe extern "system" fn vk_icdGetInstanceProcAddr(instance: vk::Instance, name: *const c_char) -> Option<Pfn> {
     guard("vk_icdGetInstanceProcAddr", None, || {
         // SAFETY: this function's contract.
         let (instance, name) = unsafe { (opt(instance), opt_str(name)?) };

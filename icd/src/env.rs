@@ -265,10 +265,7 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
             "hwqueue" => m.hw_queues = Some(true),
             "nohwqueue" => m.hw_queues = Some(false),
             "async" => m.asynchronous = true,
-            other => match other
-                .strip_prefix("pending=")
-                .and_then(|n| n.parse::<u64>().ok())
-            {
+            other => match other.strip_prefix("pending=").and_then(|n| n.parse::<u64>().ok()) {
                 Some(us) => m.pending = Some(Duration::from_micros(us)),
                 None => unknown.push(word),
             },
@@ -326,10 +323,7 @@ pub fn options() -> &'static Options {
         if raised_privileges() {
             return Options::default();
         }
-        read(
-            |name| std::env::var(name).ok(),
-            |warning| eprintln!("vulkan-dxg: warning: {warning}"),
-        )
+        read(|name| std::env::var(name).ok(), |warning| eprintln!("vulkan-dxg: warning: {warning}"))
     })
 }
 
@@ -339,10 +333,7 @@ mod tests {
 
     fn with(name: &str, value: &str) -> (Options, Vec<String>) {
         let mut warnings = Vec::new();
-        let options = read(
-            |n| (n == name).then(|| value.to_owned()),
-            |w| warnings.push(w),
-        );
+        let options = read(|n| (n == name).then(|| value.to_owned()), |w| warnings.push(w));
         (options, warnings)
     }
 
@@ -385,10 +376,7 @@ mod tests {
         assert_eq!(with("MESA_SHADER_CACHE_MAX_SIZE", "3M").0.cache.max_size, Some(3 << 20));
         assert_eq!(with("MESA_SHADER_CACHE_MAX_SIZE", "2").0.cache.max_size, Some(2 << 30));
         assert_eq!(with("MESA_SHADER_CACHE_MAX_SIZE", "").1.len(), 1);
-        assert_eq!(
-            with("MESA_VK_VERSION_OVERRIDE", "1.2").0.version_override,
-            Some(vk::API_VERSION_1_2)
-        );
+        assert_eq!(with("MESA_VK_VERSION_OVERRIDE", "1.2").0.version_override, Some(vk::API_VERSION_1_2));
         assert_eq!(with("MESA_VK_VERSION_OVERRIDE", "2.x").1.len(), 1);
         assert_eq!(with("VKDXG_NODE", "/dev/dxg").0.node, NodeChoice::Path("/dev/dxg".into()));
         assert_eq!(with("VKDXG_NODE", "kernel").1.len(), 1);

@@ -1,7 +1,7 @@
 //! Which extensions are reported: one row each, with the condition.
 
-pub use crate::generated::extensions::{Extension, ExtensionTable};
 use crate::generated::extensions::EXTENSIONS;
+pub use crate::generated::extensions::{Extension, ExtensionTable};
 use ash::vk;
 use runtime::gpu::GpuProps;
 use std::ffi::CStr;
@@ -36,6 +36,8 @@ pub struct Caps<'a> {
     pub fence_fd: bool,
     /// Whether the GPU's clock can be read beside the host's.
     pub calibrated_timestamps: bool,
+    /// Whether the GPU knows the two formats of VK_KHR_maintenance5.
+    pub maintenance5_formats: bool,
 }
 
 /// Facts about an extension.
@@ -54,12 +56,9 @@ pub fn list(table: &ExtensionTable, instance: bool) -> Vec<vk::ExtensionProperti
         .iter()
         .filter(|i| i.instance == instance && table.get(i.id))
         .map(|i| {
-            vk::ExtensionProperties {
-                spec_version: i.spec_version,
-                ..Default::default()
-            }
-            .extension_name(i.name)
-            .unwrap_or_default()
+            vk::ExtensionProperties { spec_version: i.spec_version, ..Default::default() }
+                .extension_name(i.name)
+                .unwrap_or_default()
         })
         .collect()
 }
@@ -124,9 +123,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_uniform_buffer_standard_layout: device,
         KHR_variable_pointers: gpu(|p| p.features.variable_pointers),
         KHR_vulkan_memory_model: gpu(|p| p.features.vulkan_memory_model),
-        KHR_zero_initialize_workgroup_memory: gpu(|p| {
-            p.features.zero_initialize_workgroup_memory
-        }),
+        KHR_zero_initialize_workgroup_memory: gpu(|p| p.features.zero_initialize_workgroup_memory),
         // Performance and memory.
         EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
         EXT_memory_budget: device,
@@ -139,13 +136,11 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
                 || p.features.buffer_float16_atomic_add
                 || p.features.shared_float16_atomic_add
         }),
-        KHR_maintenance5: false,
-        KHR_maintenance6: false,
+        KHR_maintenance5: c.is_some_and(|c| c.maintenance5_formats),
+        KHR_maintenance6: device,
         KHR_map_memory2: device,
         KHR_push_descriptor: gpu(|p| p.max_push_descriptors > 0),
-        KHR_workgroup_memory_explicit_layout: gpu(|p| {
-            p.features.workgroup_memory_explicit_layout
-        }),
+        KHR_workgroup_memory_explicit_layout: gpu(|p| p.features.workgroup_memory_explicit_layout),
         // Interoperation and tools.
         EXT_calibrated_timestamps: c.is_some_and(|c| c.calibrated_timestamps),
         KHR_calibrated_timestamps: c.is_some_and(|c| c.calibrated_timestamps),
@@ -156,11 +151,11 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_pipeline_executable_properties: device,
         // Shader language.
         KHR_shader_clock: gpu(|p| p.features.shader_clock),
-        KHR_shader_expect_assume: false,
-        KHR_shader_float_controls2: false,
+        KHR_shader_expect_assume: device,
+        KHR_shader_float_controls2: device,
         KHR_shader_maximal_reconvergence: false,
-        KHR_shader_subgroup_rotate: false,
-        KHR_shader_subgroup_uniform_control_flow: false,
+        KHR_shader_subgroup_rotate: gpu(|p| p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR)),
+        KHR_shader_subgroup_uniform_control_flow: device,
     }
 }
 
@@ -175,10 +170,7 @@ pub fn device_extensions(caps: &Caps<'_>, api_version: u32) -> ExtensionTable {
     let all = table(Some(caps));
     let mut t = all;
     for i in &EXTENSIONS {
-        let founded = i
-            .requires
-            .iter()
-            .all(|r| all.get(*r) || info(*r).promoted.is_some_and(|v| v <= api_version));
+        let founded = i.requires.iter().all(|r| all.get(*r) || info(*r).promoted.is_some_and(|v| v <= api_version));
         if i.instance || !founded {
             t.set(i.id, false);
         }

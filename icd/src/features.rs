@@ -1,10 +1,10 @@
 //! Which features are supported, in one table, and the structures they travel in.
 
-pub use crate::generated::features::{Feature, FeatureTable};
 use crate::edge::{In, InOut, OutNode};
+use crate::extensions::Caps;
+pub use crate::generated::features::{Feature, FeatureTable};
 use crate::generated::features::{CORE_1_0, FEATURE_STRUCTS};
 use ash::vk;
-use runtime::gpu::GpuProps;
 
 /// A feature structure: a header and `count` Booleans.
 #[derive(Debug)]
@@ -20,7 +20,8 @@ pub struct FeatureStruct {
 }
 
 /// The table. Every field must be named, so a new feature cannot be forgotten here.
-pub fn supported(p: &GpuProps) -> FeatureTable {
+pub fn supported(caps: &Caps<'_>) -> FeatureTable {
+    let p = caps.props;
     let f = &p.features;
     FeatureTable {
         // Core 1.0.
@@ -157,8 +158,8 @@ pub fn supported(p: &GpuProps) -> FeatureTable {
         shaderIntegerDotProduct: f.integer_dot_product,
         maintenance4: true,
         // Extensions.
-        maintenance5: false,
-        maintenance6: false,
+        maintenance5: caps.maintenance5_formats,
+        maintenance6: true,
         nullDescriptor: f.null_descriptor,
         robustBufferAccess2: f.robust_buffer_access2,
         robustImageAccess2: f.robust_image_access2,
@@ -168,8 +169,7 @@ pub fn supported(p: &GpuProps) -> FeatureTable {
         workgroupMemoryExplicitLayout: f.workgroup_memory_explicit_layout,
         workgroupMemoryExplicitLayoutScalarBlockLayout: f.workgroup_memory_explicit_layout,
         workgroupMemoryExplicitLayout8BitAccess: f.workgroup_memory_explicit_layout && f.shader_int8,
-        workgroupMemoryExplicitLayout16BitAccess: f.workgroup_memory_explicit_layout
-            && f.shader_int16,
+        workgroupMemoryExplicitLayout16BitAccess: f.workgroup_memory_explicit_layout && f.shader_int16,
         shaderBufferFloat32Atomics: true,
         shaderBufferFloat32AtomicAdd: f.buffer_float32_atomic_add,
         shaderBufferFloat64Atomics: f.shader_float64 && f.buffer_int64_atomics,
@@ -196,21 +196,18 @@ pub fn supported(p: &GpuProps) -> FeatureTable {
         sparseImageFloat32AtomicMinMax: false,
         shaderDeviceClock: f.shader_clock,
         shaderSubgroupClock: f.shader_clock,
-        shaderExpectAssume: false,
-        shaderFloatControls2: false,
+        shaderExpectAssume: true,
+        shaderFloatControls2: true,
         shaderMaximalReconvergence: false,
-        shaderSubgroupRotate: false,
-        shaderSubgroupRotateClustered: false,
-        shaderSubgroupUniformControlFlow: false,
+        shaderSubgroupRotate: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR),
+        shaderSubgroupRotateClustered: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_CLUSTERED_KHR),
+        shaderSubgroupUniformControlFlow: true,
     }
 }
 
 /// The row of a structure, if it is a feature structure.
 fn find(s_type: vk::StructureType) -> Option<&'static FeatureStruct> {
-    FEATURE_STRUCTS
-        .binary_search_by_key(&s_type.as_raw(), |f| f.s_type)
-        .ok()
-        .map(|i| &FEATURE_STRUCTS[i])
+    FEATURE_STRUCTS.binary_search_by_key(&s_type.as_raw(), |f| f.s_type).ok().map(|i| &FEATURE_STRUCTS[i])
 }
 
 /// The Booleans of the core structure as an array: it is nothing else.
@@ -231,8 +228,7 @@ fn fill(out: &mut [vk::Bool32], fields: Option<&[Feature]>, table: &FeatureTable
 pub fn core(table: &FeatureTable) -> vk::PhysicalDeviceFeatures {
     let mut out = vk::PhysicalDeviceFeatures::default();
     // SAFETY: as in `core_booleans`.
-    let booleans: &mut [vk::Bool32; CORE_1_0.len()] =
-        unsafe { &mut *std::ptr::from_mut(&mut out).cast() };
+    let booleans: &mut [vk::Bool32; CORE_1_0.len()] = unsafe { &mut *std::ptr::from_mut(&mut out).cast() };
     fill(booleans, Some(&CORE_1_0), table);
     out
 }
@@ -344,8 +340,7 @@ mod tests {
         let mut other = vk::PhysicalDeviceDriverProperties::default();
         f16.p_next = std::ptr::from_mut(&mut other).cast();
         v13.p_next = std::ptr::from_mut(&mut f16).cast();
-        let mut all = vk::PhysicalDeviceFeatures2::default();
-        all.p_next = std::ptr::from_mut(&mut v13).cast();
+        let mut all = vk::PhysicalDeviceFeatures2 { p_next: std::ptr::from_mut(&mut v13).cast(), ..Default::default() };
         // SAFETY: the chain is made of live structures.
         report(unsafe { InOut::new(&mut all) }, &table);
         assert_eq!(all.features.robust_buffer_access, vk::FALSE);
@@ -358,9 +353,7 @@ mod tests {
     fn unsupported_requests_are_named() {
         let mut supported = FeatureTable::NONE;
         supported.set(Feature::shaderInt8, true);
-        let mut f16 = vk::PhysicalDeviceShaderFloat16Int8Features::default()
-            .shader_int8(true)
-            .shader_float16(true);
+        let mut f16 = vk::PhysicalDeviceShaderFloat16Int8Features::default().shader_int8(true).shader_float16(true);
         let info = vk::DeviceCreateInfo::default().push_next(&mut f16);
         // SAFETY: a valid structure.
         let r = requested(unsafe { In::new(&info) }, &supported);

@@ -37,11 +37,8 @@ impl Messenger {
         types: vk::DebugUtilsMessageTypeFlagsEXT,
         data: &vk::DebugUtilsMessengerCallbackDataEXT<'_>,
     ) {
-        if let (true, true, Some(f)) = (
-            self.severity.intersects(severity),
-            self.types.intersects(types),
-            self.callback,
-        ) {
+        if let (true, true, Some(f)) = (self.severity.intersects(severity), self.types.intersects(types), self.callback)
+        {
             // SAFETY: the callback is the application's, called as the API describes; what it returns only matters to layers.
             unsafe { f(severity, types, data, self.user_data) };
         }
@@ -66,26 +63,17 @@ pub struct Messengers(RwLock<Vec<Arc<Messenger>>>);
 impl Messengers {
     /// Starts delivering to a messenger.
     pub fn add(&self, m: Arc<Messenger>) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(m);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(m);
     }
 
     /// Stops delivering to a messenger.
     pub fn remove(&self, m: &Arc<Messenger>) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|x| !Arc::ptr_eq(x, m));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|x| !Arc::ptr_eq(x, m));
     }
 
     /// The messengers now. No lock is held while they are called.
     fn all(&self) -> Vec<Arc<Messenger>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Hands an application's own message on (vkSubmitDebugUtilsMessageEXT).
@@ -111,14 +99,15 @@ impl Messengers {
     ) {
         let all = self.all();
         if all.is_empty() {
+            // Nobody listens: errors go to the log, so that a refused shader does not end in a bare error code.
+            if severity.contains(vk::DebugUtilsMessageSeverityFlagsEXT::ERROR) {
+                eprintln!("vulkan-dxg: {id}: {text}");
+            }
             return;
         }
         let text = c_string(text);
         let id = c_string(id);
-        let names: Vec<Option<CString>> = subjects
-            .iter()
-            .map(|s| s.name.as_deref().map(c_string))
-            .collect();
+        let names: Vec<Option<CString>> = subjects.iter().map(|s| s.name.as_deref().map(c_string)).collect();
         let objects: Vec<_> = subjects
             .iter()
             .zip(&names)

@@ -2,8 +2,8 @@
 //!
 //! One node serves all instances of a process; it goes when the last instance goes. A forked child makes its own.
 
-use crate::env::{self, NodeChoice, Options};
-use dxg_abi::Node;
+use crate::env::{self, Debug, NodeChoice, Options};
+use dxg_abi::{Ioctl, Node};
 use runtime::gpu::Gpu;
 use std::fs::File;
 use std::io::BufWriter;
@@ -34,19 +34,14 @@ struct Driver {
 static DRIVERS: &[Driver] = &[Driver { probe: soft }];
 
 fn soft_options(options: &Options) -> gpu_soft::Options {
-    gpu_soft::Options {
-        width: options.debug.width,
-        interpret: options.debug.interp,
-        device_type: options.device_type,
-    }
+    gpu_soft::Options { width: options.debug.width, interpret: options.debug.interp, device_type: options.device_type }
 }
 
 /// The software GPU tells itself by its driver-private data.
 fn soft(adapter: &Adapter, options: &Options) -> Option<Arc<dyn Gpu>> {
     let mut blob = [0; gpu_soft::Soft::UMD_PRIVATE_BYTES];
     adapter.umd_private(&mut blob).ok()?;
-    gpu_soft::Soft::drives(&blob)
-        .then(|| Arc::new(gpu_soft::Soft::new(soft_options(options))) as Arc<dyn Gpu>)
+    gpu_soft::Soft::drives(&blob).then(|| Arc::new(gpu_soft::Soft::new(soft_options(options))) as Arc<dyn Gpu>)
 }
 
 fn model_config(options: &Options) -> dxg_model::Config {
@@ -57,11 +52,7 @@ fn model_config(options: &Options) -> dxg_model::Config {
         asynchronous: m.asynchronous,
         pending: match m.pending {
             None => dxg_model::Pending::Never,
-            Some(max) => dxg_model::Pending::Always {
-                min: Duration::ZERO,
-                max,
-                seed: 1,
-            },
+            Some(max) => dxg_model::Pending::Always { min: Duration::ZERO, max, seed: 1 },
         },
         hw_queues: m.hw_queues.unwrap_or(default.hw_queues),
         ..default
@@ -91,29 +82,76 @@ fn observed(node: Arc<dyn Node>, options: &Options) -> Arc<dyn Node> {
         Some(path) => match record(node.clone(), path) {
             Ok(traced) => traced,
             Err(e) => {
-                eprintln!(
-                    "vulkan-dxg: warning: VKDXG_TRACE: {}: {e}",
-                    path.display()
-                );
+                eprintln!("vulkan-dxg: warning: VKDXG_TRACE: {}: {e}", path.display());
                 node
             }
         },
     };
-    if options.debug.ioctl {
-        Arc::new(Logged::new(node))
+    let d = &options.debug;
+    if d.ioctl || d.vm || d.submit || d.sync {
+        Arc::new(Selected { logged: Logged::new(node.clone()), plain: node, debug: d.clone() })
     } else {
         node
+    }
+}
+
+/// Logs the requests that the debug words name.
+#[derive(Debug)]
+struct Selected {
+    plain: Arc<dyn Node>,
+    logged: Logged<Arc<dyn Node>>,
+    debug: Debug,
+}
+
+/// Whether the debug words ask for a request.
+fn wanted(debug: &Debug, ioctl: Ioctl) -> bool {
+    use Ioctl as I;
+    let group = match ioctl {
+        I::CreateAllocation
+        | I::DestroyAllocation2
+        | I::ReserveGpuVirtualAddress
+        | I::MapGpuVirtualAddress
+        | I::UpdateGpuVirtualAddress
+        | I::FreeGpuVirtualAddress
+        | I::MakeResident
+        | I::Evict
+        | I::Lock2
+        | I::Unlock2 => debug.vm,
+        I::SubmitCommand | I::SubmitCommandToHwQueue => debug.submit,
+        I::CreateSynchronizationObject2
+        | I::DestroySynchronizationObject
+        | I::SignalSynchronizationObject2
+        | I::SignalSynchronizationObjectFromCpu
+        | I::SignalSynchronizationObjectFromGpu
+        | I::SignalSynchronizationObjectFromGpu2
+        | I::SubmitSignalSyncObjectsToHwQueue
+        | I::WaitForSynchronizationObject2
+        | I::WaitForSynchronizationObjectFromCpu
+        | I::WaitForSynchronizationObjectFromGpu
+        | I::SubmitWaitForSyncObjectsToHwQueue => debug.sync,
+        _ => false,
+    };
+    debug.ioctl || group
+}
+
+impl Node for Selected {
+    fn ioctl(&self, request: u32, arg: &mut [u8]) -> i32 {
+        if Ioctl::from_request(request).is_none_or(|i| wanted(&self.debug, i)) {
+            self.logged.ioctl(request, arg)
+        } else {
+            self.plain.ioctl(request, arg)
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.plain.describe()
     }
 }
 
 /// The adapters of a node that some driver knows.
 fn known_adapters(node: Arc<dyn Node>, options: &Options) -> Vec<(Adapter, Arc<dyn Gpu>)> {
     let config = WinsysConfig {
-        paging_wait: if options.paging_wait_on_cpu {
-            PagingWait::Cpu
-        } else {
-            PagingWait::Gpu
-        },
+        paging_wait: if options.paging_wait_on_cpu { PagingWait::Cpu } else { PagingWait::Gpu },
         ..WinsysConfig::default()
     };
     let winsys = Winsys::new(observed(node, options), config);
@@ -132,9 +170,7 @@ fn known_adapters(node: Arc<dyn Node>, options: &Options) -> Vec<(Adapter, Arc<d
 impl Platform {
     /// A platform as the options say; without a usable node it has no adapters.
     fn new(options: &Options) -> Self {
-        let of = |node: std::io::Result<Arc<dyn Node>>| {
-            node.map(|n| known_adapters(n, options)).unwrap_or_default()
-        };
+        let of = |node: std::io::Result<Arc<dyn Node>>| node.map(|n| known_adapters(n, options)).unwrap_or_default();
         let adapters = match &options.node {
             NodeChoice::Model => of(model(options)),
             NodeChoice::Path(path) => of(kernel(path)),
@@ -148,10 +184,7 @@ impl Platform {
                 }
             }
         };
-        Self {
-            adapters,
-            process: std::process::id(),
-        }
+        Self { adapters, process: std::process::id() }
     }
 
     /// The process's platform.
@@ -179,22 +212,26 @@ mod tests {
 
     #[test]
     fn a_node_that_is_not_there_gives_no_adapters() {
-        let options = Options {
-            node: NodeChoice::Path("/nonexistent/dxg".into()),
-            ..Options::default()
-        };
+        let options = Options { node: NodeChoice::Path("/nonexistent/dxg".into()), ..Options::default() };
         assert!(Platform::new(&options).adapters.is_empty());
     }
 
     #[test]
     fn the_model_has_the_software_gpu() {
-        let options = Options {
-            node: NodeChoice::Model,
-            ..Options::default()
-        };
+        let options = Options { node: NodeChoice::Model, ..Options::default() };
         let platform = Platform::new(&options);
         assert_eq!(platform.adapters.len(), 1);
         assert_eq!(platform.adapters[0].1.props().vendor_id, gpu_soft::VENDOR_ID);
+    }
+
+    #[test]
+    fn debug_words_choose_requests() {
+        let words = |vm, submit| Debug { vm, submit, ..Debug::default() };
+        assert!(wanted(&words(true, false), Ioctl::MapGpuVirtualAddress));
+        assert!(!wanted(&words(true, false), Ioctl::SubmitCommand));
+        assert!(wanted(&words(false, true), Ioctl::SubmitCommand));
+        let all = Debug { ioctl: true, ..Debug::default() };
+        assert!(wanted(&all, Ioctl::EnumAdapters2) && wanted(&all, Ioctl::Evict));
     }
 
     #[test]

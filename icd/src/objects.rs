@@ -30,15 +30,9 @@ impl<H: Dispatch> Owned<H> {
     ///
     /// # Errors
     /// `ERROR_OUT_OF_HOST_MEMORY`, and those of `make`.
-    pub fn new(
-        alloc: &Allocator,
-        make: impl FnOnce() -> Result<H::Object, vk::Result>,
-    ) -> Result<Self, vk::Result> {
+    pub fn new(alloc: &Allocator, make: impl FnOnce() -> Result<H::Object, vk::Result>) -> Result<Self, vk::Result> {
         let block = Block::allocate(alloc, vk::SystemAllocationScope::OBJECT, make)?;
-        Ok(Self {
-            block,
-            alloc: *alloc,
-        })
+        Ok(Self { block, alloc: *alloc })
     }
 
     /// Its handle, valid as long as this value lives.
@@ -137,25 +131,12 @@ impl DeviceCore {
         text: &str,
         about: Option<(vk::ObjectType, u64)>,
     ) {
-        let subject = |ty, handle| Subject {
-            ty,
-            handle,
-            name: self.rt.name(ty, handle),
-        };
-        let mut subjects = vec![subject(
-            vk::ObjectType::DEVICE,
-            self.handle.load(Ordering::Relaxed),
-        )];
+        let subject = |ty, handle| Subject { ty, handle, name: self.rt.name(ty, handle) };
+        let mut subjects = vec![subject(vk::ObjectType::DEVICE, self.handle.load(Ordering::Relaxed))];
         if let Some((ty, handle)) = about {
             subjects.insert(0, subject(ty, handle));
         }
-        self.messengers.send(
-            severity,
-            vk::DebugUtilsMessageTypeFlagsEXT::GENERAL,
-            id,
-            text,
-            &subjects,
-        );
+        self.messengers.send(severity, vk::DebugUtilsMessageTypeFlagsEXT::GENERAL, id, text, &subjects);
     }
 
     /// The code of a runtime error, after telling those who listen what happened.
@@ -164,23 +145,14 @@ impl DeviceCore {
     }
 
     /// As [`DeviceCore::fail`], about an object.
-    pub fn fail_about(
-        &self,
-        e: &runtime::Error,
-        about: Option<(vk::ObjectType, u64)>,
-    ) -> vk::Result {
+    pub fn fail_about(&self, e: &runtime::Error, about: Option<(vk::ObjectType, u64)>) -> vk::Result {
         let code = e.vk();
         // Success codes and running out of pool space are answers, not troubles.
         if code.as_raw() < 0
             && code != vk::Result::ERROR_OUT_OF_POOL_MEMORY
             && code != vk::Result::ERROR_FRAGMENTED_POOL
         {
-            self.say(
-                vk::DebugUtilsMessageSeverityFlagsEXT::ERROR,
-                &format!("{code:?}"),
-                &e.message(),
-                about,
-            );
+            self.say(vk::DebugUtilsMessageSeverityFlagsEXT::ERROR, &format!("{code:?}"), &e.message(), about);
         }
         code
     }
@@ -244,30 +216,19 @@ pub struct CommandPool {
 impl CommandPool {
     /// A pool without command buffers.
     pub fn new(rt: Arc<runtime::CommandPool>, alloc: Allocator) -> Self {
-        Self {
-            rt,
-            alloc,
-            buffers: Mutex::default(),
-        }
+        Self { rt, alloc, buffers: Mutex::default() }
     }
 
     /// Takes a command buffer in.
     pub fn insert(&self, b: Owned<vk::CommandBuffer>) -> vk::CommandBuffer {
         let handle = b.handle();
-        self.buffers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(handle.as_raw(), b);
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).insert(handle.as_raw(), b);
         handle
     }
 
     /// Frees a command buffer; one that is not the pool's is ignored.
     pub fn remove(&self, handle: vk::CommandBuffer) {
-        let removed = self
-            .buffers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&handle.as_raw());
+        let removed = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).remove(&handle.as_raw());
         drop(removed);
     }
 }

@@ -87,28 +87,20 @@ fn v12(p: &GpuProps) -> vk::PhysicalDeviceVulkan12Properties<'static> {
         // Descriptors are memory that kernels read, so binding late costs nothing: the limits are the ordinary ones.
         max_update_after_bind_descriptors_in_all_pools: u32::MAX,
         max_per_stage_descriptor_update_after_bind_samplers: l.max_per_stage_descriptor_samplers,
-        max_per_stage_descriptor_update_after_bind_uniform_buffers: l
-            .max_per_stage_descriptor_uniform_buffers,
-        max_per_stage_descriptor_update_after_bind_storage_buffers: l
-            .max_per_stage_descriptor_storage_buffers,
-        max_per_stage_descriptor_update_after_bind_sampled_images: l
-            .max_per_stage_descriptor_sampled_images,
-        max_per_stage_descriptor_update_after_bind_storage_images: l
-            .max_per_stage_descriptor_storage_images,
-        max_per_stage_descriptor_update_after_bind_input_attachments: l
-            .max_per_stage_descriptor_input_attachments,
+        max_per_stage_descriptor_update_after_bind_uniform_buffers: l.max_per_stage_descriptor_uniform_buffers,
+        max_per_stage_descriptor_update_after_bind_storage_buffers: l.max_per_stage_descriptor_storage_buffers,
+        max_per_stage_descriptor_update_after_bind_sampled_images: l.max_per_stage_descriptor_sampled_images,
+        max_per_stage_descriptor_update_after_bind_storage_images: l.max_per_stage_descriptor_storage_images,
+        max_per_stage_descriptor_update_after_bind_input_attachments: l.max_per_stage_descriptor_input_attachments,
         max_per_stage_update_after_bind_resources: l.max_per_stage_resources,
         max_descriptor_set_update_after_bind_samplers: l.max_descriptor_set_samplers,
         max_descriptor_set_update_after_bind_uniform_buffers: l.max_descriptor_set_uniform_buffers,
-        max_descriptor_set_update_after_bind_uniform_buffers_dynamic: l
-            .max_descriptor_set_uniform_buffers_dynamic,
+        max_descriptor_set_update_after_bind_uniform_buffers_dynamic: l.max_descriptor_set_uniform_buffers_dynamic,
         max_descriptor_set_update_after_bind_storage_buffers: l.max_descriptor_set_storage_buffers,
-        max_descriptor_set_update_after_bind_storage_buffers_dynamic: l
-            .max_descriptor_set_storage_buffers_dynamic,
+        max_descriptor_set_update_after_bind_storage_buffers_dynamic: l.max_descriptor_set_storage_buffers_dynamic,
         max_descriptor_set_update_after_bind_sampled_images: l.max_descriptor_set_sampled_images,
         max_descriptor_set_update_after_bind_storage_images: l.max_descriptor_set_storage_images,
-        max_descriptor_set_update_after_bind_input_attachments: l
-            .max_descriptor_set_input_attachments,
+        max_descriptor_set_update_after_bind_input_attachments: l.max_descriptor_set_input_attachments,
         supported_depth_resolve_modes: vk::ResolveModeFlags::SAMPLE_ZERO,
         supported_stencil_resolve_modes: vk::ResolveModeFlags::SAMPLE_ZERO,
         independent_resolve_none: vk::FALSE,
@@ -138,11 +130,9 @@ fn v13(p: &GpuProps) -> vk::PhysicalDeviceVulkan13Properties<'static> {
         },
         max_inline_uniform_block_size: p.max_inline_uniform_block_size,
         max_per_stage_descriptor_inline_uniform_blocks: l.max_per_stage_descriptor_uniform_buffers,
-        max_per_stage_descriptor_update_after_bind_inline_uniform_blocks: l
-            .max_per_stage_descriptor_uniform_buffers,
+        max_per_stage_descriptor_update_after_bind_inline_uniform_blocks: l.max_per_stage_descriptor_uniform_buffers,
         max_descriptor_set_inline_uniform_blocks: l.max_descriptor_set_uniform_buffers,
-        max_descriptor_set_update_after_bind_inline_uniform_blocks: l
-            .max_descriptor_set_uniform_buffers,
+        max_descriptor_set_update_after_bind_inline_uniform_blocks: l.max_descriptor_set_uniform_buffers,
         max_inline_uniform_total_size: p
             .max_inline_uniform_block_size
             .saturating_mul(l.max_per_stage_descriptor_uniform_buffers),
@@ -186,11 +176,7 @@ fn v13(p: &GpuProps) -> vk::PhysicalDeviceVulkan13Properties<'static> {
 }
 
 /// vkGetPhysicalDeviceProperties2.
-pub fn report(
-    mut out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>,
-    p: &GpuProps,
-    api_version: u32,
-) {
+pub fn report(mut out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>, p: &GpuProps, api_version: u32) {
     out.properties = core(p, api_version);
     let (v11, v12, v13) = (v11(p), v12(p), v13(p));
     for mut node in out.chain() {
@@ -242,8 +228,16 @@ fn fill_other(node: &mut OutNode<'_>, p: &GpuProps, (v11, v12, v13): Sums<'_>) {
         o.default_robustness_storage_buffers = buffers;
         o.default_robustness_uniform_buffers = buffers;
         o.default_robustness_vertex_inputs = buffers;
-        o.default_robustness_images =
-            vk::PipelineRobustnessImageBehaviorEXT::ROBUST_IMAGE_ACCESS;
+        o.default_robustness_images = vk::PipelineRobustnessImageBehaviorEXT::ROBUST_IMAGE_ACCESS;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>>() {
+        o.block_texel_view_compatible_multiple_layers = vk::TRUE;
+        o.max_combined_image_sampler_descriptor_count = 1;
+        o.fragment_shading_rate_clamp_combiner_inputs = vk::FALSE;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceMaintenance5PropertiesKHR<'_>>() {
+        // All of it is about rasterisation.
+        let header = (o.s_type, o.p_next);
+        *o = vk::PhysicalDeviceMaintenance5PropertiesKHR::default();
+        (o.s_type, o.p_next) = header;
     } else if let Some(o) = node.cast::<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>>() {
         if let Some(a) = p.pci {
             o.pci_domain = a.domain;

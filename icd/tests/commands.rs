@@ -83,10 +83,8 @@ impl Kernel {
             let sets = [set_layout];
             let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&sets).push_constant_ranges(&push);
             let layout = w.device.create_pipeline_layout(&info, None).expect("layout");
-            let module = w
-                .device
-                .create_shader_module(&vk::ShaderModuleCreateInfo::default().code(code), None)
-                .expect("module");
+            let module =
+                w.device.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(code), None).expect("module");
             Self { set_layout, layout, module }
         }
     }
@@ -179,9 +177,8 @@ fn pushed_descriptors_and_indirect_dispatch() {
     let mut groups = w.buffer(12, vk::BufferUsageFlags::INDIRECT_BUFFER);
     groups.words().copy_from_slice(&[4, 1, 1]);
     let buffer = [vk::DescriptorBufferInfo { buffer: data.buffer, offset: 0, range: vk::WHOLE_SIZE }];
-    let write = [vk::WriteDescriptorSet::default()
-        .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
-        .buffer_info(&buffer)];
+    let write =
+        [vk::WriteDescriptorSet::default().descriptor_type(vk::DescriptorType::STORAGE_BUFFER).buffer_info(&buffer)];
     // SAFETY: valid usage.
     unsafe {
         w.run(|cb| {
@@ -302,8 +299,7 @@ fn a_refused_shader_is_named_in_a_message() {
 #[test]
 fn timeline_semaphores_wait_and_time_out() {
     let w = World::new();
-    let mut ty =
-        vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE).initial_value(3);
+    let mut ty = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE).initial_value(3);
     // SAFETY: valid usage.
     unsafe {
         let s = w.device.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut ty), None).expect("new");

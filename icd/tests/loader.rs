@@ -19,11 +19,7 @@ fn only_the_three_symbols_are_exported() {
     names.sort();
     assert_eq!(
         names,
-        [
-            "vk_icdGetInstanceProcAddr",
-            "vk_icdGetPhysicalDeviceProcAddr",
-            "vk_icdNegotiateLoaderICDInterfaceVersion"
-        ]
+        ["vk_icdGetInstanceProcAddr", "vk_icdGetPhysicalDeviceProcAddr", "vk_icdNegotiateLoaderICDInterfaceVersion"]
     );
 }
 
@@ -196,7 +192,7 @@ fn layers_and_unknown_extensions_are_refused() {
 #[test]
 fn newer_api_versions_are_never_refused() {
     let i = instance_with(vk::make_api_version(0, 1, 9, 0), &[]);
-    assert_eq!(i.handle().is_null(), false);
+    assert!(!i.handle().is_null());
     // SAFETY: live and used no more.
     unsafe { i.destroy_instance(None) };
 }

@@ -15,14 +15,10 @@ use std::process::ExitCode;
 
 /// The workspace root: this crate's parent folder.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(Path::to_path_buf)
-        .unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-const USAGE: &str =
-    "usage: cargo xtask gen [--check] | tidy | manifest [--release] [--library PATH] [--out PATH]";
+const USAGE: &str = "usage: cargo xtask gen [--check] | tidy | manifest [--release] [--library PATH] [--out PATH]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -23,9 +23,7 @@ fn json_escaped(text: &str) -> String {
 
 /// The manifest's text. One key per line: some applications read manifests line by line.
 fn fill(template: &str, library: &str, api_version: &str) -> String {
-    template
-        .replace("@LIBRARY_PATH@", &json_escaped(library))
-        .replace("@API_VERSION@", &json_escaped(api_version))
+    template.replace("@LIBRARY_PATH@", &json_escaped(library)).replace("@API_VERSION@", &json_escaped(api_version))
 }
 
 /// Writes the manifest.
@@ -53,11 +51,7 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<String, String> {
         let path = root.join("manifests").join(name);
         std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
     };
-    let text = fill(
-        &read("vulkan_dxg_icd.json.in")?,
-        &library.to_string_lossy(),
-        read("api_version")?.trim(),
-    );
+    let text = fill(&read("vulkan_dxg_icd.json.in")?, &library.to_string_lossy(), read("api_version")?.trim());
     if let Some(parent) = out.parent() {
         std::fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
     }

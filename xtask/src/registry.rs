@@ -95,26 +95,15 @@ fn attr<'a>(n: Node<'a, '_>, name: &str) -> Option<&'a str> {
 }
 
 fn text_of(n: Node<'_, '_>) -> String {
-    n.descendants()
-        .filter(|d| d.is_text())
-        .filter_map(|d| d.text())
-        .collect()
+    n.descendants().filter(|d| d.is_text()).filter_map(|d| d.text()).collect()
 }
 
 fn child_text(n: Node<'_, '_>, tag: &str) -> Option<String> {
-    n.children()
-        .find(|c| c.has_tag_name(tag))
-        .map(|c| text_of(c).trim().to_owned())
+    n.children().find(|c| c.has_tag_name(tag)).map(|c| text_of(c).trim().to_owned())
 }
 
 fn list(s: Option<&str>) -> Vec<String> {
-    s.map(|s| {
-        s.split(',')
-            .filter(|p| !p.is_empty())
-            .map(str::to_owned)
-            .collect()
-    })
-    .unwrap_or_default()
+    s.map(|s| s.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect()).unwrap_or_default()
 }
 
 fn for_vulkan(n: Node<'_, '_>) -> bool {
@@ -129,16 +118,9 @@ fn decl(n: Node<'_, '_>) -> Option<Decl> {
         if c.has_tag_name("comment") {
             continue;
         }
-        text.push_str(&if c.is_text() {
-            c.text().unwrap_or_default().to_owned()
-        } else {
-            text_of(c)
-        });
+        text.push_str(&if c.is_text() { c.text().unwrap_or_default().to_owned() } else { text_of(c) });
     }
-    let array = text
-        .split_once('[')
-        .and_then(|(_, r)| r.split_once(']'))
-        .map(|(a, _)| a.trim().to_owned());
+    let array = text.split_once('[').and_then(|(_, r)| r.split_once(']')).map(|(a, _)| a.trim().to_owned());
     let len = match (attr(n, "len"), attr(n, "altlen")) {
         (Some(l), alt) if l.contains("latexmath") => alt.map(str::to_owned),
         (l, _) => l.map(str::to_owned),
@@ -164,23 +146,15 @@ impl Registry {
     /// # Errors
     /// When the text is not XML or lacks what every registry has.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
-        let options = roxmltree::ParsingOptions {
-            allow_dtd: false,
-            nodes_limit: 4_000_000,
-        };
-        let doc =
-            Document::parse_with_options(text, options).map_err(|e| format!("registry: {e}"))?;
+        let options = roxmltree::ParsingOptions { allow_dtd: false, nodes_limit: 4_000_000 };
+        let doc = Document::parse_with_options(text, options).map_err(|e| format!("registry: {e}"))?;
         for section in doc.root_element().children().filter(Node::is_element) {
             match section.tag_name().name() {
-                "types" => section
-                    .children()
-                    .filter(|n| n.has_tag_name("type"))
-                    .for_each(|n| self.add_type(n)),
+                "types" => section.children().filter(|n| n.has_tag_name("type")).for_each(|n| self.add_type(n)),
                 "enums" => self.add_enums(section),
-                "commands" => section
-                    .children()
-                    .filter(|n| n.has_tag_name("command"))
-                    .for_each(|n| self.add_command(n)),
+                "commands" => {
+                    section.children().filter(|n| n.has_tag_name("command")).for_each(|n| self.add_command(n))
+                }
                 "feature" => self.add_feature(section)?,
                 "extensions" => {
                     for n in section.children().filter(|n| n.has_tag_name("extension")) {
@@ -197,9 +171,7 @@ impl Registry {
         if !for_vulkan(n) {
             return;
         }
-        let name = attr(n, "name")
-            .map(str::to_owned)
-            .or_else(|| child_text(n, "name"));
+        let name = attr(n, "name").map(str::to_owned).or_else(|| child_text(n, "name"));
         let Some(name) = name else { return };
         if let Some(alias) = attr(n, "alias") {
             self.type_aliases.insert(name, alias.to_owned());
@@ -236,9 +208,7 @@ impl Registry {
             return;
         }
         for e in n.children().filter(|e| e.has_tag_name("enum")) {
-            if let (Some(name), Some(Ok(value))) =
-                (attr(e, "name"), attr(e, "value").map(str::parse))
-            {
+            if let (Some(name), Some(Ok(value))) = (attr(e, "name"), attr(e, "value").map(str::parse)) {
                 self.structure_types.insert(name.to_owned(), value);
             }
         }
@@ -250,8 +220,7 @@ impl Registry {
         }
         if let (Some(name), Some(alias)) = (attr(n, "name"), attr(n, "alias")) {
             self.commands.remove(name);
-            self.command_aliases
-                .insert(name.to_owned(), alias.to_owned());
+            self.command_aliases.insert(name.to_owned(), alias.to_owned());
             return;
         }
         let Some(proto) = n.children().find(|c| c.has_tag_name("proto")) else {
@@ -260,21 +229,9 @@ impl Registry {
         let (Some(name), Some(ret)) = (child_text(proto, "name"), child_text(proto, "type")) else {
             return;
         };
-        let params = n
-            .children()
-            .filter(|p| p.has_tag_name("param") && for_vulkan(*p))
-            .filter_map(decl)
-            .collect();
+        let params = n.children().filter(|p| p.has_tag_name("param") && for_vulkan(*p)).filter_map(decl).collect();
         self.command_aliases.remove(&name);
-        self.commands.insert(
-            name.clone(),
-            Command {
-                name,
-                ret,
-                params,
-                error_codes: list(attr(n, "errorcodes")),
-            },
-        );
+        self.commands.insert(name.clone(), Command { name, ret, params, error_codes: list(attr(n, "errorcodes")) });
     }
 
     fn add_structure_type(&mut self, e: Node<'_, '_>, own_number: Option<i64>) {
@@ -285,12 +242,9 @@ impl Registry {
         if let Some(v) = attr(e, "value").and_then(|v| v.parse().ok()) {
             self.structure_types.insert(name.to_owned(), v);
         } else if let Some(offset) = attr(e, "offset").and_then(|v| v.parse::<i64>().ok()) {
-            let number = attr(e, "extnumber")
-                .and_then(|v| v.parse().ok())
-                .or(own_number);
+            let number = attr(e, "extnumber").and_then(|v| v.parse().ok()).or(own_number);
             if let Some(number) = number {
-                self.structure_types
-                    .insert(name.to_owned(), 1_000_000_000 + (number - 1) * 1000 + offset);
+                self.structure_types.insert(name.to_owned(), 1_000_000_000 + (number - 1) * 1000 + offset);
             }
         }
     }
@@ -301,17 +255,10 @@ impl Registry {
             .split_once('.')
             .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)))
             .ok_or_else(|| format!("registry: feature number {number:?}"))?;
-        let mut feature = Feature {
-            major,
-            minor,
-            commands: Vec::new(),
-            types: Vec::new(),
-        };
+        let mut feature = Feature { major, minor, commands: Vec::new(), types: Vec::new() };
         for e in n.descendants().filter(Node::is_element) {
             match e.tag_name().name() {
-                "command" => feature
-                    .commands
-                    .extend(attr(e, "name").map(str::to_owned)),
+                "command" => feature.commands.extend(attr(e, "name").map(str::to_owned)),
                 "type" => feature.types.extend(attr(e, "name").map(str::to_owned)),
                 "enum" => self.add_structure_type(e, None),
                 _ => {}
@@ -388,10 +335,7 @@ impl Registry {
             return false;
         }
         match self.structs.get(ty) {
-            Some(s) => s
-                .members
-                .iter()
-                .all(|m| m.pointers == 0 && self.is_plain(&m.ty)),
+            Some(s) => s.members.iter().all(|m| m.pointers == 0 && self.is_plain(&m.ty)),
             None => true,
         }
     }
@@ -399,18 +343,12 @@ impl Registry {
     /// Whether the Rust type of this structure carries a lifetime (it holds a pointer, directly or inside).
     pub fn has_lifetime(&self, ty: &str) -> bool {
         let ty = self.canonical_type(ty);
-        self.structs.get(ty).is_some_and(|s| {
-            s.members
-                .iter()
-                .any(|m| m.pointers > 0 || self.has_lifetime(&m.ty))
-        })
+        self.structs.get(ty).is_some_and(|s| s.members.iter().any(|m| m.pointers > 0 || self.has_lifetime(&m.ty)))
     }
 
     /// Whether the structure starts with `sType` and `pNext`.
     pub fn is_chained(&self, ty: &str) -> bool {
-        self.structs
-            .get(self.canonical_type(ty))
-            .is_some_and(|s| s.members.first().is_some_and(|m| m.name == "sType"))
+        self.structs.get(self.canonical_type(ty)).is_some_and(|s| s.members.first().is_some_and(|m| m.name == "sType"))
     }
 
     /// The number of the structure's `sType`.

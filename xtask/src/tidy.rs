@@ -23,6 +23,9 @@ const MACHINE_PATHS: &[(&str, &str)] = &[("/ro", "ot/"), ("/wo", "rk/"), ("/ho",
 /// Prefix of the driver's environment variables.
 const PREFIX: &str = "VKDXG_";
 
+/// Variables of tests and of client programs, which the driver never looks at.
+const OUTSIDE: &[&str] = &["VKDXG_TEST_SEEDS", "VKDXG_VALIDATE"];
+
 fn walk(folder: &Path, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -33,10 +36,7 @@ fn walk(folder: &Path, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
             if !SKIPPED.contains(&name.as_ref()) {
                 walk(&path, out)?;
             }
-        } else if path
-            .extension()
-            .is_some_and(|e| TEXT.contains(&e.to_string_lossy().as_ref()))
-        {
+        } else if path.extension().is_some_and(|e| TEXT.contains(&e.to_string_lossy().as_ref())) {
             out.push(path);
         }
     }
@@ -52,11 +52,7 @@ fn machine_paths(path: &str, text: &str) -> Vec<Complaint> {
             // Inside a longer path (`docs/work/`) it is another word.
             let alone = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '.');
             if line.match_indices(&word).any(|(at, _)| alone(at)) {
-                out.push(Complaint {
-                    path: path.to_owned(),
-                    line: n + 1,
-                    text: format!("path of a machine: {word}"),
-                });
+                out.push(Complaint { path: path.to_owned(), line: n + 1, text: format!("path of a machine: {word}") });
             }
         }
     }
@@ -90,9 +86,8 @@ fn variables(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().flat_map(|(n, line)| {
         line.match_indices(PREFIX).filter_map(move |(at, _)| {
             let rest = &line[at..];
-            let end = rest
-                .find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
-                .unwrap_or(rest.len());
+            let end =
+                rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
             (end > PREFIX.len()).then(|| (n + 1, &rest[..end]))
         })
     })
@@ -131,9 +126,9 @@ pub fn run(root: &Path) -> Result<String, String> {
     let mut files = Vec::new();
     walk(root, &mut files).map_err(|e| format!("{}: {e}", root.display()))?;
     files.sort();
-    let table = std::fs::read_to_string(root.join("icd/src/env.rs"))
-        .map_err(|e| format!("icd/src/env.rs: {e}"))?;
-    let known: Vec<&str> = variables(&table).map(|(_, name)| name).collect();
+    let table = std::fs::read_to_string(root.join("icd/src/env.rs")).map_err(|e| format!("icd/src/env.rs: {e}"))?;
+    let mut known: Vec<&str> = variables(&table).map(|(_, name)| name).collect();
+    known.extend(OUTSIDE);
     let mut all = Vec::new();
     for file in &files {
         let Ok(text) = std::fs::read_to_string(file) else {

@@ -93,6 +93,11 @@ impl Translator<'_> {
         if p.levels > 0 || p.matrix.component_stride != 0 || p.matrix.row_major {
             return Err(Error::unsupported("this pointer as data (descriptor array or row-major matrix)"));
         }
+        self.position(p)
+    }
+
+    /// Where a pointer points to, whatever the layout there.
+    fn position(&mut self, p: &Ptr) -> R<Leaves> {
         match &p.root {
             Root::Buffer(res) if p.class == SC::StorageBuffer => {
                 let code = self.buffer_code(*res)?;
@@ -413,7 +418,7 @@ impl Translator<'_> {
     /// `OpPtrEqual`, `OpPtrNotEqual`.
     pub(super) fn ptr_equal(&mut self, inst: &Inst<'_>) -> R<()> {
         let (a, b) = (self.ptr(inst.word(0)?)?, self.ptr(inst.word(1)?)?);
-        let (a, b) = (self.ptr_to_leaves(&a)?, self.ptr_to_leaves(&b)?);
+        let (a, b) = (self.position(&a)?, self.position(&b)?);
         if a.len() != b.len() {
             return Err(Error::invalid("pointers of different storage classes"));
         }
@@ -433,7 +438,7 @@ impl Translator<'_> {
         let (first, second) = (inst.word(0)?, inst.word(1)?);
         let (a, b) = (self.ptr(first)?, self.ptr(second)?);
         let stride = self.pointer_stride(first, &a)?;
-        let (a, b) = (self.ptr_to_leaves(&a)?, self.ptr_to_leaves(&b)?);
+        let (a, b) = (self.position(&a)?, self.position(&b)?);
         let (Some(&a), Some(&b)) = (a.last(), b.last()) else {
             return Err(Error::invalid("not pointers"));
         };

@@ -96,6 +96,8 @@ impl Translator<'_> {
                 let (_, leaves) = self.leaves(inst.word(0)?)?;
                 self.set_leaves(inst, leaves)
             }
+            // Undefined pointers, images and the like may be declared; only their use is an error.
+            Op::Undef if self.types.leaf_count(inst.ty).is_err() => self.types.info(inst.ty).map(|_| ()),
             Op::Undef => {
                 let leaves = self.materialise(inst.ty, &super::consts::Const::Null)?;
                 self.set(inst, Val::Flat(leaves))

@@ -73,7 +73,7 @@ impl Group<'_, '_> {
         let b = |lane: usize| self.get(args[1], lane) as u32 as usize;
         // The value held by an invocation of this subgroup, by its id there.
         let from = |id: usize| {
-            let lane = base + id;
+            let lane = base.wrapping_add(id);
             if id < size && lane < self.lanes && active.contains(lane) {
                 a(lane)
             } else {

@@ -180,12 +180,12 @@ impl Combine<'_> {
 }
 
 const fn same_memory(a: Space, b: Space) -> bool {
-    match (a, b) {
+    matches!(
+        (a, b),
         (Space::Buffer | Space::Global, Space::Buffer | Space::Global)
-        | (Space::Shared, Space::Shared)
-        | (Space::Slot, Space::Slot) => true,
-        _ => false,
-    }
+            | (Space::Shared, Space::Shared)
+            | (Space::Slot, Space::Slot)
+    )
 }
 
 /// Makes one access of the members, which are in the order of their addresses.

@@ -11,6 +11,7 @@ mod fold;
 mod gvn;
 mod if_to_select;
 mod licm;
+pub mod lower_math;
 mod memory;
 mod params;
 mod sroa;
@@ -48,6 +49,7 @@ passes! {
     if_to_select: if_to_select::run, "turns small Ifs into selects";
     unroll: unroll::run, "writes out small loops of known length";
     combine_memory: combine_memory::run, "merges neighbouring loads and stores";
+    lower_math: lower_math::run, "expands transcendental and other rare operations into basic ones";
     renumber: renumber_pass, "numbers values and labels in text order";
 }
 
@@ -87,17 +89,23 @@ pub struct Options<'a> {
     pub verify: bool,
     /// Looks at the kernel after each pass.
     pub dump: Option<Dump<'a>>,
+    /// Expand transcendental operations (see [`lower_math`]). Default: yes.
+    pub lower_math: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { verify: cfg!(debug_assertions), dump: None }
+        Options { verify: cfg!(debug_assertions), dump: None, lower_math: true }
     }
 }
 
 impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("verify", &self.verify).field("dump", &self.dump.is_some()).finish()
+        f.debug_struct("Options")
+            .field("verify", &self.verify)
+            .field("dump", &self.dump.is_some())
+            .field("lower_math", &self.lower_math)
+            .finish()
     }
 }
 
@@ -121,7 +129,7 @@ pub fn run_pass(kernel: &mut Kernel, pass: &Pass, opts: &Options<'_>) -> Result<
 /// # Errors
 /// An unknown name, or an invalid kernel after a pass.
 pub fn run_named(kernel: &mut Kernel, names: &[String]) -> Result<(), PassError> {
-    let opts = Options { verify: true, dump: None };
+    let opts = Options { verify: true, ..Options::default() };
     for name in names {
         if name == "optimize" {
             optimize(kernel, &opts)?;
@@ -150,6 +158,9 @@ const PIPELINE: &[&str] = &[
     "dce",
     "if_to_select",
     "fold",
+    "lower_math",
+    "fold",
+    "gvn",
     "licm",
     "gvn",
     "combine_memory",
@@ -165,6 +176,9 @@ const PIPELINE: &[&str] = &[
 /// If `opts.verify` is set and a pass broke the kernel.
 pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError> {
     for name in PIPELINE {
+        if *name == "lower_math" && !opts.lower_math {
+            continue;
+        }
         let pass = pass(name).ok_or_else(|| PassError::Unknown((*name).into()))?;
         run_pass(kernel, pass, opts)?;
     }

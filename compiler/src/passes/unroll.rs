@@ -55,7 +55,7 @@ impl Unroll<'_> {
 
     /// Number of iterations that come before the one that leaves, if the loop is to be written out.
     fn iterations(&mut self, label: Label, init: &[Value], body: &Region) -> Option<usize> {
-        let cond = exit_condition(body, label, body)?;
+        let cond = exit_condition(body, label)?;
         let size = body.size();
         let (most, most_insts) = if indexes_slots(body) { LARGE } else { SMALL };
         let most = most.min(most_insts / size.max(1)).min(KERNEL.saturating_sub(self.size) / size.max(1));
@@ -116,7 +116,7 @@ struct Exit {
 }
 
 /// The first If that every iteration comes to and that leaves the loop on one side.
-fn exit_condition(region: &Region, label: Label, body: &Region) -> Option<Exit> {
+fn exit_condition(region: &Region, label: Label) -> Option<Exit> {
     let leaves = |r: &Region| matches!(r.terminator(), Some(Op::Break(l, _)) if *l == label);
     for inst in &region.insts {
         match &inst.op {
@@ -130,7 +130,7 @@ fn exit_condition(region: &Region, label: Label, body: &Region) -> Option<Exit> 
             }
             // Its own exits would lead past the condition, but they come after it.
             Op::Block { body: inner, .. } => {
-                if let Some(e) = exit_condition(inner, label, body) {
+                if let Some(e) = exit_condition(inner, label) {
                     return Some(e);
                 }
             }

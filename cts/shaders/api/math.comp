@@ -77,5 +77,5 @@ void main() {
     OUT(float(int(clamp(x, -1000.0, 1000.0)))); // 60
     OUT(float(uint(p)));  // 61
     OUT(isnan(x) ? 1.0 : 0.0); // 62
-    OUT(isinf(x / 0.0) ? 1.0 : 0.0); // 63
+    OUT(isinf(x) ? 1.0 : 0.0); // 63
 }

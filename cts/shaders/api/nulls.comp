@@ -8,11 +8,11 @@ layout(binding = 3, r32ui) uniform uimage2D d;
 layout(std430, binding = 4) buffer O { uint o[]; };
 void main() {
     uint i = gl_LocalInvocationID.x;
-    a[i] = 5;
     o[i] = a[i] + 1;
+    a[i] = 5;
     o[4 + i] = b[i] + 1;
     o[8 + i] = uint(texelFetch(c, int(i)).x) + 1;
-    imageStore(d, ivec2(i, 0), uvec4(3));
     o[12 + i] = imageLoad(d, ivec2(i, 0)).x + 1;
+    imageStore(d, ivec2(i, 0), uvec4(3));
     o[16 + i] = a.length() + 1;
 }

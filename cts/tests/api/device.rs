@@ -21,7 +21,9 @@ macro_rules! any_order {
     ($t:expr, $get:ident, $head:ident, $($name:ident),*) => {{
         let mut alone = Vec::new();
         $({
-            let mut s = vk::$name::default();
+            // Zeroed, padding included, as bytes are compared.
+            let mut s: vk::$name<'_> = std::mem::zeroed();
+            s.s_type = <vk::$name<'_> as vk::TaggedStructure>::STRUCTURE_TYPE;
             let mut head = vk::$head::default().push_next(&mut s);
             $t.instance().$get($t.physical, &mut head);
             s.p_next = std::ptr::null_mut();
@@ -30,7 +32,8 @@ macro_rules! any_order {
         for backwards in [false, true] {
             $(
                 #[allow(non_snake_case)]
-                let mut $name = vk::$name::default();
+                let mut $name: vk::$name<'_> = std::mem::zeroed();
+                $name.s_type = <vk::$name<'_> as vk::TaggedStructure>::STRUCTURE_TYPE;
             )*
             let mut links: Vec<*mut vk::BaseOutStructure<'_>> = vec![$(std::ptr::from_mut(&mut $name).cast()),*];
             if backwards {

@@ -335,12 +335,10 @@ unsafe fn storage_formats() -> R {
     let mut random = Random(51);
     /// What a format keeps of a float.
     type Keep = fn(f32) -> f32;
-    let round = |v: f32, s: f32| (v * s).round_ties_even() / s;
     let unorm: Keep = |v| (v.clamp(0.0, 1.0) * 255.0).round_ties_even() / 255.0;
     let snorm: Keep = |v| (v.clamp(-1.0, 1.0) * 127.0).round_ties_even() / 127.0;
     let half: Keep = |v| f16::from_f32(v).to_f32();
     let same: Keep = |v| v;
-    let _ = round;
     for (format, code, keep, channels, tolerance) in [
         (F::R8G8B8A8_UNORM, spv!("image_rgba8"), unorm, 4, 1.0 / 255.0),
         (F::R8G8B8A8_SNORM, spv!("image_rgba8_snorm"), snorm, 4, 1.0 / 127.0),

@@ -28,7 +28,7 @@ mod shaders;
 mod subgroups;
 mod sync;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;

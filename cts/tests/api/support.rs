@@ -165,7 +165,8 @@ pub struct Buf {
     pub mem: vk::DeviceMemory,
     /// Size in bytes.
     pub size: u64,
-    at: *mut u8,
+    /// Where it is mapped.
+    pub at: *mut u8,
 }
 
 impl Buf {

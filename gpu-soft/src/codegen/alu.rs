@@ -4,6 +4,7 @@ use super::gen::{Gen, Rep, Result};
 use super::llvm::{Icmp, Val};
 use super::unsupported;
 use compiler::sir::{AluFlags, AluOp, AluShape, Type, Value};
+use smallvec::SmallVec;
 
 /// Types and lanes of an operation that is being emitted: `n` lanes, or scalars if `n` is 0.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,12 @@ impl Gen<'_> {
             let rep = self.select_rep(args[0], a, b, result)?;
             let claim = self.claim_of(op, result, args)?;
             let rep = match (rep, claim) {
-                (Rep::Vec(v, None), Some(c)) => Rep::Vec(v, Some(c)),
+                (Rep::Vec(v, None), Some(c)) => {
+                    if c.guard.is_some() {
+                        self.guarded.insert(result, (op, SmallVec::from_slice(args)));
+                    }
+                    Rep::Vec(v, Some(c))
+                }
                 (rep, _) => rep,
             };
             return self.set(result, rep);
@@ -38,12 +44,15 @@ impl Gen<'_> {
                 let rep = if claim.guard.is_none() {
                     self.affine(shape.result, claim)
                 } else {
-                    Rep::Vec(self.lane_op(op, args, shape, flags)?, Some(claim))
+                    self.guarded.insert(result, (op, SmallVec::from_slice(args)));
+                    let vals = self.operands(args, shape.n)?;
+                    Rep::Vec(self.lane_op(op, args, &vals, shape, flags)?, Some(claim))
                 };
                 return self.set(result, rep);
             }
         }
-        let v = self.lane_op(op, args, shape, flags)?;
+        let vals = self.operands(args, shape.n)?;
+        let v = self.lane_op(op, args, &vals, shape, flags)?;
         let rep = match (uniform, self.uniform_form(result)) {
             (true, _) => Rep::Uni(v),
             (false, false) => Rep::Vec(v, None),
@@ -53,11 +62,36 @@ impl Gen<'_> {
         self.set(result, rep)
     }
 
-    fn lane_op(&mut self, op: AluOp, args: &[Value], shape: Shape, flags: AluFlags) -> Result<Val> {
-        let mut vals = Vec::with_capacity(args.len());
-        for &a in args {
-            vals.push(if shape.n == 0 { self.scalar(a)? } else { self.vector(a)? });
+    fn operands(&self, args: &[Value], n: u32) -> Result<Vec<Val>> {
+        args.iter().map(|a| if n == 0 { self.scalar(*a) } else { self.vector(*a) }).collect()
+    }
+
+    /// The lanes of a value, made anew from scalars where that is possible: for code that is hardly ever executed, so that
+    /// nothing is computed for it in front.
+    pub fn lanes_anew(&mut self, v: Value) -> Result<Val> {
+        match self.rep(v)? {
+            Rep::Vec(_, Some(claim)) if claim.guard.is_none() => match self.affine(self.k.ty(v), claim) {
+                Rep::Vec(lanes, _) => Ok(lanes),
+                _ => self.vector(v),
+            },
+            Rep::Vec(_, Some(_)) => {
+                let Some((op, args)) = self.guarded.get(&v).cloned() else { return self.vector(v) };
+                let vals = args.iter().map(|a| self.lanes_anew(*a)).collect::<Result<Vec<_>>>()?;
+                let shape = Shape { arg: self.k.ty(args[0]), result: self.k.ty(v), n: self.lanes };
+                self.lane_op(op, &args, &vals, shape, AluFlags::default())
+            }
+            _ => self.vector(v),
         }
+    }
+
+    fn lane_op(
+        &mut self,
+        op: AluOp,
+        args: &[Value],
+        vals: &[Val],
+        shape: Shape,
+        flags: AluFlags,
+    ) -> Result<Val> {
         let second = args.get(1).map_or(shape.arg, |a| self.k.ty(*a));
         match op.shape() {
             AluShape::Int(_) | AluShape::IntBool(_) | AluShape::IntCmp => match op {
@@ -65,16 +99,16 @@ impl Gen<'_> {
                     let divisor = self.constant(args[1]);
                     self.divide(op, shape, vals[0], vals[1], divisor)
                 }
-                _ => self.integer(op, shape, &vals),
+                _ => self.integer(op, shape, vals),
             },
             AluShape::Shift => Ok(self.shift(op, shape, vals[0], vals[1], second)),
-            AluShape::BitField(_) => Ok(self.bit_field(op, shape, &vals)),
+            AluShape::BitField(_) => Ok(self.bit_field(op, shape, vals)),
             AluShape::Dot => Ok(self.dot(op, shape, vals[0], vals[1])),
             AluShape::Float(_) | AluShape::FloatCmp(_) | AluShape::Ldexp | AluShape::FrexpExp => {
-                self.float(op, shape, &vals, flags)
+                self.float(op, shape, vals, flags)
             }
             AluShape::Convert => self.convert(op, shape, vals[0]),
-            AluShape::Select => unsupported("select outside of its own path"),
+            AluShape::Select => Ok(self.m.select(vals[0], vals[1], vals[2])),
         }
     }
 

@@ -98,11 +98,17 @@ impl<'a> Gen<'a> {
 
     /// Emits a region under a mask.
     pub fn region(&mut self, region: &Region, mask: Mask, y: YieldTo<'_>) -> Result<Flow> {
-        self.insts(&region.insts, mask, y)
+        self.insts(&region.insts, mask, y, |_, _| Ok(()))
     }
 
-    /// Emits instructions under a mask.
-    pub fn insts(&mut self, insts: &[Inst], mut mask: Mask, y: YieldTo<'_>) -> Result<Flow> {
+    /// Emits instructions under a mask, and then what `tail` does for the lanes that are left.
+    pub fn insts(
+        &mut self,
+        insts: &[Inst],
+        mut mask: Mask,
+        y: YieldTo<'_>,
+        tail: impl FnOnce(&mut Self, Mask) -> Result<()>,
+    ) -> Result<Flow> {
         // Where lanes that skip the rest of the region meet those that do not.
         let mut skip: Option<(Block, Cell)> = None;
         let mut flow = Flow::Falls(mask);
@@ -132,6 +138,11 @@ impl<'a> Gen<'a> {
                     self.m.cond_br(self.any(mask), go, *end);
                 }
                 self.m.position(go);
+            }
+        }
+        if let Flow::Falls(m) = flow {
+            if m != Mask::Empty {
+                tail(self, m)?;
             }
         }
         let Some((end, cell)) = skip else { return Ok(flow) };

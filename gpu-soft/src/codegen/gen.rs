@@ -9,7 +9,8 @@ use super::{unsupported, CodegenError, Options, Stats};
 use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
 use crate::loader::ENTRY;
 use compiler::analysis::{Facts, Level, Shapes, Uniformity};
-use compiler::sir::{Kernel, Label, Type, Value};
+use compiler::sir::{AluOp, Kernel, Label, Type, Value};
+use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::mem::offset_of;
 
@@ -95,6 +96,8 @@ pub struct Gen<'a> {
     pub dynamics: Option<Val>,
     /// The push constants.
     pub push: Option<Val>,
+    /// How values with a guarded claim were made.
+    pub guarded: HashMap<Value, (AluOp, SmallVec<[Value; 4]>)>,
     /// Buffers whose accesses are not checked.
     pub unchecked: HashSet<Value>,
     pub stats: Stats,
@@ -161,6 +164,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>) -> Result<(u64, Stat
         set_bases: HashMap::new(),
         dynamics: None,
         push: None,
+        guarded: HashMap::new(),
         unchecked: HashSet::new(),
         stats: Stats { stretches: plan.stretches, ..Stats::default() },
     };

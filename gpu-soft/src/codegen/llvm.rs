@@ -459,10 +459,6 @@ impl Module {
         Val(llvm!(LLVMBuildSelect(self.builder, c.0, a.0, b.0, UNNAMED)))
     }
 
-    pub fn freeze(&self, v: Val) -> Val {
-        Val(llvm!(LLVMBuildFreeze(self.builder, v.0, UNNAMED)))
-    }
-
     // ---- vectors ----
 
     pub fn extract(&self, v: Val, index: Val) -> Val {

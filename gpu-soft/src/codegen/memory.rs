@@ -9,7 +9,6 @@ use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::{Icmp, Order, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, PUSH_BYTES};
-use compiler::analysis::Level;
 use compiler::sir::{Access, Addr, Builtin, Inst, MemoryScope, Op, Type, Value};
 use std::mem::offset_of;
 
@@ -20,8 +19,6 @@ pub struct Piece {
     pub base: Option<Val>,
     /// Its size as an i64, if accesses are checked against it.
     pub size: Option<Val>,
-    /// The size if it is known now.
-    pub known: Option<u64>,
 }
 
 /// Where an access goes.
@@ -198,7 +195,6 @@ impl Gen<'_> {
                         let piece = Piece {
                             base: Some(m.inttoptr(base, m.ptr())),
                             size: (!unchecked).then_some(size),
-                            known: None,
                         };
                         self.offsets(piece, *off, *imm as u64, Type::I64)
                     }
@@ -214,13 +210,13 @@ impl Gen<'_> {
                 }
             }
             Addr::Global { addr, imm } => {
-                let piece = Piece { base: None, size: None, known: None };
+                let piece = Piece { base: None, size: None };
                 self.offsets(piece, Some(*addr), *imm as u64, Type::I64)
             }
             Addr::Shared { off, imm } => {
                 let size = u64::from(self.k.shared_size);
                 let base = m.byte_ptr(self.arena, self.i64c(self.shared_at));
-                let piece = Piece { base: Some(base), size: Some(self.i64c(size)), known: Some(size) };
+                let piece = Piece { base: Some(base), size: Some(self.i64c(size)) };
                 self.offsets(piece, *off, u64::from(*imm), Type::I32)
             }
             Addr::Push { off, imm } => {
@@ -236,7 +232,7 @@ impl Gen<'_> {
                     }
                 };
                 let size = u64::from(PUSH_BYTES);
-                let piece = Piece { base: Some(base), size: Some(self.i64c(size)), known: Some(size) };
+                let piece = Piece { base: Some(base), size: Some(self.i64c(size)) };
                 self.offsets(piece, *off, u64::from(*imm), Type::I32)
             }
             Addr::Slot { .. } => unsupported("this kind of access to private memory"),
@@ -264,7 +260,7 @@ impl Gen<'_> {
 
     fn lane_offsets(&mut self, off: Value, imm: u64, ty: Type) -> Result<Val> {
         let m = self.m;
-        let v = self.vector(off)?;
+        let v = self.lanes_anew(off)?;
         let v = m.add(v, self.konst(ty, self.lanes, imm & ty.mask()));
         Ok(if ty == Type::I32 { m.zext(v, m.vector(m.int(64), self.lanes)) } else { v })
     }
@@ -752,10 +748,5 @@ impl Gen<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a value is the same for the whole workgroup.
-    pub fn workgroup_uniform(&self, v: Value) -> bool {
-        self.uni.value(v) <= Level::Workgroup
     }
 }

@@ -191,7 +191,7 @@ impl<'a> Gen<'a> {
         if !self.plan.split {
             self.each_subgroup(|g| {
                 let mask = g.initial_mask();
-                g.insts(s.insts, mask, YieldTo::Nowhere)?;
+                g.insts(s.insts, mask, YieldTo::Nowhere, |_, _| Ok(()))?;
                 Ok(())
             })?;
             self.end_scope();
@@ -228,18 +228,8 @@ impl<'a> Gen<'a> {
             for &v in &s.live_in {
                 g.live_in(v)?;
             }
-            let flow = g.insts(s.insts, mask, y)?;
+            let flow = g.insts(s.insts, mask, y, |g, left| g.tail(s, left))?;
             let Flow::Falls(left) = flow else { return Ok(()) };
-            g.moves(s)?;
-            if let Some(v) = s.extract {
-                let cell = g.extract_cell(v);
-                let value = g.vector(v)?;
-                let lane = g.m.extract(value, g.first_lane(left));
-                if let Rep::Uni(old) = g.cell_load(&cell) {
-                    let any = g.any(left);
-                    g.cell_store(&cell, Rep::Uni(g.m.select(any, lane, old)));
-                }
-            }
             if let (Some(alive), Some(cell)) = (&alive, &wmask) {
                 g.mask_cell_store(cell, left);
                 g.note(alive, left);
@@ -269,6 +259,21 @@ impl<'a> Gen<'a> {
         let cell = self.wcell(v)?;
         let rep = self.cell_load(&cell);
         self.set_here(v, rep);
+        Ok(())
+    }
+
+    /// What a stretch hands on.
+    fn tail(&mut self, s: &Stretch<'_>, left: Mask) -> Result<()> {
+        self.moves(s)?;
+        if let Some(v) = s.extract {
+            let cell = self.extract_cell(v);
+            let value = self.vector(v)?;
+            let lane = self.m.extract(value, self.first_lane(left));
+            if let Rep::Uni(old) = self.cell_load(&cell) {
+                let any = self.any(left);
+                self.cell_store(&cell, Rep::Uni(self.m.select(any, lane, old)));
+            }
+        }
         Ok(())
     }
 

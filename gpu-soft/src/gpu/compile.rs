@@ -52,7 +52,7 @@ fn native(width: Width, size: u32, slots: &[BindingSlot], request: &CompileReque
     use crate::codegen;
     use runtime::gpu::{RobustnessLevel, Statistic, StatisticValue};
 
-    let lowered = lower(request.kernel)?;
+    let lowered = lower(request.kernel);
     let options = codegen::Options {
         width,
         subgroup_size: size,
@@ -86,17 +86,11 @@ fn native(width: Width, size: u32, slots: &[BindingSlot], request: &CompileReque
     })
 }
 
-/// Passes that this GPU wants after the runtime's: expansion of what x86 has no instructions for, and cleaning up after it.
+/// Expands what x86 has no instructions for. The runtime's pipeline has done so already, unless the application asked for
+/// no optimisation.
 #[cfg(feature = "llvm")]
-const LOWERING: &[&str] = &["lower_math", "fold", "gvn", "dce"];
-
-#[cfg(feature = "llvm")]
-fn lower(kernel: &compiler::sir::Kernel) -> Result<compiler::sir::Kernel, CompileError> {
+fn lower(kernel: &compiler::sir::Kernel) -> compiler::sir::Kernel {
     let mut lowered = kernel.clone();
-    for name in LOWERING {
-        let internal = |text: String| CompileError::Internal(text);
-        let pass = compiler::passes::pass(name).ok_or_else(|| internal(format!("no pass {name}")))?;
-        compiler::passes::run_pass(&mut lowered, pass, &compiler::passes::Options::default()).map_err(|e| internal(e.to_string()))?;
-    }
-    Ok(lowered)
+    compiler::passes::lower_math::run(&mut lowered);
+    lowered
 }

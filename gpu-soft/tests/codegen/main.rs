@@ -7,3 +7,4 @@ mod asm;
 mod files;
 mod format;
 mod native;
+mod random;

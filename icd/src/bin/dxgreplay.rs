@@ -14,7 +14,13 @@ fn play(path: &str) -> Result<bool, String> {
     let model = Model::new(dxg_model::Config::default(), engine).map_err(|e| format!("embedded device: {e}"))?;
     let player = Player::new(model).map_err(|e| e.to_string())?;
     let report = player.play(&trace).map_err(|e| e.to_string())?;
-    let verdict = if report.checks == 0 { "nothing to compare" } else if report.is_equal() { "equal" } else { "DIFFERENT" };
+    let verdict = if report.checks == 0 {
+        "nothing to compare"
+    } else if report.is_equal() {
+        "equal"
+    } else {
+        "DIFFERENT"
+    };
     println!(
         "{verdict}: {} requests repeated ({} left out), {} comparisons of {} pages, {} differ ({} more uncertain), {} timeouts",
         report.requests, report.skipped, report.checks, report.pages, report.different, report.uncertain, report.timeouts

@@ -38,11 +38,7 @@ impl Allocator {
         }
     }
 
-    fn allocate(
-        &self,
-        layout: Layout,
-        scope: vk::SystemAllocationScope,
-    ) -> Result<NonNull<c_void>, vk::Result> {
+    fn allocate(&self, layout: Layout, scope: vk::SystemAllocationScope) -> Result<NonNull<c_void>, vk::Result> {
         let p = match self.0.as_ref().and_then(|c| Some((c, c.pfn_allocation?))) {
             // SAFETY: the callback is the application's, called as the API describes.
             Some((c, f)) => unsafe { f(c.p_user_data, layout.size(), layout.align(), scope) },
@@ -90,10 +86,7 @@ impl<T> Block<T> {
         match make() {
             Ok(object) => {
                 let block = memory.cast::<Self>();
-                let value = Self {
-                    word: ICD_LOADER_MAGIC,
-                    object,
-                };
+                let value = Self { word: ICD_LOADER_MAGIC, object };
                 // SAFETY: the allocation has this type's layout.
                 unsafe { block.write(value) };
                 Ok(block)

@@ -14,10 +14,7 @@ impl<T> Out<'_, T> {
     /// # Safety
     /// `p` is null or valid for writing.
     pub unsafe fn new(p: *mut T) -> Self {
-        Self(
-            NonNull::new(p).expect("null pointer where the API requires an output"),
-            PhantomData,
-        )
+        Self(NonNull::new(p).expect("null pointer where the API requires an output"), PhantomData)
     }
 
     /// Writes the value.
@@ -100,11 +97,7 @@ impl<T, C: Count> OutArray<'_, T, C> {
     /// # Safety
     /// `count` is null or valid for reading and writing; `items` is null or valid for `*count` elements.
     pub unsafe fn new(count: *mut C, items: *mut T) -> Self {
-        Self(
-            NonNull::new(count).expect("null pointer where the API requires a count"),
-            items,
-            PhantomData,
-        )
+        Self(NonNull::new(count).expect("null pointer where the API requires a count"), items, PhantomData)
     }
 
     /// How many elements there is room for; none when only the count is asked for.
@@ -212,10 +205,7 @@ impl<'a> Iterator for OutChain<'a> {
 }
 
 /// One structure of an output chain.
-pub struct OutNode<'a>(
-    NonNull<vk::BaseOutStructure<'static>>,
-    PhantomData<&'a mut ()>,
-);
+pub struct OutNode<'a>(NonNull<vk::BaseOutStructure<'static>>, PhantomData<&'a mut ()>);
 
 impl OutNode<'_> {
     /// Which structure it is.
@@ -236,8 +226,6 @@ impl OutNode<'_> {
     /// The structure named by [`OutNode::s_type`] has exactly `count` `VkBool32` members after its header.
     pub unsafe fn booleans(&mut self, count: usize) -> &mut [vk::Bool32] {
         // SAFETY: this function's contract; the header's size is a multiple of the alignment of `VkBool32`.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.0.add(1).cast::<vk::Bool32>().as_ptr(), count)
-        }
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(1).cast::<vk::Bool32>().as_ptr(), count) }
     }
 }

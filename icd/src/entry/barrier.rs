@@ -56,24 +56,12 @@ fn dependency1(
     buffers: Slice<'_, vk::BufferMemoryBarrier<'_>>,
     images: Slice<'_, vk::ImageMemoryBarrier<'_>>,
 ) -> Dependency {
-    let mut all = Dependency {
-        src_stages: stages(src),
-        dst_stages: stages(dst),
-        ..Default::default()
-    };
+    let mut all = Dependency { src_stages: stages(src), dst_stages: stages(dst), ..Default::default() };
     let pairs = memory
         .iter()
         .map(|b| (b.src_access_mask, b.dst_access_mask))
-        .chain(
-            buffers
-                .iter()
-                .map(|b| (b.src_access_mask, b.dst_access_mask)),
-        )
-        .chain(
-            images
-                .iter()
-                .map(|b| (b.src_access_mask, b.dst_access_mask)),
-        );
+        .chain(buffers.iter().map(|b| (b.src_access_mask, b.dst_access_mask)))
+        .chain(images.iter().map(|b| (b.src_access_mask, b.dst_access_mask)));
     for (src, dst) in pairs {
         all.src_access |= accesses(src);
         all.dst_access |= accesses(dst);
@@ -98,18 +86,11 @@ pub fn cmd_pipeline_barrier2(cb: &CommandBuffer, info: In<'_, vk::DependencyInfo
 }
 
 pub fn cmd_set_event(cb: &CommandBuffer, event: &Arc<Event>, stage: vk::PipelineStageFlags) {
-    let dependency = Dependency {
-        src_stages: stages(stage),
-        ..Default::default()
-    };
+    let dependency = Dependency { src_stages: stages(stage), ..Default::default() };
     cb.rt.set_event(event, &dependency);
 }
 
-pub fn cmd_set_event2(
-    cb: &CommandBuffer,
-    event: &Arc<Event>,
-    info: In<'_, vk::DependencyInfo<'_>>,
-) {
+pub fn cmd_set_event2(cb: &CommandBuffer, event: &Arc<Event>, info: In<'_, vk::DependencyInfo<'_>>) {
     cb.rt.set_event(event, &dependency(info));
 }
 
@@ -138,11 +119,7 @@ pub fn cmd_wait_events(
     cb.rt.wait_events(&events(list), &dependency);
 }
 
-pub fn cmd_wait_events2(
-    cb: &CommandBuffer,
-    list: Slice<'_, vk::Event>,
-    infos: Slice<'_, vk::DependencyInfo<'_>>,
-) {
+pub fn cmd_wait_events2(cb: &CommandBuffer, list: Slice<'_, vk::Event>, infos: Slice<'_, vk::DependencyInfo<'_>>) {
     let mut all = Dependency::default();
     for info in infos.iter() {
         all.merge(&dependency(info));

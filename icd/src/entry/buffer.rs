@@ -1,5 +1,6 @@
 //! Buffers and buffer views.
 
+use super::memory::note_bind;
 use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, InOut, Out, Slice, Taken};
 use crate::objects::Device;
@@ -11,7 +12,10 @@ fn buffer_create(info: In<'_, vk::BufferCreateInfo<'_>>) -> BufferCreate {
     BufferCreate {
         flags: info.flags,
         size: info.size,
-        usage: info.usage,
+        // The wider flags replace the others; what they add is not for buffers of this driver.
+        usage: info
+            .next::<vk::BufferUsageFlags2CreateInfoKHR<'_>>()
+            .map_or(info.usage, |u| vk::BufferUsageFlags::from_raw(u.usage.as_raw() as u32)),
     }
 }
 
@@ -21,9 +25,7 @@ pub fn create_buffer(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::Buffer>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        device.ok(Buffer::new(&device.rt, &buffer_create(info)))
-    })
+    create(&device.alloc, callbacks, out, || device.ok(Buffer::new(&device.rt, &buffer_create(info))))
 }
 
 pub fn destroy_buffer(device: &Device, buffer: Taken<'_, vk::Buffer>, callbacks: Callbacks<'_>) {
@@ -31,28 +33,16 @@ pub fn destroy_buffer(device: &Device, buffer: Taken<'_, vk::Buffer>, callbacks:
 }
 
 /// Of something that cannot be made.
-pub const NO_REQUIREMENTS: MemoryRequirements = MemoryRequirements {
-    size: 0,
-    align: 1,
-    type_bits: 0,
-    prefers_dedicated: false,
-    requires_dedicated: false,
-};
+pub const NO_REQUIREMENTS: MemoryRequirements =
+    MemoryRequirements { size: 0, align: 1, type_bits: 0, prefers_dedicated: false, requires_dedicated: false };
 
 /// The API's form of requirements.
 pub fn requirements(r: MemoryRequirements) -> vk::MemoryRequirements {
-    vk::MemoryRequirements {
-        size: r.size,
-        alignment: r.align,
-        memory_type_bits: r.type_bits,
-    }
+    vk::MemoryRequirements { size: r.size, alignment: r.align, memory_type_bits: r.type_bits }
 }
 
 /// Fills requirements and the structures that may be chained to them.
-pub fn fill_requirements(
-    mut out: InOut<'_, vk::MemoryRequirements2<'_>>,
-    r: MemoryRequirements,
-) {
+pub fn fill_requirements(mut out: InOut<'_, vk::MemoryRequirements2<'_>>, r: MemoryRequirements) {
     out.memory_requirements = requirements(r);
     for mut node in out.chain() {
         if let Some(d) = node.cast::<vk::MemoryDedicatedRequirements<'_>>() {
@@ -62,11 +52,7 @@ pub fn fill_requirements(
     }
 }
 
-pub fn get_buffer_memory_requirements(
-    _device: &Device,
-    buffer: &Arc<Buffer>,
-    out: Out<'_, vk::MemoryRequirements>,
-) {
+pub fn get_buffer_memory_requirements(_device: &Device, buffer: &Arc<Buffer>, out: Out<'_, vk::MemoryRequirements>) {
     out.set(requirements(buffer.requirements()));
 }
 
@@ -83,43 +69,30 @@ pub fn get_device_buffer_memory_requirements(
     info: In<'_, vk::DeviceBufferMemoryRequirements<'_>>,
     out: InOut<'_, vk::MemoryRequirements2<'_>>,
 ) {
-    let r = info
-        .create_info()
-        .map(|c| Buffer::requirements_of(&device.rt, &buffer_create(c)));
+    let r = info.create_info().map(|c| Buffer::requirements_of(&device.rt, &buffer_create(c)));
     fill_requirements(out, r.unwrap_or(NO_REQUIREMENTS));
 }
 
-pub fn bind_buffer_memory(
-    device: &Device,
-    buffer: &Arc<Buffer>,
-    memory: &Arc<Memory>,
-    offset: u64,
-) -> VkResult {
+pub fn bind_buffer_memory(device: &Device, buffer: &Arc<Buffer>, memory: &Arc<Memory>, offset: u64) -> VkResult {
     device.ok(buffer.bind(memory, offset))
 }
 
-pub fn bind_buffer_memory2(
-    device: &Device,
-    infos: Slice<'_, vk::BindBufferMemoryInfo<'_>>,
-) -> VkResult {
+pub fn bind_buffer_memory2(device: &Device, infos: Slice<'_, vk::BindBufferMemoryInfo<'_>>) -> VkResult {
+    // Every bind is tried; the first failure is the command's result.
+    let mut all = Ok(());
     for b in infos.iter() {
-        bind_buffer_memory(device, b.buffer(), b.memory(), b.memory_offset)?;
+        let one = bind_buffer_memory(device, b.buffer(), b.memory(), b.memory_offset);
+        all = all.and(note_bind(b, one));
     }
-    Ok(())
+    all
 }
 
-pub fn get_buffer_device_address(
-    _device: &Device,
-    info: In<'_, vk::BufferDeviceAddressInfo<'_>>,
-) -> vk::DeviceAddress {
+pub fn get_buffer_device_address(_device: &Device, info: In<'_, vk::BufferDeviceAddressInfo<'_>>) -> vk::DeviceAddress {
     info.buffer().address()
 }
 
 /// Capture and replay of addresses is not supported.
-pub fn get_buffer_opaque_capture_address(
-    _device: &Device,
-    _info: In<'_, vk::BufferDeviceAddressInfo<'_>>,
-) -> u64 {
+pub fn get_buffer_opaque_capture_address(_device: &Device, _info: In<'_, vk::BufferDeviceAddressInfo<'_>>) -> u64 {
     0
 }
 
@@ -130,20 +103,10 @@ pub fn create_buffer_view(
     out: Out<'_, vk::BufferView>,
 ) -> VkResult {
     create(&device.alloc, callbacks, out, || {
-        device.ok(BufferView::new(
-            &device.rt,
-            info.buffer(),
-            info.format,
-            info.offset,
-            info.range,
-        ))
+        device.ok(BufferView::new(&device.rt, info.buffer(), info.format, info.offset, info.range))
     })
 }
 
-pub fn destroy_buffer_view(
-    device: &Device,
-    view: Taken<'_, vk::BufferView>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_buffer_view(device: &Device, view: Taken<'_, vk::BufferView>, callbacks: Callbacks<'_>) {
     view.destroy(&Allocator::choose(callbacks, &device.alloc));
 }

@@ -7,11 +7,7 @@ use runtime::{Buffer, ComputePipeline, DescriptorSet, PipelineLayout};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-pub fn cmd_bind_pipeline(
-    cb: &CommandBuffer,
-    _bind_point: vk::PipelineBindPoint,
-    pipeline: &Arc<ComputePipeline>,
-) {
+pub fn cmd_bind_pipeline(cb: &CommandBuffer, _bind_point: vk::PipelineBindPoint, pipeline: &Arc<ComputePipeline>) {
     cb.rt.bind_pipeline(pipeline);
 }
 
@@ -22,8 +18,7 @@ fn bind_sets(
     sets: Slice<'_, vk::DescriptorSet>,
     offsets: &[u32],
 ) {
-    let sets: SmallVec<[Option<&DescriptorSet>; 8]> =
-        sets.iter().map(|s| s.object_opt()).collect();
+    let sets: SmallVec<[Option<&DescriptorSet>; 8]> = sets.iter().map(|s| s.object_opt()).collect();
     cb.rt.bind_sets(layout, first, &sets, offsets);
 }
 
@@ -41,21 +36,12 @@ pub fn cmd_bind_descriptor_sets(
     }
 }
 
-pub fn cmd_bind_descriptor_sets2_khr(
-    cb: &CommandBuffer,
-    info: In<'_, vk::BindDescriptorSetsInfoKHR<'_>>,
-) {
+pub fn cmd_bind_descriptor_sets2_khr(cb: &CommandBuffer, info: In<'_, vk::BindDescriptorSetsInfoKHR<'_>>) {
     if !info.stage_flags.contains(vk::ShaderStageFlags::COMPUTE) {
         return;
     }
     if let Some(layout) = info.layout() {
-        bind_sets(
-            cb,
-            layout,
-            info.first_set,
-            info.descriptor_sets(),
-            info.dynamic_offsets(),
-        );
+        bind_sets(cb, layout, info.first_set, info.descriptor_sets(), info.dynamic_offsets());
     }
 }
 
@@ -77,15 +63,7 @@ pub fn cmd_dispatch(cb: &CommandBuffer, x: u32, y: u32, z: u32) {
     cb.rt.dispatch([0; 3], [x, y, z]);
 }
 
-pub fn cmd_dispatch_base(
-    cb: &CommandBuffer,
-    base_x: u32,
-    base_y: u32,
-    base_z: u32,
-    x: u32,
-    y: u32,
-    z: u32,
-) {
+pub fn cmd_dispatch_base(cb: &CommandBuffer, base_x: u32, base_y: u32, base_z: u32, x: u32, y: u32, z: u32) {
     cb.rt.dispatch([base_x, base_y, base_z], [x, y, z]);
 }
 
@@ -97,7 +75,6 @@ pub fn cmd_dispatch_indirect(cb: &CommandBuffer, buffer: &Arc<Buffer>, offset: u
 pub fn cmd_set_device_mask(_cb: &CommandBuffer, _mask: u32) {}
 
 pub fn cmd_execute_commands(cb: &CommandBuffer, buffers: Slice<'_, vk::CommandBuffer>) {
-    let buffers: SmallVec<[&runtime::CommandBuffer; 8]> =
-        buffers.iter().map(|b| &*b.object().rt).collect();
+    let buffers: SmallVec<[&runtime::CommandBuffer; 8]> = buffers.iter().map(|b| &*b.object().rt).collect();
     cb.rt.execute(&buffers);
 }

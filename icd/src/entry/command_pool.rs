@@ -12,31 +12,18 @@ pub fn create_command_pool(
     out: Out<'_, vk::CommandPool>,
 ) -> VkResult {
     create(&device.alloc, callbacks, out, || {
-        let rt = device.ok(runtime::CommandPool::new(
-            &device.rt,
-            info.queue_family_index,
-            info.flags,
-        ))?;
+        let rt = device.ok(runtime::CommandPool::new(&device.rt, info.queue_family_index, info.flags))?;
         let alloc = Allocator::choose(callbacks, &device.alloc);
         Ok(CommandPool::new(rt, alloc))
     })
 }
 
-pub fn destroy_command_pool(
-    device: &Device,
-    pool: Taken<'_, vk::CommandPool>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_command_pool(device: &Device, pool: Taken<'_, vk::CommandPool>, callbacks: Callbacks<'_>) {
     pool.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
-pub fn reset_command_pool(
-    _device: &Device,
-    pool: &CommandPool,
-    flags: vk::CommandPoolResetFlags,
-) -> VkResult {
-    pool.rt
-        .reset(flags.contains(vk::CommandPoolResetFlags::RELEASE_RESOURCES));
+pub fn reset_command_pool(_device: &Device, pool: &CommandPool, flags: vk::CommandPoolResetFlags) -> VkResult {
+    pool.rt.reset(flags.contains(vk::CommandPoolResetFlags::RELEASE_RESOURCES));
     Ok(())
 }
 
@@ -53,10 +40,7 @@ pub fn allocate_command_buffers(
     let made: VkResult<Vec<_>> = (0..out.len())
         .map(|_| {
             Owned::<vk::CommandBuffer>::new(&pool.alloc, || {
-                Ok(CommandBuffer {
-                    rt: device.ok(pool.rt.allocate(info.level))?,
-                    device: device.core.clone(),
-                })
+                Ok(CommandBuffer { rt: device.ok(pool.rt.allocate(info.level))?, device: device.core.clone() })
             })
         })
         .collect();
@@ -76,20 +60,13 @@ pub fn allocate_command_buffers(
     }
 }
 
-pub fn free_command_buffers(
-    _device: &Device,
-    pool: &CommandPool,
-    buffers: Slice<'_, vk::CommandBuffer>,
-) {
+pub fn free_command_buffers(_device: &Device, pool: &CommandPool, buffers: Slice<'_, vk::CommandBuffer>) {
     for b in buffers.iter() {
         pool.remove(*b);
     }
 }
 
-pub fn begin_command_buffer(
-    cb: &CommandBuffer,
-    info: In<'_, vk::CommandBufferBeginInfo<'_>>,
-) -> VkResult {
+pub fn begin_command_buffer(cb: &CommandBuffer, info: In<'_, vk::CommandBufferBeginInfo<'_>>) -> VkResult {
     cb.device.ok(cb.rt.begin(info.flags))
 }
 
@@ -97,10 +74,7 @@ pub fn end_command_buffer(cb: &CommandBuffer) -> VkResult {
     cb.device.ok(cb.rt.end())
 }
 
-pub fn reset_command_buffer(
-    cb: &CommandBuffer,
-    flags: vk::CommandBufferResetFlags,
-) -> VkResult {
+pub fn reset_command_buffer(cb: &CommandBuffer, flags: vk::CommandBufferResetFlags) -> VkResult {
     let release = flags.contains(vk::CommandBufferResetFlags::RELEASE_RESOURCES);
     cb.device.ok(cb.rt.reset(release))
 }

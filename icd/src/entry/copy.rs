@@ -9,12 +9,7 @@ use std::sync::Arc;
 
 type Regions<T> = SmallVec<[T; 4]>;
 
-pub fn cmd_copy_buffer(
-    cb: &CommandBuffer,
-    src: &Arc<Buffer>,
-    dst: &Arc<Buffer>,
-    regions: &[vk::BufferCopy],
-) {
+pub fn cmd_copy_buffer(cb: &CommandBuffer, src: &Arc<Buffer>, dst: &Arc<Buffer>, regions: &[vk::BufferCopy]) {
     cb.rt.copy_buffer(src, dst, regions);
 }
 
@@ -22,14 +17,9 @@ pub fn cmd_copy_buffer2(cb: &CommandBuffer, info: In<'_, vk::CopyBufferInfo2<'_>
     let regions: Regions<_> = info
         .regions()
         .iter()
-        .map(|r| vk::BufferCopy {
-            src_offset: r.src_offset,
-            dst_offset: r.dst_offset,
-            size: r.size,
-        })
+        .map(|r| vk::BufferCopy { src_offset: r.src_offset, dst_offset: r.dst_offset, size: r.size })
         .collect();
-    cb.rt
-        .copy_buffer(info.src_buffer(), info.dst_buffer(), &regions);
+    cb.rt.copy_buffer(info.src_buffer(), info.dst_buffer(), &regions);
 }
 
 pub fn cmd_copy_image(
@@ -55,8 +45,7 @@ pub fn cmd_copy_image2(cb: &CommandBuffer, info: In<'_, vk::CopyImageInfo2<'_>>)
             extent: r.extent,
         })
         .collect();
-    cb.rt
-        .copy_image(info.src_image(), info.dst_image(), &regions);
+    cb.rt.copy_image(info.src_image(), info.dst_image(), &regions);
 }
 
 fn buffer_image_regions(regions: Slice<'_, vk::BufferImageCopy2<'_>>) -> Regions<vk::BufferImageCopy> {
@@ -83,13 +72,9 @@ pub fn cmd_copy_buffer_to_image(
     cb.rt.copy_buffer_to_image(src, dst, regions);
 }
 
-pub fn cmd_copy_buffer_to_image2(
-    cb: &CommandBuffer,
-    info: In<'_, vk::CopyBufferToImageInfo2<'_>>,
-) {
+pub fn cmd_copy_buffer_to_image2(cb: &CommandBuffer, info: In<'_, vk::CopyBufferToImageInfo2<'_>>) {
     let regions = buffer_image_regions(info.regions());
-    cb.rt
-        .copy_buffer_to_image(info.src_buffer(), info.dst_image(), &regions);
+    cb.rt.copy_buffer_to_image(info.src_buffer(), info.dst_image(), &regions);
 }
 
 pub fn cmd_copy_image_to_buffer(
@@ -102,13 +87,9 @@ pub fn cmd_copy_image_to_buffer(
     cb.rt.copy_image_to_buffer(src, dst, regions);
 }
 
-pub fn cmd_copy_image_to_buffer2(
-    cb: &CommandBuffer,
-    info: In<'_, vk::CopyImageToBufferInfo2<'_>>,
-) {
+pub fn cmd_copy_image_to_buffer2(cb: &CommandBuffer, info: In<'_, vk::CopyImageToBufferInfo2<'_>>) {
     let regions = buffer_image_regions(info.regions());
-    cb.rt
-        .copy_image_to_buffer(info.src_image(), info.dst_buffer(), &regions);
+    cb.rt.copy_image_to_buffer(info.src_image(), info.dst_buffer(), &regions);
 }
 
 pub fn cmd_update_buffer(cb: &CommandBuffer, dst: &Arc<Buffer>, offset: u64, data: &[u8]) {

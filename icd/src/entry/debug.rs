@@ -40,37 +40,22 @@ pub fn submit_debug_utils_message_ext(
     instance.messengers.forward(severity, types, data.get());
 }
 
-pub fn set_debug_utils_object_name_ext(
-    device: &Device,
-    info: In<'_, vk::DebugUtilsObjectNameInfoEXT<'_>>,
-) -> VkResult {
+pub fn set_debug_utils_object_name_ext(device: &Device, info: In<'_, vk::DebugUtilsObjectNameInfoEXT<'_>>) -> VkResult {
     let name = info.object_name().map(|n| n.to_string_lossy());
-    device.rt.set_name(
-        info.object_type,
-        info.object_handle,
-        name.as_deref().filter(|n| !n.is_empty()),
-    );
+    device.rt.set_name(info.object_type, info.object_handle, name.as_deref().filter(|n| !n.is_empty()));
     Ok(())
 }
 
 /// Tags are for layers.
-pub fn set_debug_utils_object_tag_ext(
-    _device: &Device,
-    _info: In<'_, vk::DebugUtilsObjectTagInfoEXT<'_>>,
-) -> VkResult {
+pub fn set_debug_utils_object_tag_ext(_device: &Device, _info: In<'_, vk::DebugUtilsObjectTagInfoEXT<'_>>) -> VkResult {
     Ok(())
 }
 
 fn text(info: In<'_, vk::DebugUtilsLabelEXT<'_>>) -> String {
-    info.label_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    info.label_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-pub fn cmd_begin_debug_utils_label_ext(
-    cb: &CommandBuffer,
-    label: In<'_, vk::DebugUtilsLabelEXT<'_>>,
-) {
+pub fn cmd_begin_debug_utils_label_ext(cb: &CommandBuffer, label: In<'_, vk::DebugUtilsLabelEXT<'_>>) {
     cb.rt.label_begin(&text(label));
 }
 
@@ -78,17 +63,11 @@ pub fn cmd_end_debug_utils_label_ext(cb: &CommandBuffer) {
     cb.rt.label_end();
 }
 
-pub fn cmd_insert_debug_utils_label_ext(
-    cb: &CommandBuffer,
-    label: In<'_, vk::DebugUtilsLabelEXT<'_>>,
-) {
+pub fn cmd_insert_debug_utils_label_ext(cb: &CommandBuffer, label: In<'_, vk::DebugUtilsLabelEXT<'_>>) {
     cb.rt.label_insert(&text(label));
 }
 
-pub fn queue_begin_debug_utils_label_ext(
-    queue: &Queue,
-    label: In<'_, vk::DebugUtilsLabelEXT<'_>>,
-) {
+pub fn queue_begin_debug_utils_label_ext(queue: &Queue, label: In<'_, vk::DebugUtilsLabelEXT<'_>>) {
     queue.rt.label_begin(&text(label));
 }
 
@@ -97,8 +76,4 @@ pub fn queue_end_debug_utils_label_ext(queue: &Queue) {
 }
 
 /// A label without extent changes nothing that could be shown later.
-pub fn queue_insert_debug_utils_label_ext(
-    _queue: &Queue,
-    _label: In<'_, vk::DebugUtilsLabelEXT<'_>>,
-) {
-}
+pub fn queue_insert_debug_utils_label_ext(_queue: &Queue, _label: In<'_, vk::DebugUtilsLabelEXT<'_>>) {}

@@ -6,23 +6,19 @@ use crate::objects::Device;
 use ash::vk;
 use ash::vk::Handle;
 use runtime::{
-    DescriptorPool, DescriptorPoolCreate, DescriptorSet, DescriptorSetLayout, LayoutBinding,
-    PipelineLayout, SetAllocate,
+    DescriptorPool, DescriptorPoolCreate, DescriptorSet, DescriptorSetLayout, LayoutBinding, PipelineLayout,
+    SetAllocate,
 };
 use std::sync::Arc;
 
 fn layout_bindings(info: In<'_, vk::DescriptorSetLayoutCreateInfo<'_>>) -> Vec<LayoutBinding> {
-    let flags = info
-        .next::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>()
-        .map_or(&[][..], |f| f.binding_flags());
+    let flags = info.next::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>().map_or(&[][..], |f| f.binding_flags());
     info.bindings()
         .iter()
         .enumerate()
         .map(|(i, b)| {
-            let sampled = matches!(
-                b.descriptor_type,
-                vk::DescriptorType::SAMPLER | vk::DescriptorType::COMBINED_IMAGE_SAMPLER
-            );
+            let sampled =
+                matches!(b.descriptor_type, vk::DescriptorType::SAMPLER | vk::DescriptorType::COMBINED_IMAGE_SAMPLER);
             // SAFETY: immutable samplers are looked at for the types that have samplers.
             let immutable = sampled.then(|| unsafe { b.immutable_samplers() });
             LayoutBinding {
@@ -31,10 +27,7 @@ fn layout_bindings(info: In<'_, vk::DescriptorSetLayoutCreateInfo<'_>>) -> Vec<L
                 count: b.descriptor_count,
                 stages: b.stage_flags,
                 flags: flags.get(i).copied().unwrap_or_default(),
-                immutable_samplers: immutable
-                    .into_iter()
-                    .flat_map(|s| s.iter().map(|h| h.object().clone()))
-                    .collect(),
+                immutable_samplers: immutable.into_iter().flat_map(|s| s.iter().map(|h| h.object().clone())).collect(),
             }
         })
         .collect()
@@ -68,9 +61,7 @@ pub fn get_descriptor_set_layout_support(
     let support = DescriptorSetLayout::support(&device.rt, info.flags, &layout_bindings(info));
     out.supported = support.supported.into();
     for mut node in out.chain() {
-        if let Some(v) =
-            node.cast::<vk::DescriptorSetVariableDescriptorCountLayoutSupport<'_>>()
-        {
+        if let Some(v) = node.cast::<vk::DescriptorSetVariableDescriptorCountLayoutSupport<'_>>() {
             v.max_variable_descriptor_count = support.max_variable_count;
         }
     }
@@ -83,24 +74,12 @@ pub fn create_pipeline_layout(
     out: Out<'_, vk::PipelineLayout>,
 ) -> VkResult {
     create(&device.alloc, callbacks, out, || {
-        let sets = info
-            .set_layouts()
-            .iter()
-            .map(|s| s.object_opt().cloned())
-            .collect();
-        device.ok(PipelineLayout::new(
-            &device.rt,
-            sets,
-            info.push_constant_ranges(),
-        ))
+        let sets = info.set_layouts().iter().map(|s| s.object_opt().cloned()).collect();
+        device.ok(PipelineLayout::new(&device.rt, sets, info.push_constant_ranges()))
     })
 }
 
-pub fn destroy_pipeline_layout(
-    device: &Device,
-    layout: Taken<'_, vk::PipelineLayout>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_pipeline_layout(device: &Device, layout: Taken<'_, vk::PipelineLayout>, callbacks: Callbacks<'_>) {
     layout.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -114,11 +93,7 @@ pub fn create_descriptor_pool(
         let pool = DescriptorPoolCreate {
             flags: info.flags,
             max_sets: info.max_sets,
-            sizes: info
-                .pool_sizes()
-                .iter()
-                .map(|s| (s.ty, s.descriptor_count))
-                .collect(),
+            sizes: info.pool_sizes().iter().map(|s| (s.ty, s.descriptor_count)).collect(),
             max_inline_blocks: info
                 .next::<vk::DescriptorPoolInlineUniformBlockCreateInfo<'_>>()
                 .map_or(0, |i| i.max_inline_uniform_block_bindings),
@@ -127,11 +102,7 @@ pub fn create_descriptor_pool(
     })
 }
 
-pub fn destroy_descriptor_pool(
-    device: &Device,
-    pool: Taken<'_, vk::DescriptorPool>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_descriptor_pool(device: &Device, pool: Taken<'_, vk::DescriptorPool>, callbacks: Callbacks<'_>) {
     pool.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -156,10 +127,7 @@ pub fn allocate_descriptor_sets(
         .set_layouts()
         .iter()
         .enumerate()
-        .map(|(i, l)| SetAllocate {
-            layout: l.object().clone(),
-            variable_count: counts.get(i).copied().unwrap_or(0),
-        })
+        .map(|(i, l)| SetAllocate { layout: l.object().clone(), variable_count: counts.get(i).copied().unwrap_or(0) })
         .collect();
     match device.ok(info.descriptor_pool().allocate(&requests)) {
         Ok(sets) => {

@@ -4,9 +4,7 @@ use super::{Callbacks, VkResult};
 use crate::edge::{create, opt, plain, Allocator, In, Out, Slice, Taken};
 use crate::objects::{CommandBuffer, Device};
 use ash::vk;
-use runtime::{
-    DescriptorData, DescriptorSet, PipelineLayout, SetWriter, TemplateEntry, UpdateTemplate,
-};
+use runtime::{DescriptorData, DescriptorSet, PipelineLayout, SetWriter, TemplateEntry, UpdateTemplate};
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -14,18 +12,13 @@ use std::sync::Arc;
 ///
 /// # Safety
 /// The members that `ty` uses are valid.
-unsafe fn image_data<'a>(
-    ty: vk::DescriptorType,
-    info: &vk::DescriptorImageInfo,
-) -> DescriptorData<'a> {
+unsafe fn image_data<'a>(ty: vk::DescriptorType, info: &vk::DescriptorImageInfo) -> DescriptorData<'a> {
     // A layout's immutable sampler makes the handle meaningless; the writer then ignores it, but it must not be followed
     // here either: `immutable_aware` below has made it null in that case.
     // SAFETY: this function's contract.
     unsafe {
         match ty {
-            vk::DescriptorType::SAMPLER => {
-                DescriptorData::Sampler(opt(info.sampler).map(|s| &**s))
-            }
+            vk::DescriptorType::SAMPLER => DescriptorData::Sampler(opt(info.sampler).map(|s| &**s)),
             vk::DescriptorType::COMBINED_IMAGE_SAMPLER => DescriptorData::Combined {
                 view: opt(info.image_view).map(|v| &**v),
                 sampler: opt(info.sampler).map(|s| &**s),
@@ -64,9 +57,7 @@ fn source(ty: vk::DescriptorType) -> Source {
         | vk::DescriptorType::STORAGE_BUFFER
         | vk::DescriptorType::UNIFORM_BUFFER_DYNAMIC
         | vk::DescriptorType::STORAGE_BUFFER_DYNAMIC => Source::Buffer,
-        vk::DescriptorType::UNIFORM_TEXEL_BUFFER | vk::DescriptorType::STORAGE_TEXEL_BUFFER => {
-            Source::Texel
-        }
+        vk::DescriptorType::UNIFORM_TEXEL_BUFFER | vk::DescriptorType::STORAGE_TEXEL_BUFFER => Source::Texel,
         _ => Source::Image,
     }
 }
@@ -80,10 +71,7 @@ fn immutable_aware(mut info: vk::DescriptorImageInfo, immutable: bool) -> vk::De
 }
 
 /// Does one VkWriteDescriptorSet.
-fn write(
-    w: &mut SetWriter<'_>,
-    info: In<'_, vk::WriteDescriptorSet<'_>>,
-) -> runtime::Result<()> {
+fn write(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> runtime::Result<()> {
     let ty = info.descriptor_type;
     if ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK {
         let Some(block) = info.next::<vk::WriteDescriptorSetInlineUniformBlock<'_>>() else {
@@ -153,8 +141,7 @@ pub fn create_descriptor_update_template(
     out: Out<'_, vk::DescriptorUpdateTemplate>,
 ) -> VkResult {
     create(&device.alloc, callbacks, out, || {
-        let push =
-            info.template_type == vk::DescriptorUpdateTemplateType::PUSH_DESCRIPTORS_KHR;
+        let push = info.template_type == vk::DescriptorUpdateTemplateType::PUSH_DESCRIPTORS_KHR;
         // SAFETY: the pipeline layout counts for templates of pushed descriptors.
         let layout = push.then(|| unsafe { info.pipeline_layout() }).flatten();
         Ok(UpdateTemplate {
@@ -188,18 +175,12 @@ pub fn destroy_descriptor_update_template(
 ///
 /// # Safety
 /// `data` holds what the template's entries describe.
-unsafe fn write_template(
-    w: &mut SetWriter<'_>,
-    template: &UpdateTemplate,
-    data: *const c_void,
-) -> runtime::Result<()> {
+unsafe fn write_template(w: &mut SetWriter<'_>, template: &UpdateTemplate, data: *const c_void) -> runtime::Result<()> {
     for e in &template.entries {
         let first = data.cast::<u8>().wrapping_add(e.offset);
         if e.ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK {
             // SAFETY: this function's contract: `count` bytes stand there.
-            w.write_inline(e.binding, e.element, unsafe {
-                plain(first, e.count as usize)
-            })?;
+            w.write_inline(e.binding, e.element, unsafe { plain(first, e.count as usize) })?;
             continue;
         }
         let mut at = w.cursor(e.binding, e.element)?;
@@ -234,15 +215,8 @@ pub unsafe fn update_descriptor_set_with_template(
     let _ = device.ok(set.update(|w| unsafe { write_template(w, template, data) }));
 }
 
-fn push(
-    cb: &CommandBuffer,
-    layout: &PipelineLayout,
-    set: u32,
-    writes: Slice<'_, vk::WriteDescriptorSet<'_>>,
-) {
-    cb.rt.push_set(layout, set, |w| {
-        writes.iter().try_for_each(|info| write(w, info))
-    });
+fn push(cb: &CommandBuffer, layout: &PipelineLayout, set: u32, writes: Slice<'_, vk::WriteDescriptorSet<'_>>) {
+    cb.rt.push_set(layout, set, |w| writes.iter().try_for_each(|info| write(w, info)));
 }
 
 pub fn cmd_push_descriptor_set_khr(
@@ -255,10 +229,7 @@ pub fn cmd_push_descriptor_set_khr(
     push(cb, layout, set, writes);
 }
 
-pub fn cmd_push_descriptor_set2_khr(
-    cb: &CommandBuffer,
-    info: In<'_, vk::PushDescriptorSetInfoKHR<'_>>,
-) {
+pub fn cmd_push_descriptor_set2_khr(cb: &CommandBuffer, info: In<'_, vk::PushDescriptorSetInfoKHR<'_>>) {
     if let Some(layout) = info.layout() {
         push(cb, layout, info.set, info.descriptor_writes());
     }

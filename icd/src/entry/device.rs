@@ -24,30 +24,20 @@ fn refuse(pd: &PhysicalDevice, code: vk::Result, text: &str) -> vk::Result {
     code
 }
 
-fn enabled_extensions(
-    pd: &PhysicalDevice,
-    info: In<'_, vk::DeviceCreateInfo<'_>>,
-) -> VkResult<ExtensionTable> {
+fn enabled_extensions(pd: &PhysicalDevice, info: In<'_, vk::DeviceCreateInfo<'_>>) -> VkResult<ExtensionTable> {
     let mut table = ExtensionTable::default();
     for name in info.enabled_extension_names() {
         let known = extensions::by_name(name).filter(|i| pd.extensions.get(i.id));
         let Some(i) = known else {
             let text = format!("{} is not supported", name.to_string_lossy());
-            return Err(refuse(
-                pd,
-                vk::Result::ERROR_EXTENSION_NOT_PRESENT,
-                &text,
-            ));
+            return Err(refuse(pd, vk::Result::ERROR_EXTENSION_NOT_PRESENT, &text));
         };
         table.set(i.id, true);
     }
     Ok(table)
 }
 
-fn queues(
-    pd: &PhysicalDevice,
-    info: In<'_, vk::DeviceCreateInfo<'_>>,
-) -> VkResult<Vec<QueueCreate>> {
+fn queues(pd: &PhysicalDevice, info: In<'_, vk::DeviceCreateInfo<'_>>) -> VkResult<Vec<QueueCreate>> {
     info.queue_create_infos()
         .iter()
         .map(|q| {
@@ -55,17 +45,9 @@ fn queues(
             let fits = family.is_some_and(|f| q.queue_count <= f.count)
                 && !q.flags.contains(vk::DeviceQueueCreateFlags::PROTECTED);
             if !fits {
-                return Err(refuse(
-                    pd,
-                    vk::Result::ERROR_INITIALIZATION_FAILED,
-                    "more queues than the family has",
-                ));
+                return Err(refuse(pd, vk::Result::ERROR_INITIALIZATION_FAILED, "more queues than the family has"));
             }
-            Ok(QueueCreate {
-                family: q.queue_family_index,
-                count: q.queue_count,
-                flags: q.flags,
-            })
+            Ok(QueueCreate { family: q.queue_family_index, count: q.queue_count, flags: q.flags })
         })
         .collect()
 }
@@ -99,8 +81,7 @@ pub fn create_device(
     // SAFETY: a valid place for a handle.
     let slot = unsafe { Out::new(&mut handle) };
     let result = create(&alloc, callbacks, slot, || {
-        let rt = runtime::Device::new(&pd.rt, &create_info)
-            .map_err(|e| refuse(pd, e.vk(), &e.message()))?;
+        let rt = runtime::Device::new(&pd.rt, &create_info).map_err(|e| refuse(pd, e.vk(), &e.message()))?;
         let core = Arc::new(DeviceCore {
             rt,
             api_version: pd.instance.api_version.min(pd.api_version),
@@ -119,11 +100,7 @@ pub fn create_device(
                     .queue_with_flags(q.family, index, q.flags)
                     .ok_or(vk::Result::ERROR_INITIALIZATION_FAILED)?
                     .clone();
-                let queue = Queue {
-                    rt,
-                    device: core.clone(),
-                    flags: q.flags,
-                };
+                let queue = Queue { rt, device: core.clone(), flags: q.flags };
                 queues.insert((q.family, index), Owned::new(&alloc, || Ok(queue))?);
             }
         }
@@ -131,8 +108,7 @@ pub fn create_device(
         Ok(Device { core, queues })
     });
     if let Some(core) = made {
-        core.handle
-            .store(handle.as_raw(), std::sync::atomic::Ordering::Relaxed);
+        core.handle.store(handle.as_raw(), std::sync::atomic::Ordering::Relaxed);
     }
     out.set(handle);
     result
@@ -144,33 +120,15 @@ pub fn destroy_device(device: Taken<'_, vk::Device>, callbacks: Callbacks<'_>) {
 }
 
 fn queue(device: &Device, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> vk::Queue {
-    device
-        .queues
-        .get(&(family, index))
-        .filter(|q| q.object().flags == flags)
-        .map_or(vk::Queue::null(), Owned::handle)
+    device.queues.get(&(family, index)).filter(|q| q.object().flags == flags).map_or(vk::Queue::null(), Owned::handle)
 }
 
 pub fn get_device_queue(device: &Device, family: u32, index: u32, out: Out<'_, vk::Queue>) {
-    out.set(queue(
-        device,
-        family,
-        index,
-        vk::DeviceQueueCreateFlags::empty(),
-    ));
+    out.set(queue(device, family, index, vk::DeviceQueueCreateFlags::empty()));
 }
 
-pub fn get_device_queue2(
-    device: &Device,
-    info: In<'_, vk::DeviceQueueInfo2<'_>>,
-    out: Out<'_, vk::Queue>,
-) {
-    out.set(queue(
-        device,
-        info.queue_family_index,
-        info.queue_index,
-        info.flags,
-    ));
+pub fn get_device_queue2(device: &Device, info: In<'_, vk::DeviceQueueInfo2<'_>>, out: Out<'_, vk::Queue>) {
+    out.set(queue(device, info.queue_family_index, info.queue_index, info.flags));
 }
 
 pub fn device_wait_idle(device: &Device) -> VkResult {

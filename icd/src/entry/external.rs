@@ -15,15 +15,10 @@ fn copy(fd: c_int) -> VkResult<Option<OwnedFd>> {
     };
     let copy = given.as_fd().try_clone_to_owned();
     let _ = given.into_raw_fd();
-    copy.map(Some)
-        .map_err(|_| vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)
+    copy.map(Some).map_err(|_| vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)
 }
 
-pub fn get_fence_fd_khr(
-    device: &Device,
-    info: In<'_, vk::FenceGetFdInfoKHR<'_>>,
-    out: Out<'_, c_int>,
-) -> VkResult {
+pub fn get_fence_fd_khr(device: &Device, info: In<'_, vk::FenceGetFdInfoKHR<'_>>, out: Out<'_, c_int>) -> VkResult {
     if info.handle_type != vk::ExternalFenceHandleTypeFlags::SYNC_FD {
         return Err(unknown(device, "fences are exported as sync files"));
     }
@@ -31,10 +26,7 @@ pub fn get_fence_fd_khr(
     Ok(())
 }
 
-pub fn import_fence_fd_khr(
-    device: &Device,
-    info: In<'_, vk::ImportFenceFdInfoKHR<'_>>,
-) -> VkResult {
+pub fn import_fence_fd_khr(device: &Device, info: In<'_, vk::ImportFenceFdInfoKHR<'_>>) -> VkResult {
     if info.handle_type != vk::ExternalFenceHandleTypeFlags::SYNC_FD {
         return Err(unknown(device, "fences are imported from sync files"));
     }
@@ -48,19 +40,12 @@ pub fn get_semaphore_fd_khr(
     info: In<'_, vk::SemaphoreGetFdInfoKHR<'_>>,
     out: Out<'_, c_int>,
 ) -> VkResult {
-    out.set(give_fd(
-        device.ok(info.semaphore().export_fd(info.handle_type))?,
-    ));
+    out.set(give_fd(device.ok(info.semaphore().export_fd(info.handle_type))?));
     Ok(())
 }
 
-pub fn import_semaphore_fd_khr(
-    device: &Device,
-    info: In<'_, vk::ImportSemaphoreFdInfoKHR<'_>>,
-) -> VkResult {
-    device.ok(info
-        .semaphore()
-        .import_fd(info.handle_type, copy(info.fd)?))?;
+pub fn import_semaphore_fd_khr(device: &Device, info: In<'_, vk::ImportSemaphoreFdInfoKHR<'_>>) -> VkResult {
+    device.ok(info.semaphore().import_fd(info.handle_type, copy(info.fd)?))?;
     drop(take_fd(info.fd));
     Ok(())
 }

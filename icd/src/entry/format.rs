@@ -54,13 +54,7 @@ pub fn get_physical_device_image_format_properties(
     flags: vk::ImageCreateFlags,
     out: Out<'_, vk::ImageFormatProperties>,
 ) -> VkResult {
-    let query = ImageFormatQuery {
-        format,
-        ty,
-        tiling,
-        usage,
-        flags,
-    };
+    let query = ImageFormatQuery { format, ty, tiling, usage, flags };
     match supported(pd.rt.image_format_properties(&query)) {
         Ok(p) => {
             out.set(p);
@@ -88,17 +82,12 @@ pub fn get_physical_device_image_format_properties2(
     };
     let mut properties = supported(pd.rt.image_format_properties(&query))?;
     if let Some(stencil) = info.next::<vk::ImageStencilUsageCreateInfo<'_>>() {
-        let query = ImageFormatQuery {
-            usage: stencil.stencil_usage,
-            ..query
-        };
+        let query = ImageFormatQuery { usage: stencil.stencil_usage, ..query };
         let other = supported(pd.rt.image_format_properties(&query))?;
         properties.sample_counts &= other.sample_counts;
     }
-    let handle = info
-        .next::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>()
-        .map(|e| e.handle_type)
-        .filter(|h| !h.is_empty());
+    let handle =
+        info.next::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>().map(|e| e.handle_type).filter(|h| !h.is_empty());
     let external = handle.map(|h| external_memory(pd, h));
     if external.is_some_and(|e| e.external_memory_features.is_empty()) {
         return Err(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
@@ -107,9 +96,7 @@ pub fn get_physical_device_image_format_properties2(
     for mut node in out.chain() {
         if let Some(p) = node.cast::<vk::ExternalImageFormatProperties<'_>>() {
             p.external_memory_properties = external.unwrap_or_default();
-        } else if let Some(p) =
-            node.cast::<vk::SamplerYcbcrConversionImageFormatProperties<'_>>()
-        {
+        } else if let Some(p) = node.cast::<vk::SamplerYcbcrConversionImageFormatProperties<'_>>() {
             p.combined_image_sampler_descriptor_count = 1;
         }
     }
@@ -134,8 +121,5 @@ pub fn get_physical_device_sparse_image_format_properties2(
     _info: In<'_, vk::PhysicalDeviceSparseImageFormatInfo2<'_>>,
     out: OutArray<'_, vk::SparseImageFormatProperties2<'_>>,
 ) {
-    let _ = out.fill(
-        0,
-        |_, _: InOut<'_, vk::SparseImageFormatProperties2<'_>>| {},
-    );
+    let _ = out.fill(0, |_, _: InOut<'_, vk::SparseImageFormatProperties2<'_>>| {});
 }

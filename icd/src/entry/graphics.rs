@@ -11,8 +11,7 @@ const NO_GRAPHICS: &str = "this device has no graphics queues";
 
 /// Every `vkCmd*` for graphics: the recording fails.
 pub fn graphics_command(cb: &CommandBuffer, name: &'static str) {
-    cb.rt
-        .refuse(Error::Unknown(format!("{name}: {NO_GRAPHICS}")));
+    cb.rt.refuse(Error::Unknown(format!("{name}: {NO_GRAPHICS}")));
 }
 
 fn refused(device: &Device) -> vk::Result {
@@ -66,23 +65,11 @@ pub fn create_framebuffer(
 }
 
 /// No framebuffer was ever made.
-pub fn destroy_framebuffer(
-    _device: &Device,
-    _framebuffer: vk::Framebuffer,
-    _callbacks: Callbacks<'_>,
-) {
-}
+pub fn destroy_framebuffer(_device: &Device, _framebuffer: vk::Framebuffer, _callbacks: Callbacks<'_>) {}
 
-const FINEST: vk::Extent2D = vk::Extent2D {
-    width: 1,
-    height: 1,
-};
+const FINEST: vk::Extent2D = vk::Extent2D { width: 1, height: 1 };
 
-pub fn get_render_area_granularity(
-    _device: &Device,
-    _pass: vk::RenderPass,
-    out: Out<'_, vk::Extent2D>,
-) {
+pub fn get_render_area_granularity(_device: &Device, _pass: vk::RenderPass, out: Out<'_, vk::Extent2D>) {
     out.set(FINEST);
 }
 

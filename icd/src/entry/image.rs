@@ -1,6 +1,7 @@
 //! Images and image views.
 
 use super::buffer::{fill_requirements, requirements, NO_REQUIREMENTS};
+use super::memory::note_bind;
 use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, InOut, Out, OutArray, Slice, Taken};
 use crate::objects::Device;
@@ -30,20 +31,14 @@ pub fn create_image(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::Image>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        device.ok(Image::new(&device.rt, &image_create(info)))
-    })
+    create(&device.alloc, callbacks, out, || device.ok(Image::new(&device.rt, &image_create(info))))
 }
 
 pub fn destroy_image(device: &Device, image: Taken<'_, vk::Image>, callbacks: Callbacks<'_>) {
     image.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
-pub fn get_image_memory_requirements(
-    _device: &Device,
-    image: &Arc<Image>,
-    out: Out<'_, vk::MemoryRequirements>,
-) {
+pub fn get_image_memory_requirements(_device: &Device, image: &Arc<Image>, out: Out<'_, vk::MemoryRequirements>) {
     out.set(requirements(image.requirements()));
 }
 
@@ -61,9 +56,7 @@ pub fn get_device_image_memory_requirements(
     out: InOut<'_, vk::MemoryRequirements2<'_>>,
 ) {
     // The command cannot fail: an image that cannot be made needs nothing.
-    let r = info
-        .create_info()
-        .and_then(|c| Image::requirements_of(&device.rt, &image_create(c)).ok());
+    let r = info.create_info().and_then(|c| Image::requirements_of(&device.rt, &image_create(c)).ok());
     fill_requirements(out, r.unwrap_or(NO_REQUIREMENTS));
 }
 
@@ -77,10 +70,7 @@ pub fn get_image_sparse_memory_requirements(
 }
 
 fn no_sparse(out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>) {
-    let _ = out.fill(
-        0,
-        |_, _: InOut<'_, vk::SparseImageMemoryRequirements2<'_>>| {},
-    );
+    let _ = out.fill(0, |_, _: InOut<'_, vk::SparseImageMemoryRequirements2<'_>>| {});
 }
 
 pub fn get_image_sparse_memory_requirements2(
@@ -99,25 +89,22 @@ pub fn get_device_image_sparse_memory_requirements(
     no_sparse(out);
 }
 
-pub fn bind_image_memory(
-    device: &Device,
-    image: &Arc<Image>,
-    memory: &Arc<Memory>,
-    offset: u64,
-) -> VkResult {
+pub fn bind_image_memory(device: &Device, image: &Arc<Image>, memory: &Arc<Memory>, offset: u64) -> VkResult {
     device.ok(image.bind(memory, offset))
 }
 
-pub fn bind_image_memory2(
-    device: &Device,
-    infos: Slice<'_, vk::BindImageMemoryInfo<'_>>,
-) -> VkResult {
+pub fn bind_image_memory2(device: &Device, infos: Slice<'_, vk::BindImageMemoryInfo<'_>>) -> VkResult {
+    // Every bind is tried; the first failure is the command's result.
+    let mut all = Ok(());
     for b in infos.iter() {
         // SAFETY: without swapchains the memory is valid for every bind.
-        let memory = unsafe { b.memory() }.ok_or(vk::Result::ERROR_UNKNOWN)?;
-        bind_image_memory(device, b.image(), memory, b.memory_offset)?;
+        let one = match unsafe { b.memory() } {
+            Some(memory) => bind_image_memory(device, b.image(), memory, b.memory_offset),
+            None => Err(vk::Result::ERROR_UNKNOWN),
+        };
+        all = all.and(note_bind(b, one));
     }
-    Ok(())
+    all
 }
 
 pub fn get_image_subresource_layout(
@@ -144,9 +131,7 @@ pub fn get_device_image_subresource_layout_khr(
     mut out: InOut<'_, vk::SubresourceLayout2KHR<'_>>,
 ) {
     out.subresource_layout = match (info.create_info(), info.subresource()) {
-        (Some(c), Some(s)) => {
-            Image::layout_of(&device.rt, &image_create(c), &s.image_subresource).unwrap_or_default()
-        }
+        (Some(c), Some(s)) => Image::layout_of(&device.rt, &image_create(c), &s.image_subresource).unwrap_or_default(),
         _ => vk::SubresourceLayout::default(),
     };
 }
@@ -163,21 +148,13 @@ pub fn create_image_view(
             format: info.format,
             components: info.components,
             range: info.subresource_range,
-            usage: info
-                .next::<vk::ImageViewUsageCreateInfo<'_>>()
-                .map(|u| u.usage),
-            min_lod: info
-                .next::<vk::ImageViewMinLodCreateInfoEXT<'_>>()
-                .map_or(0.0, |m| m.min_lod),
+            usage: info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage),
+            min_lod: info.next::<vk::ImageViewMinLodCreateInfoEXT<'_>>().map_or(0.0, |m| m.min_lod),
         };
         device.ok(ImageView::new(&device.rt, info.image(), &view))
     })
 }
 
-pub fn destroy_image_view(
-    device: &Device,
-    view: Taken<'_, vk::ImageView>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_image_view(device: &Device, view: Taken<'_, vk::ImageView>, callbacks: Callbacks<'_>) {
     view.destroy(&Allocator::choose(callbacks, &device.alloc));
 }

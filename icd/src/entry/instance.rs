@@ -15,9 +15,7 @@ use std::sync::Arc;
 
 /// The API version of instance and devices.
 pub fn api_version() -> u32 {
-    env::options()
-        .version_override
-        .unwrap_or(vk::HEADER_VERSION_COMPLETE)
+    env::options().version_override.unwrap_or(vk::HEADER_VERSION_COMPLETE)
 }
 
 pub fn enumerate_instance_version(out: Out<'_, u32>) -> vk::Result {
@@ -58,14 +56,16 @@ fn physical_device(rt: &Arc<runtime::PhysicalDevice>, instance: &InstanceFacts) 
     let caps = Caps {
         props: rt.props(),
         memory_fd: external(rt.external_memory(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD)),
-        semaphore_fd: external(rt.external_semaphore(fd, true))
-            || external(rt.external_semaphore(sync, false)),
+        semaphore_fd: external(rt.external_semaphore(fd, true)) || external(rt.external_semaphore(sync, false)),
         fence_fd: external(rt.external_fence(vk::ExternalFenceHandleTypeFlags::OPAQUE_FD))
             || external(rt.external_fence(vk::ExternalFenceHandleTypeFlags::SYNC_FD)),
         calibrated_timestamps: rt.gpu().timestamp_now().is_some(),
+        maintenance5_formats: [vk::Format::A8_UNORM_KHR, vk::Format::A1B5G5R5_UNORM_PACK16_KHR]
+            .iter()
+            .all(|f| !rt.format_features(*f).optimal.is_empty()),
     };
     PhysicalDevice {
-        features: features::supported(rt.props()),
+        features: features::supported(&caps),
         extensions: extensions::device_extensions(&caps, api_version()),
         api_version: api_version(),
         instance: instance.clone(),
@@ -95,9 +95,7 @@ pub fn create_instance(
         };
         // A messenger in the chain hears of creation and destruction only, for which the driver has nothing to say;
         // the chain is walked all the same so that a malformed one shows here.
-        let _ = info
-            .next::<vk::DebugUtilsMessengerCreateInfoEXT<'_>>()
-            .map(Messenger::new);
+        let _ = info.next::<vk::DebugUtilsMessengerCreateInfoEXT<'_>>().map(Messenger::new);
         let platform = Platform::current();
         let rt = runtime::Instance::new(platform.adapters.clone());
         let physical_devices = rt
@@ -122,10 +120,7 @@ pub fn destroy_instance(instance: Taken<'_, vk::Instance>, callbacks: Callbacks<
     instance.destroy(&Allocator::choose(callbacks, &alloc));
 }
 
-pub fn enumerate_physical_devices(
-    instance: &Instance,
-    out: OutArray<'_, vk::PhysicalDevice>,
-) -> vk::Result {
+pub fn enumerate_physical_devices(instance: &Instance, out: OutArray<'_, vk::PhysicalDevice>) -> vk::Result {
     out.write(instance.physical_devices.iter().map(Owned::handle))
 }
 
@@ -134,21 +129,15 @@ pub fn enumerate_physical_device_groups(
     out: OutArray<'_, vk::PhysicalDeviceGroupProperties<'_>>,
 ) -> vk::Result {
     let devices = &instance.physical_devices;
-    out.fill(
-        devices.len(),
-        |i, mut group: InOut<'_, vk::PhysicalDeviceGroupProperties<'_>>| {
-            group.physical_device_count = 1;
-            group.physical_devices = [vk::PhysicalDevice::null(); vk::MAX_DEVICE_GROUP_SIZE];
-            group.physical_devices[0] = devices[i].handle();
-            group.subset_allocation = vk::FALSE;
-        },
-    )
+    out.fill(devices.len(), |i, mut group: InOut<'_, vk::PhysicalDeviceGroupProperties<'_>>| {
+        group.physical_device_count = 1;
+        group.physical_devices = [vk::PhysicalDevice::null(); vk::MAX_DEVICE_GROUP_SIZE];
+        group.physical_devices[0] = devices[i].handle();
+        group.subset_allocation = vk::FALSE;
+    })
 }
 
-pub fn get_instance_proc_addr(
-    instance: Option<&Instance>,
-    name: &CStr,
-) -> vk::PFN_vkVoidFunction {
+pub fn get_instance_proc_addr(instance: Option<&Instance>, name: &CStr) -> vk::PFN_vkVoidFunction {
     entrypoints::instance_proc_addr(instance, name.to_bytes())
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, InOut, Out, Slice, Taken};
+use crate::env;
 use crate::objects::Device;
 use ash::vk;
 use runtime::{Memory, MemoryAllocate, MemorySource};
@@ -11,8 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use winsys_dxg::HostPointer;
 
-const HOST: vk::ExternalMemoryHandleTypeFlags =
-    vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT;
+const HOST: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT;
 const OPAQUE_FD: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
 
 /// Takes a descriptor over from the application; −1 is none.
@@ -30,10 +30,9 @@ pub fn give_fd(fd: Option<OwnedFd>) -> c_int {
 fn source(device: &Device, info: In<'_, vk::MemoryAllocateInfo<'_>>) -> VkResult<MemorySource> {
     if let Some(host) = info.next::<vk::ImportMemoryHostPointerInfoEXT<'_>>() {
         if host.handle_type == HOST {
-            let ptr = NonNull::new(host.p_host_pointer.cast::<u8>())
-                .ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
-            let len = usize::try_from(info.allocation_size)
-                .map_err(|_| vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
+            let ptr =
+                NonNull::new(host.p_host_pointer.cast::<u8>()).ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
+            let len = usize::try_from(info.allocation_size).map_err(|_| vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
             // SAFETY: by the API the application keeps imported memory mapped until the memory object is freed, and
             // accesses it only as synchronisation allows.
             return Ok(MemorySource::Host(unsafe { HostPointer::new(ptr, len) }));
@@ -45,9 +44,7 @@ fn source(device: &Device, info: In<'_, vk::MemoryAllocateInfo<'_>>) -> VkResult
             let given = take_fd(import.fd).ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
             let copy = given.as_fd().try_clone_to_owned();
             let _ = given.into_raw_fd();
-            return Ok(MemorySource::Fd(
-                copy.map_err(|_| vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?,
-            ));
+            return Ok(MemorySource::Fd(copy.map_err(|_| vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?));
         }
         if !import.handle_type.is_empty() {
             return Err(device.fail(&runtime::Error::InvalidExternalHandle(format!(
@@ -57,6 +54,15 @@ fn source(device: &Device, info: In<'_, vk::MemoryAllocateInfo<'_>>) -> VkResult
         }
     }
     Ok(MemorySource::New)
+}
+
+/// Zeroes memory that the host sees (`VKDXG_DEBUG=zero`).
+fn clear(memory: &Memory) {
+    if let (Ok(address), Ok(size)) = (memory.map(0, vk::WHOLE_SIZE), usize::try_from(memory.size())) {
+        // SAFETY: the runtime maps the whole memory there, and nothing has been told of it yet.
+        unsafe { std::ptr::with_exposed_provenance_mut::<u8>(address).write_bytes(0, size) };
+        memory.unmap();
+    }
 }
 
 pub fn allocate_memory(
@@ -69,15 +75,15 @@ pub fn allocate_memory(
         let allocate = MemoryAllocate {
             size: info.allocation_size,
             type_index: info.memory_type_index,
-            priority: info
-                .next::<vk::MemoryPriorityAllocateInfoEXT<'_>>()
-                .map_or(0.5, |p| p.priority),
+            priority: info.next::<vk::MemoryPriorityAllocateInfoEXT<'_>>().map_or(0.5, |p| p.priority),
             source: source(device, info)?,
-            export: info
-                .next::<vk::ExportMemoryAllocateInfo<'_>>()
-                .map_or_else(Default::default, |e| e.handle_types),
+            export: info.next::<vk::ExportMemoryAllocateInfo<'_>>().map_or_else(Default::default, |e| e.handle_types),
         };
+        let is_new = matches!(allocate.source, MemorySource::New);
         let memory = device.ok(Memory::allocate(&device.rt, &allocate))?;
+        if is_new && env::options().debug.zero {
+            clear(&memory);
+        }
         // The import worked: the original descriptor now belongs to the driver, which does not need it.
         if let Some(import) = info.next::<vk::ImportMemoryFdInfoKHR<'_>>() {
             if import.handle_type == OPAQUE_FD {
@@ -88,21 +94,22 @@ pub fn allocate_memory(
     })
 }
 
-pub fn free_memory(
-    device: &Device,
-    memory: Taken<'_, vk::DeviceMemory>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn free_memory(device: &Device, memory: Taken<'_, vk::DeviceMemory>, callbacks: Callbacks<'_>) {
     memory.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
-fn map(
-    device: &Device,
-    memory: &Arc<Memory>,
-    offset: u64,
-    size: u64,
-    out: Out<'_, *mut c_void>,
-) -> VkResult {
+/// Notes the result of one bind of several (VK_KHR_maintenance6).
+pub fn note_bind<T: vk::TaggedStructure>(info: In<'_, T>, result: VkResult) -> VkResult {
+    if let Some(status) = info.next::<vk::BindMemoryStatusKHR<'_>>() {
+        // SAFETY: by valid usage the pointer is valid for one result.
+        if let Some(place) = unsafe { status.p_result.as_mut() } {
+            *place = result.err().unwrap_or(vk::Result::SUCCESS);
+        }
+    }
+    result
+}
+
+fn map(device: &Device, memory: &Arc<Memory>, offset: u64, size: u64, out: Out<'_, *mut c_void>) -> VkResult {
     let address = device.ok(memory.map(offset, size))?;
     out.set(std::ptr::with_exposed_provenance_mut(address));
     Ok(())
@@ -119,11 +126,7 @@ pub fn map_memory(
     map(device, memory, offset, size, out)
 }
 
-pub fn map_memory2_khr(
-    device: &Device,
-    info: In<'_, vk::MemoryMapInfoKHR<'_>>,
-    out: Out<'_, *mut c_void>,
-) -> VkResult {
+pub fn map_memory2_khr(device: &Device, info: In<'_, vk::MemoryMapInfoKHR<'_>>, out: Out<'_, *mut c_void>) -> VkResult {
     map(device, info.memory(), info.offset, info.size, out)
 }
 
@@ -136,20 +139,14 @@ pub fn unmap_memory2_khr(_device: &Device, info: In<'_, vk::MemoryUnmapInfoKHR<'
     Ok(())
 }
 
-pub fn flush_mapped_memory_ranges(
-    device: &Device,
-    ranges: Slice<'_, vk::MappedMemoryRange<'_>>,
-) -> VkResult {
+pub fn flush_mapped_memory_ranges(device: &Device, ranges: Slice<'_, vk::MappedMemoryRange<'_>>) -> VkResult {
     for r in ranges.iter() {
         device.ok(r.memory().flush(r.offset, r.size))?;
     }
     Ok(())
 }
 
-pub fn invalidate_mapped_memory_ranges(
-    device: &Device,
-    ranges: Slice<'_, vk::MappedMemoryRange<'_>>,
-) -> VkResult {
+pub fn invalidate_mapped_memory_ranges(device: &Device, ranges: Slice<'_, vk::MappedMemoryRange<'_>>) -> VkResult {
     for r in ranges.iter() {
         device.ok(r.memory().invalidate(r.offset, r.size))?;
     }
@@ -157,11 +154,7 @@ pub fn invalidate_mapped_memory_ranges(
 }
 
 /// Memory is committed when it is allocated.
-pub fn get_device_memory_commitment(
-    _device: &Device,
-    memory: &Arc<Memory>,
-    out: Out<'_, vk::DeviceSize>,
-) {
+pub fn get_device_memory_commitment(_device: &Device, memory: &Arc<Memory>, out: Out<'_, vk::DeviceSize>) {
     out.set(memory.size());
 }
 
@@ -173,11 +166,7 @@ pub fn get_device_memory_opaque_capture_address(
     0
 }
 
-pub fn get_memory_fd_khr(
-    device: &Device,
-    info: In<'_, vk::MemoryGetFdInfoKHR<'_>>,
-    out: Out<'_, c_int>,
-) -> VkResult {
+pub fn get_memory_fd_khr(device: &Device, info: In<'_, vk::MemoryGetFdInfoKHR<'_>>, out: Out<'_, c_int>) -> VkResult {
     let fd = device.ok(info.memory().export_fd())?;
     out.set(give_fd(Some(fd)));
     Ok(())

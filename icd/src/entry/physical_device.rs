@@ -20,45 +20,27 @@ pub fn enumerate_device_extension_properties(
     out.write(extensions::list(&pd.extensions, false))
 }
 
-pub fn enumerate_device_layer_properties(
-    _pd: &PhysicalDevice,
-    out: OutArray<'_, vk::LayerProperties>,
-) -> vk::Result {
+pub fn enumerate_device_layer_properties(_pd: &PhysicalDevice, out: OutArray<'_, vk::LayerProperties>) -> vk::Result {
     out.write([])
 }
 
-pub fn get_physical_device_features(
-    pd: &PhysicalDevice,
-    out: Out<'_, vk::PhysicalDeviceFeatures>,
-) {
+pub fn get_physical_device_features(pd: &PhysicalDevice, out: Out<'_, vk::PhysicalDeviceFeatures>) {
     out.set(features::core(&pd.features));
 }
 
-pub fn get_physical_device_features2(
-    pd: &PhysicalDevice,
-    out: InOut<'_, vk::PhysicalDeviceFeatures2<'_>>,
-) {
+pub fn get_physical_device_features2(pd: &PhysicalDevice, out: InOut<'_, vk::PhysicalDeviceFeatures2<'_>>) {
     features::report(out, &pd.features);
 }
 
-pub fn get_physical_device_properties(
-    pd: &PhysicalDevice,
-    out: Out<'_, vk::PhysicalDeviceProperties>,
-) {
+pub fn get_physical_device_properties(pd: &PhysicalDevice, out: Out<'_, vk::PhysicalDeviceProperties>) {
     out.set(properties::core(pd.rt.props(), pd.api_version));
 }
 
-pub fn get_physical_device_properties2(
-    pd: &PhysicalDevice,
-    out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>,
-) {
+pub fn get_physical_device_properties2(pd: &PhysicalDevice, out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>) {
     properties::report(out, pd.rt.props(), pd.api_version);
 }
 
-pub fn get_physical_device_memory_properties(
-    pd: &PhysicalDevice,
-    out: Out<'_, vk::PhysicalDeviceMemoryProperties>,
-) {
+pub fn get_physical_device_memory_properties(pd: &PhysicalDevice, out: Out<'_, vk::PhysicalDeviceMemoryProperties>) {
     out.set(pd.rt.memory_properties());
 }
 
@@ -77,18 +59,11 @@ fn family(f: &runtime::gpu::QueueFamily) -> vk::QueueFamilyProperties {
         queue_flags: f.flags,
         queue_count: f.count,
         timestamp_valid_bits: f.timestamp_bits,
-        min_image_transfer_granularity: vk::Extent3D {
-            width: 1,
-            height: 1,
-            depth: 1,
-        },
+        min_image_transfer_granularity: vk::Extent3D { width: 1, height: 1, depth: 1 },
     }
 }
 
-pub fn get_physical_device_queue_family_properties(
-    pd: &PhysicalDevice,
-    out: OutArray<'_, vk::QueueFamilyProperties>,
-) {
+pub fn get_physical_device_queue_family_properties(pd: &PhysicalDevice, out: OutArray<'_, vk::QueueFamilyProperties>) {
     let _ = out.write(pd.rt.queue_families().iter().map(family));
 }
 
@@ -97,12 +72,9 @@ pub fn get_physical_device_queue_family_properties2(
     out: OutArray<'_, vk::QueueFamilyProperties2<'_>>,
 ) {
     let families = pd.rt.queue_families();
-    let _ = out.fill(
-        families.len(),
-        |i, mut p: InOut<'_, vk::QueueFamilyProperties2<'_>>| {
-            p.queue_family_properties = family(&families[i]);
-        },
-    );
+    let _ = out.fill(families.len(), |i, mut p: InOut<'_, vk::QueueFamilyProperties2<'_>>| {
+        p.queue_family_properties = family(&families[i]);
+    });
 }
 
 pub fn get_physical_device_tool_properties(
@@ -136,9 +108,8 @@ pub fn get_physical_device_external_semaphore_properties(
     mut out: InOut<'_, vk::ExternalSemaphoreProperties<'_>>,
 ) {
     type F = vk::ExternalSemaphoreFeatureFlags;
-    let timeline = info
-        .next::<vk::SemaphoreTypeCreateInfo<'_>>()
-        .is_some_and(|t| t.semaphore_type == vk::SemaphoreType::TIMELINE);
+    let timeline =
+        info.next::<vk::SemaphoreTypeCreateInfo<'_>>().is_some_and(|t| t.semaphore_type == vk::SemaphoreType::TIMELINE);
     let (import, export) = handles(pd.rt.external_semaphore(info.handle_type, timeline));
     let any = import || export;
     let own = if any { info.handle_type } else { Default::default() };
@@ -148,10 +119,7 @@ pub fn get_physical_device_external_semaphore_properties(
 }
 
 /// What a handle type of memory can do, for buffers and images alike.
-pub fn external_memory(
-    pd: &PhysicalDevice,
-    ty: vk::ExternalMemoryHandleTypeFlags,
-) -> vk::ExternalMemoryProperties {
+pub fn external_memory(pd: &PhysicalDevice, ty: vk::ExternalMemoryHandleTypeFlags) -> vk::ExternalMemoryProperties {
     type F = vk::ExternalMemoryFeatureFlags;
     let (import, export) = handles(pd.rt.external_memory(ty));
     let own = if import || export { ty } else { Default::default() };
@@ -183,11 +151,7 @@ pub fn get_physical_device_calibrateable_time_domains_khr(
     _pd: &PhysicalDevice,
     out: OutArray<'_, vk::TimeDomainKHR>,
 ) -> vk::Result {
-    out.write([
-        vk::TimeDomainKHR::DEVICE,
-        vk::TimeDomainKHR::CLOCK_MONOTONIC,
-        vk::TimeDomainKHR::CLOCK_MONOTONIC_RAW,
-    ])
+    out.write([vk::TimeDomainKHR::DEVICE, vk::TimeDomainKHR::CLOCK_MONOTONIC, vk::TimeDomainKHR::CLOCK_MONOTONIC_RAW])
 }
 
 /// The runtime's answer for an image, after the C edge's own questions.

@@ -2,20 +2,15 @@
 
 use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, Block, Dispatch, In, Out, OutArray, OutSlice, Slice, Taken};
+use crate::env;
 use crate::objects::Device;
 use ash::vk;
 use ash::vk::Handle;
 use runtime::gpu::RobustnessLevel;
-use runtime::{
-    ComputePipeline, ComputePipelineCreate, Feedback, PipelineCache, PipelineRobustness,
-    ShaderModule,
-};
+use runtime::{ComputePipeline, ComputePipelineCreate, Feedback, PipelineCache, PipelineRobustness, ShaderModule};
 use std::sync::Arc;
 
-fn module(
-    device: &Device,
-    info: In<'_, vk::ShaderModuleCreateInfo<'_>>,
-) -> VkResult<Arc<ShaderModule>> {
+fn module(device: &Device, info: In<'_, vk::ShaderModuleCreateInfo<'_>>) -> VkResult<Arc<ShaderModule>> {
     device.ok(ShaderModule::new(&device.rt, info.code().to_vec()))
 }
 
@@ -28,11 +23,7 @@ pub fn create_shader_module(
     create(&device.alloc, callbacks, out, || module(device, info))
 }
 
-pub fn destroy_shader_module(
-    device: &Device,
-    module: Taken<'_, vk::ShaderModule>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_shader_module(device: &Device, module: Taken<'_, vk::ShaderModule>, callbacks: Callbacks<'_>) {
     module.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -42,20 +33,10 @@ pub fn create_pipeline_cache(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::PipelineCache>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        device.ok(PipelineCache::new(
-            &device.rt,
-            info.initial_data(),
-            info.flags,
-        ))
-    })
+    create(&device.alloc, callbacks, out, || device.ok(PipelineCache::new(&device.rt, info.initial_data(), info.flags)))
 }
 
-pub fn destroy_pipeline_cache(
-    device: &Device,
-    cache: Taken<'_, vk::PipelineCache>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_pipeline_cache(device: &Device, cache: Taken<'_, vk::PipelineCache>, callbacks: Callbacks<'_>) {
     cache.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -107,14 +88,9 @@ fn specialization(stage: In<'_, vk::PipelineShaderStageCreateInfo<'_>>) -> Vec<(
 }
 
 /// What a pipeline's robustness structure asks for; `None`: the device's.
-fn robustness(
-    info: In<'_, vk::ComputePipelineCreateInfo<'_>>,
-) -> Option<PipelineRobustness> {
+fn robustness(info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> Option<PipelineRobustness> {
     // What stands at the stage outweighs what stands at the pipeline.
-    let r = info
-        .stage()
-        .next::<vk::PipelineRobustnessCreateInfoEXT<'_>>()
-        .or_else(|| info.next())?;
+    let r = info.stage().next::<vk::PipelineRobustnessCreateInfoEXT<'_>>().or_else(|| info.next())?;
     let buffer = |b: vk::PipelineRobustnessBufferBehaviorEXT| match b {
         vk::PipelineRobustnessBufferBehaviorEXT::DISABLED => Some(RobustnessLevel::Off),
         vk::PipelineRobustnessBufferBehaviorEXT::ROBUST_BUFFER_ACCESS => Some(RobustnessLevel::Access),
@@ -144,19 +120,17 @@ fn pipeline_create(
         (None, Some(inline)) => module(device, inline)?,
         (None, None) => return Err(vk::Result::ERROR_UNKNOWN),
     };
-    let flags = info
+    let mut flags = info
         .next::<vk::PipelineCreateFlags2CreateInfoKHR<'_>>()
-        .map_or(
-            vk::PipelineCreateFlags2KHR::from_raw(u64::from(info.flags.as_raw())),
-            |f| f.flags,
-        );
+        .map_or(vk::PipelineCreateFlags2KHR::from_raw(u64::from(info.flags.as_raw())), |f| f.flags);
+    let debug = &env::options().debug;
+    if debug.asm || debug.ir.is_some() {
+        flags |= vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS;
+    }
     Ok(ComputePipelineCreate {
         flags,
         module,
-        entry: stage
-            .name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default(),
+        entry: stage.name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         specialization: specialization(stage),
         layout: info.layout().clone(),
         stage_flags: stage.flags,
@@ -167,31 +141,35 @@ fn pipeline_create(
     })
 }
 
+/// Prints the texts that `VKDXG_DEBUG=ir,asm` asks for.
+fn print_texts(pipeline: &ComputePipeline) {
+    let debug = &env::options().debug;
+    let info = pipeline.info();
+    for r in &info.representations {
+        let is_asm = r.name == "assembly";
+        // Of single passes the compiler itself prints.
+        let wanted = if is_asm { debug.asm } else { debug.ir == Some(None) };
+        if wanted {
+            eprintln!("; {}: {}\n{}", info.name, r.name, r.text);
+        }
+    }
+}
+
 /// Writes what VK_EXT_pipeline_creation_feedback asks for.
 fn report_feedback(info: In<'_, vk::ComputePipelineCreateInfo<'_>>, feedback: &Feedback) {
     type F = vk::PipelineCreationFeedbackFlags;
     let Some(out) = info.next::<vk::PipelineCreationFeedbackCreateInfo<'_>>() else {
         return;
     };
-    let hit = if feedback.cache_hit {
-        F::APPLICATION_PIPELINE_CACHE_HIT
-    } else {
-        F::empty()
-    };
-    let value = vk::PipelineCreationFeedback {
-        flags: F::VALID | hit,
-        duration: feedback.duration_ns,
-    };
+    let hit = if feedback.cache_hit { F::APPLICATION_PIPELINE_CACHE_HIT } else { F::empty() };
+    let value = vk::PipelineCreationFeedback { flags: F::VALID | hit, duration: feedback.duration_ns };
     // SAFETY: by valid usage the pointer is valid for one structure.
     if let Some(p) = unsafe { out.p_pipeline_creation_feedback.as_mut() } {
         *p = value;
     }
     // SAFETY: by valid usage the pointer is null or valid for the count.
     let stages = unsafe {
-        OutSlice::new(
-            out.p_pipeline_stage_creation_feedbacks,
-            out.pipeline_stage_creation_feedback_count as usize,
-        )
+        OutSlice::new(out.p_pipeline_stage_creation_feedbacks, out.pipeline_stage_creation_feedback_count as usize)
     };
     let mut stages = stages;
     for i in 0..stages.len() {
@@ -210,10 +188,7 @@ pub fn create_compute_pipelines(
         out.set(i, vk::Pipeline::null());
     }
     let alloc = Allocator::choose(callbacks, &device.alloc);
-    let creates = infos
-        .iter()
-        .map(|info| pipeline_create(device, info))
-        .collect::<VkResult<Vec<_>>>()?;
+    let creates = infos.iter().map(|info| pipeline_create(device, info)).collect::<VkResult<Vec<_>>>()?;
     let outcomes = ComputePipeline::create_many(&device.rt, cache.map(|c| &**c), &creates);
     let mut worst = Ok(());
     for ((i, info), outcome) in infos.iter().enumerate().zip(outcomes) {
@@ -221,13 +196,11 @@ pub fn create_compute_pipelines(
         let made = outcome
             .pipeline
             .map_err(|e| {
-                let module = (
-                    vk::ObjectType::SHADER_MODULE,
-                    info.stage.module.as_raw(),
-                );
+                let module = (vk::ObjectType::SHADER_MODULE, info.stage.module.as_raw());
                 device.fail_about(&e, Some(module))
             })
             .and_then(|p| {
+                print_texts(&p);
                 Block::allocate(&alloc, vk::SystemAllocationScope::OBJECT, || Ok(p))
             });
         match made {
@@ -242,10 +215,6 @@ pub fn create_compute_pipelines(
     worst
 }
 
-pub fn destroy_pipeline(
-    device: &Device,
-    pipeline: Taken<'_, vk::Pipeline>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_pipeline(device: &Device, pipeline: Taken<'_, vk::Pipeline>, callbacks: Callbacks<'_>) {
     pipeline.destroy(&Allocator::choose(callbacks, &device.alloc));
 }

@@ -13,16 +13,10 @@ pub fn create_private_data_slot(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::PrivateDataSlot>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        Ok(Arc::new(PrivateDataSlot::new()))
-    })
+    create(&device.alloc, callbacks, out, || Ok(Arc::new(PrivateDataSlot::new())))
 }
 
-pub fn destroy_private_data_slot(
-    device: &Device,
-    slot: Taken<'_, vk::PrivateDataSlot>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_private_data_slot(device: &Device, slot: Taken<'_, vk::PrivateDataSlot>, callbacks: Callbacks<'_>) {
     slot.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 

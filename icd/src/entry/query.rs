@@ -14,20 +14,11 @@ pub fn create_query_pool(
     out: Out<'_, vk::QueryPool>,
 ) -> VkResult {
     create(&device.alloc, callbacks, out, || {
-        device.ok(QueryPool::new(
-            &device.rt,
-            info.query_type,
-            info.query_count,
-            info.pipeline_statistics,
-        ))
+        device.ok(QueryPool::new(&device.rt, info.query_type, info.query_count, info.pipeline_statistics))
     })
 }
 
-pub fn destroy_query_pool(
-    device: &Device,
-    pool: Taken<'_, vk::QueryPool>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_query_pool(device: &Device, pool: Taken<'_, vk::QueryPool>, callbacks: Callbacks<'_>) {
     pool.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -54,12 +45,7 @@ pub fn cmd_reset_query_pool(cb: &CommandBuffer, pool: &Arc<QueryPool>, first: u3
     cb.rt.reset_queries(pool, first, count);
 }
 
-pub fn cmd_begin_query(
-    cb: &CommandBuffer,
-    pool: &Arc<QueryPool>,
-    query: u32,
-    _flags: vk::QueryControlFlags,
-) {
+pub fn cmd_begin_query(cb: &CommandBuffer, pool: &Arc<QueryPool>, query: u32, _flags: vk::QueryControlFlags) {
     cb.rt.begin_query(pool, query);
 }
 
@@ -67,22 +53,12 @@ pub fn cmd_end_query(cb: &CommandBuffer, pool: &Arc<QueryPool>, query: u32) {
     cb.rt.end_query(pool, query);
 }
 
-pub fn cmd_write_timestamp(
-    cb: &CommandBuffer,
-    stage: vk::PipelineStageFlags,
-    pool: &Arc<QueryPool>,
-    query: u32,
-) {
+pub fn cmd_write_timestamp(cb: &CommandBuffer, stage: vk::PipelineStageFlags, pool: &Arc<QueryPool>, query: u32) {
     let stage = vk::PipelineStageFlags2::from_raw(u64::from(stage.as_raw()));
     cb.rt.write_timestamp(pool, query, stage);
 }
 
-pub fn cmd_write_timestamp2(
-    cb: &CommandBuffer,
-    stage: vk::PipelineStageFlags2,
-    pool: &Arc<QueryPool>,
-    query: u32,
-) {
+pub fn cmd_write_timestamp2(cb: &CommandBuffer, stage: vk::PipelineStageFlags2, pool: &Arc<QueryPool>, query: u32) {
     cb.rt.write_timestamp(pool, query, stage);
 }
 
@@ -97,6 +73,5 @@ pub fn cmd_copy_query_pool_results(
     stride: u64,
     flags: vk::QueryResultFlags,
 ) {
-    cb.rt
-        .copy_query_results(pool, first, count, dst, offset, stride, flags);
+    cb.rt.copy_query_results(pool, first, count, dst, offset, stride, flags);
 }

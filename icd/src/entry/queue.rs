@@ -23,80 +23,45 @@ fn point(semaphore: &Arc<Semaphore>, value: u64) -> SemaphorePoint<'_> {
 }
 
 fn points2<'a>(infos: Slice<'a, vk::SemaphoreSubmitInfo<'a>>) -> Points<'a> {
-    infos
-        .iter()
-        .map(|s| point(s.semaphore(), s.value))
-        .collect()
+    infos.iter().map(|s| point(s.semaphore(), s.value)).collect()
 }
 
 fn batch2<'a>(info: In<'a, vk::SubmitInfo2<'a>>) -> Batch<'a> {
     Batch {
         waits: points2(info.wait_semaphore_infos()),
-        buffers: info
-            .command_buffer_infos()
-            .iter()
-            .map(|c| &*c.command_buffer().rt)
-            .collect(),
+        buffers: info.command_buffer_infos().iter().map(|c| &*c.command_buffer().rt).collect(),
         signals: points2(info.signal_semaphore_infos()),
     }
 }
 
 /// Semaphores of the first form, with timeline values where there are some.
 fn points1<'a>(semaphores: Slice<'a, vk::Semaphore>, values: &[u64]) -> Points<'a> {
-    semaphores
-        .iter()
-        .enumerate()
-        .map(|(i, s)| point(s.object(), values.get(i).copied().unwrap_or(0)))
-        .collect()
+    semaphores.iter().enumerate().map(|(i, s)| point(s.object(), values.get(i).copied().unwrap_or(0))).collect()
 }
 
 fn batch1<'a>(info: In<'a, vk::SubmitInfo<'a>>) -> Batch<'a> {
     let values = info.next::<vk::TimelineSemaphoreSubmitInfo<'_>>();
     Batch {
-        waits: points1(
-            info.wait_semaphores(),
-            values.map_or(&[], |v| v.wait_semaphore_values()),
-        ),
-        buffers: info
-            .command_buffers()
-            .iter()
-            .map(|c| &*c.object().rt)
-            .collect(),
-        signals: points1(
-            info.signal_semaphores(),
-            values.map_or(&[], |v| v.signal_semaphore_values()),
-        ),
+        waits: points1(info.wait_semaphores(), values.map_or(&[], |v| v.wait_semaphore_values())),
+        buffers: info.command_buffers().iter().map(|c| &*c.object().rt).collect(),
+        signals: points1(info.signal_semaphores(), values.map_or(&[], |v| v.signal_semaphore_values())),
     }
 }
 
 fn submit(queue: &Queue, batches: &[Batch<'_>], fence: Option<&Arc<Fence>>) -> VkResult {
     let batches: SmallVec<[SubmitBatch<'_>; 4]> = batches
         .iter()
-        .map(|b| SubmitBatch {
-            waits: &b.waits,
-            command_buffers: &b.buffers,
-            signals: &b.signals,
-        })
+        .map(|b| SubmitBatch { waits: &b.waits, command_buffers: &b.buffers, signals: &b.signals })
         .collect();
-    queue
-        .device
-        .ok(queue.rt.submit(&batches, fence.map(|f| &**f)))
+    queue.device.ok(queue.rt.submit(&batches, fence.map(|f| &**f)))
 }
 
-pub fn queue_submit2(
-    queue: &Queue,
-    submits: Slice<'_, vk::SubmitInfo2<'_>>,
-    fence: Option<&Arc<Fence>>,
-) -> VkResult {
+pub fn queue_submit2(queue: &Queue, submits: Slice<'_, vk::SubmitInfo2<'_>>, fence: Option<&Arc<Fence>>) -> VkResult {
     let batches: SmallVec<[Batch<'_>; 2]> = submits.iter().map(batch2).collect();
     submit(queue, &batches, fence)
 }
 
-pub fn queue_submit(
-    queue: &Queue,
-    submits: Slice<'_, vk::SubmitInfo<'_>>,
-    fence: Option<&Arc<Fence>>,
-) -> VkResult {
+pub fn queue_submit(queue: &Queue, submits: Slice<'_, vk::SubmitInfo<'_>>, fence: Option<&Arc<Fence>>) -> VkResult {
     let batches: SmallVec<[Batch<'_>; 2]> = submits.iter().map(batch1).collect();
     submit(queue, &batches, fence)
 }
@@ -111,28 +76,19 @@ pub fn queue_bind_sparse(
     infos: Slice<'_, vk::BindSparseInfo<'_>>,
     fence: Option<&Arc<Fence>>,
 ) -> VkResult {
-    let binds = |i: In<'_, vk::BindSparseInfo<'_>>| {
-        i.buffer_bind_count + i.image_bind_count + i.image_opaque_bind_count > 0
-    };
+    let binds =
+        |i: In<'_, vk::BindSparseInfo<'_>>| i.buffer_bind_count + i.image_bind_count + i.image_opaque_bind_count > 0;
     if infos.iter().any(binds) {
-        return queue
-            .device
-            .ok(Err(runtime::Error::FeatureNotPresent("sparseBinding")));
+        return queue.device.ok(Err(runtime::Error::FeatureNotPresent("sparseBinding")));
     }
     let batches: SmallVec<[Batch<'_>; 2]> = infos
         .iter()
         .map(|info| {
             let values = info.next::<vk::TimelineSemaphoreSubmitInfo<'_>>();
             Batch {
-                waits: points1(
-                    info.wait_semaphores(),
-                    values.map_or(&[], |v| v.wait_semaphore_values()),
-                ),
+                waits: points1(info.wait_semaphores(), values.map_or(&[], |v| v.wait_semaphore_values())),
                 buffers: SmallVec::new(),
-                signals: points1(
-                    info.signal_semaphores(),
-                    values.map_or(&[], |v| v.signal_semaphore_values()),
-                ),
+                signals: points1(info.signal_semaphores(), values.map_or(&[], |v| v.signal_semaphore_values())),
             }
         })
         .collect();

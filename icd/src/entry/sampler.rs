@@ -18,11 +18,7 @@ pub fn create_sampler(
             mag_filter: info.mag_filter,
             min_filter: info.min_filter,
             mipmap_mode: info.mipmap_mode,
-            address: [
-                info.address_mode_u,
-                info.address_mode_v,
-                info.address_mode_w,
-            ],
+            address: [info.address_mode_u, info.address_mode_v, info.address_mode_w],
             lod_bias: info.mip_lod_bias,
             max_anisotropy: (info.anisotropy_enable != vk::FALSE).then_some(info.max_anisotropy),
             compare: (info.compare_enable != vk::FALSE).then_some(info.compare_op),
@@ -32,19 +28,13 @@ pub fn create_sampler(
             unnormalized: info.unnormalized_coordinates != vk::FALSE,
             reduction: info
                 .next::<vk::SamplerReductionModeCreateInfo<'_>>()
-                .map_or(vk::SamplerReductionMode::WEIGHTED_AVERAGE, |r| {
-                    r.reduction_mode
-                }),
+                .map_or(vk::SamplerReductionMode::WEIGHTED_AVERAGE, |r| r.reduction_mode),
         };
         device.ok(Sampler::new(&device.rt, &sampler))
     })
 }
 
-pub fn destroy_sampler(
-    device: &Device,
-    sampler: Taken<'_, vk::Sampler>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_sampler(device: &Device, sampler: Taken<'_, vk::Sampler>, callbacks: Callbacks<'_>) {
     sampler.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -56,9 +46,7 @@ pub fn create_sampler_ycbcr_conversion(
     out: Out<'_, vk::SamplerYcbcrConversion>,
 ) -> VkResult {
     out.set(vk::SamplerYcbcrConversion::null());
-    device.ok(Err(runtime::Error::FeatureNotPresent(
-        "samplerYcbcrConversion",
-    )))
+    device.ok(Err(runtime::Error::FeatureNotPresent("samplerYcbcrConversion")))
 }
 
 pub fn destroy_sampler_ycbcr_conversion(

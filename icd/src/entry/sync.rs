@@ -24,9 +24,7 @@ pub fn create_fence(
     out: Out<'_, vk::Fence>,
 ) -> VkResult {
     create(&device.alloc, callbacks, out, || {
-        let export = info
-            .next::<vk::ExportFenceCreateInfo<'_>>()
-            .map_or_else(Default::default, |e| e.handle_types);
+        let export = info.next::<vk::ExportFenceCreateInfo<'_>>().map_or_else(Default::default, |e| e.handle_types);
         let signaled = info.flags.contains(vk::FenceCreateFlags::SIGNALED);
         device.ok(Fence::new(&device.rt, signaled, export))
     })
@@ -51,19 +49,9 @@ pub fn get_fence_status(device: &Device, fence: &Arc<Fence>) -> VkResult {
     }
 }
 
-pub fn wait_for_fences(
-    device: &Device,
-    fences: Slice<'_, vk::Fence>,
-    wait_all: vk::Bool32,
-    timeout: u64,
-) -> VkResult {
+pub fn wait_for_fences(device: &Device, fences: Slice<'_, vk::Fence>, wait_all: vk::Bool32, timeout: u64) -> VkResult {
     let fences: SmallVec<[&Fence; 8]> = fences.iter().map(|f| &**f.object()).collect();
-    waited(device.ok(Fence::wait(
-        &device.rt,
-        &fences,
-        wait_all != vk::FALSE,
-        timeout,
-    ))?)
+    waited(device.ok(Fence::wait(&device.rt, &fences, wait_all != vk::FALSE, timeout))?)
 }
 
 pub fn create_semaphore(
@@ -76,52 +64,29 @@ pub fn create_semaphore(
         let kind = info
             .next::<vk::SemaphoreTypeCreateInfo<'_>>()
             .filter(|t| t.semaphore_type == vk::SemaphoreType::TIMELINE)
-            .map_or(SemaphoreKind::Binary, |t| {
-                SemaphoreKind::Timeline(t.initial_value)
-            });
-        let export = info
-            .next::<vk::ExportSemaphoreCreateInfo<'_>>()
-            .map_or_else(Default::default, |e| e.handle_types);
+            .map_or(SemaphoreKind::Binary, |t| SemaphoreKind::Timeline(t.initial_value));
+        let export = info.next::<vk::ExportSemaphoreCreateInfo<'_>>().map_or_else(Default::default, |e| e.handle_types);
         device.ok(Semaphore::new(&device.rt, kind, export))
     })
 }
 
-pub fn destroy_semaphore(
-    device: &Device,
-    semaphore: Taken<'_, vk::Semaphore>,
-    callbacks: Callbacks<'_>,
-) {
+pub fn destroy_semaphore(device: &Device, semaphore: Taken<'_, vk::Semaphore>, callbacks: Callbacks<'_>) {
     semaphore.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
-pub fn get_semaphore_counter_value(
-    device: &Device,
-    semaphore: &Arc<Semaphore>,
-    out: Out<'_, u64>,
-) -> VkResult {
+pub fn get_semaphore_counter_value(device: &Device, semaphore: &Arc<Semaphore>, out: Out<'_, u64>) -> VkResult {
     out.set(device.ok(semaphore.counter())?);
     Ok(())
 }
 
-pub fn wait_semaphores(
-    device: &Device,
-    info: In<'_, vk::SemaphoreWaitInfo<'_>>,
-    timeout: u64,
-) -> VkResult {
-    let pairs: SmallVec<[(&Semaphore, u64); 8]> = info
-        .semaphores()
-        .iter()
-        .zip(info.values())
-        .map(|(s, v)| (&**s.object(), *v))
-        .collect();
+pub fn wait_semaphores(device: &Device, info: In<'_, vk::SemaphoreWaitInfo<'_>>, timeout: u64) -> VkResult {
+    let pairs: SmallVec<[(&Semaphore, u64); 8]> =
+        info.semaphores().iter().zip(info.values()).map(|(s, v)| (&**s.object(), *v)).collect();
     let any = info.flags.contains(vk::SemaphoreWaitFlags::ANY);
     waited(device.ok(Semaphore::wait(&device.rt, &pairs, any, timeout))?)
 }
 
-pub fn signal_semaphore(
-    device: &Device,
-    info: In<'_, vk::SemaphoreSignalInfo<'_>>,
-) -> VkResult {
+pub fn signal_semaphore(device: &Device, info: In<'_, vk::SemaphoreSignalInfo<'_>>) -> VkResult {
     device.ok(info.semaphore().signal(info.value))
 }
 
@@ -131,9 +96,7 @@ pub fn create_event(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::Event>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        device.ok(Event::new(&device.rt))
-    })
+    create(&device.alloc, callbacks, out, || device.ok(Event::new(&device.rt)))
 }
 
 pub fn destroy_event(device: &Device, event: Taken<'_, vk::Event>, callbacks: Callbacks<'_>) {
@@ -141,11 +104,7 @@ pub fn destroy_event(device: &Device, event: Taken<'_, vk::Event>, callbacks: Ca
 }
 
 pub fn get_event_status(device: &Device, event: &Arc<Event>) -> VkResult {
-    Err(if device.ok(event.status())? {
-        vk::Result::EVENT_SET
-    } else {
-        vk::Result::EVENT_RESET
-    })
+    Err(if device.ok(event.status())? { vk::Result::EVENT_SET } else { vk::Result::EVENT_RESET })
 }
 
 pub fn set_event(_device: &Device, event: &Arc<Event>) -> VkResult {

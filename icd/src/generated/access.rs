@@ -345,7 +345,7 @@ impl<'a> In<'a, vk::DebugUtilsObjectTagInfoEXT<'a>> {
     /// What `p_tag` names.
     pub fn tag(self) -> &'a [u8] {
         // SAFETY: `In` stands for valid usage, which covers this member.
-        unsafe { plain(self.p_tag.cast::<u8>(), self.tag_size as usize) }
+        unsafe { plain(self.p_tag.cast::<u8>(), self.tag_size) }
     }
 }
 
@@ -706,7 +706,7 @@ impl<'a> In<'a, vk::PipelineCacheCreateInfo<'a>> {
     /// What `p_initial_data` names.
     pub fn initial_data(self) -> &'a [u8] {
         // SAFETY: `In` stands for valid usage, which covers this member.
-        unsafe { plain(self.p_initial_data.cast::<u8>(), self.initial_data_size as usize) }
+        unsafe { plain(self.p_initial_data.cast::<u8>(), self.initial_data_size) }
     }
 }
 
@@ -905,7 +905,7 @@ impl<'a> In<'a, vk::SpecializationInfo<'a>> {
     /// What `p_data` names.
     pub fn data(self) -> &'a [u8] {
         // SAFETY: `In` stands for valid usage, which covers this member.
-        unsafe { plain(self.p_data.cast::<u8>(), self.data_size as usize) }
+        unsafe { plain(self.p_data.cast::<u8>(), self.data_size) }
     }
 }
 

@@ -1499,7 +1499,7 @@ pub(super) unsafe extern "system" fn get_private_data(device: vk::Device, object
 
 pub(super) unsafe extern "system" fn get_query_pool_results(device: vk::Device, query_pool: vk::QueryPool, first_query: u32, query_count: u32, data_size: usize, p_data: *mut c_void, stride: vk::DeviceSize, flags: vk::QueryResultFlags) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetQueryPoolResults.
-    guard("vkGetQueryPoolResults", vk::Result::ERROR_DEVICE_LOST, || unsafe { entry::get_query_pool_results(obj(device), obj(query_pool), first_query, query_count, OutSlice::new(p_data.cast::<u8>(), data_size as usize), stride, flags).into_result() })
+    guard("vkGetQueryPoolResults", vk::Result::ERROR_DEVICE_LOST, || unsafe { entry::get_query_pool_results(obj(device), obj(query_pool), first_query, query_count, OutSlice::new(p_data.cast::<u8>(), data_size), stride, flags).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_render_area_granularity(device: vk::Device, render_pass: vk::RenderPass, p_granularity: *mut vk::Extent2D) {

@@ -33,9 +33,7 @@ pub fn driver() -> &'static Driver {
             Driver {
                 gipa: *library.get::<Gipa>(b"vk_icdGetInstanceProcAddr\0").expect("gipa"),
                 gpdpa: *library.get::<Gipa>(b"vk_icdGetPhysicalDeviceProcAddr\0").expect("gpdpa"),
-                negotiate: *library
-                    .get::<Negotiate>(b"vk_icdNegotiateLoaderICDInterfaceVersion\0")
-                    .expect("negotiate"),
+                negotiate: *library.get::<Negotiate>(b"vk_icdNegotiateLoaderICDInterfaceVersion\0").expect("negotiate"),
                 _library: library,
             }
         }

@@ -28,12 +28,7 @@ fn reachable(input: &Input) -> Result<BTreeSet<String>, String> {
         }
         todo.extend(s.members.iter().map(|m| m.ty.as_str()));
         for (name, other) in &input.reg.structs {
-            if allowed.contains(name.as_str())
-                && other
-                    .extends
-                    .iter()
-                    .any(|e| input.reg.canonical_type(e) == ty)
-            {
+            if allowed.contains(name.as_str()) && other.extends.iter().any(|e| input.reg.canonical_type(e) == ty) {
                 todo.push(name);
             }
         }
@@ -52,24 +47,14 @@ fn accessor(input: &Input, s: &Struct, m: &Decl) -> Option<(String, String)> {
     if m.pointers == 0 {
         if is_handle {
             return Some(if m.optional || m.conditional {
-                (
-                    format!("Option<&'a <{base} as Decode>::Object>"),
-                    format!("opt(self.{field})"),
-                )
+                (format!("Option<&'a <{base} as Decode>::Object>"), format!("opt(self.{field})"))
             } else {
-                (
-                    format!("&'a <{base} as Decode>::Object"),
-                    format!("obj(self.{field})"),
-                )
+                (format!("&'a <{base} as Decode>::Object"), format!("obj(self.{field})"))
             });
         }
         let nested = input.reg.structs.get(input.reg.canonical_type(&m.ty))?;
-        return (!nested.is_union && !input.reg.is_plain(&m.ty)).then(|| {
-            (
-                format!("In<'a, {base}>"),
-                format!("In::new(&raw const self.get().{field})"),
-            )
-        });
+        return (!nested.is_union && !input.reg.is_plain(&m.ty))
+            .then(|| (format!("In<'a, {base}>"), format!("In::new(&raw const self.get().{field})")));
     }
     if !m.is_const {
         return None;
@@ -83,47 +68,29 @@ fn accessor(input: &Input, s: &Struct, m: &Decl) -> Option<(String, String)> {
         ));
     }
     match len {
-        Some("null-terminated") => Some((
-            "Option<&'a CStr>".to_owned(),
-            format!("opt_str(self.{field})"),
-        )),
-        Some("codeSize / 4") => Some((
-            "&'a [u32]".to_owned(),
-            format!("plain(self.{field}, self.code_size / 4)"),
-        )),
+        Some("null-terminated") => Some(("Option<&'a CStr>".to_owned(), format!("opt_str(self.{field})"))),
+        Some("codeSize / 4") => Some(("&'a [u32]".to_owned(), format!("plain(self.{field}, self.code_size / 4)"))),
         Some(len) => {
-            s.members.iter().find(|x| x.name == len)?;
-            let count = format!("self.{} as usize", names::member(len));
+            let by = s.members.iter().find(|x| x.name == len)?;
+            let count = names::count(&format!("self.{}", names::member(len)), &by.ty);
             Some(if m.ty == "void" {
-                (
-                    "&'a [u8]".to_owned(),
-                    format!("plain(self.{field}.cast::<u8>(), {count})"),
-                )
+                ("&'a [u8]".to_owned(), format!("plain(self.{field}.cast::<u8>(), {count})"))
             } else if input.reg.is_plain(&m.ty) {
-                (
-                    format!("&'a [{base}]"),
-                    format!("plain(self.{field}, {count})"),
-                )
+                (format!("&'a [{base}]"), format!("plain(self.{field}, {count})"))
             } else {
-                (
-                    format!("Slice<'a, {base}>"),
-                    format!("Slice::new(self.{field}, {count})"),
-                )
+                (format!("Slice<'a, {base}>"), format!("Slice::new(self.{field}, {count})"))
             })
         }
         None if m.ty == "void" => None,
-        None if input.reg.structs.contains_key(input.reg.canonical_type(&m.ty)) => Some((
-            format!("Option<In<'a, {base}>>"),
-            format!("In::opt(self.{field})"),
-        )),
+        None if input.reg.structs.contains_key(input.reg.canonical_type(&m.ty)) => {
+            Some((format!("Option<In<'a, {base}>>"), format!("In::opt(self.{field})")))
+        }
         None => None,
     }
 }
 
 pub fn generate(input: &Input) -> Result<String, String> {
-    let mut out = String::from(
-        "use crate::edge::*;\nuse ash::vk;\nuse std::ffi::CStr;\n\n",
-    );
+    let mut out = String::from("use crate::edge::*;\nuse ash::vk;\nuse std::ffi::CStr;\n\n");
     for name in reachable(input)? {
         let s = &input.reg.structs[&name];
         if s.is_union || s.returned_only {
@@ -154,12 +121,7 @@ pub fn generate(input: &Input) -> Result<String, String> {
             }
         }
         if !body.is_empty() {
-            writeln!(
-                out,
-                "impl<'a> In<'a, {}> {{\n{body}}}\n",
-                names::base(input, &name, "<'a>")
-            )
-            .ok();
+            writeln!(out, "impl<'a> In<'a, {}> {{\n{body}}}\n", names::base(input, &name, "<'a>")).ok();
         }
     }
     Ok(out)

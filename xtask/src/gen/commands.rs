@@ -40,45 +40,25 @@ fn decode(input: &Input, c: &Command, d: &Decl) -> Result<String, String> {
         return Ok(format!("Out::new({var})"));
     }
     match d.len.as_deref() {
-        Some("null-terminated") => Ok(if d.optional {
-            format!("opt_str({var})")
-        } else {
-            format!("str_in({var})")
-        }),
+        Some("null-terminated") => Ok(if d.optional { format!("opt_str({var})") } else { format!("str_in({var})") }),
         Some(len) => decode_array(input, c, d, &var, len),
         None if d.ty == "void" => Ok(var),
-        None if d.is_const => Ok(if d.optional {
-            format!("In::opt({var})")
-        } else {
-            format!("In::new({var})")
-        }),
+        None if d.is_const => Ok(if d.optional { format!("In::opt({var})") } else { format!("In::new({var})") }),
         None if input.reg.is_chained(&d.ty) => Ok(format!("InOut::new({var})")),
         None => Ok(format!("Out::new({var})")),
     }
 }
 
-fn decode_array(
-    input: &Input,
-    c: &Command,
-    d: &Decl,
-    var: &str,
-    len: &str,
-) -> Result<String, String> {
+fn decode_array(input: &Input, c: &Command, d: &Decl, var: &str, len: &str) -> Result<String, String> {
     let (count, counted_by_pointer) = match len.split_once("->") {
-        Some((p, m)) => (
-            format!("(*{}).{} as usize", names::member(p), names::member(m)),
-            false,
-        ),
+        Some((p, m)) => (format!("(*{}).{} as usize", names::member(p), names::member(m)), false),
         None => {
             let by = c
                 .params
                 .iter()
                 .find(|p| p.name == len)
                 .ok_or_else(|| format!("{}: length {len} of {}", c.name, d.name))?;
-            (
-                format!("{} as usize", names::member(len)),
-                by.pointers == 1,
-            )
+            (names::count(&names::member(len), &by.ty), by.pointers == 1)
         }
     };
     let void = if d.ty == "void" { ".cast::<u8>()" } else { "" };
@@ -95,36 +75,22 @@ fn decode_array(
 
 /// Names of parameters that only count another one.
 fn counters(c: &Command) -> BTreeSet<&str> {
-    c.params
-        .iter()
-        .filter_map(|p| p.len.as_deref())
-        .filter(|l| c.params.iter().any(|p| p.name == *l))
-        .collect()
+    c.params.iter().filter_map(|p| p.len.as_deref()).filter(|l| c.params.iter().any(|p| p.name == *l)).collect()
 }
 
 fn thunk(input: &Input, c: &Command, out: &mut String) -> Result<(), String> {
     let name = names::command(&c.name);
-    let params: Vec<String> = c
-        .params
-        .iter()
-        .map(|p| format!("{}: {}", names::member(&p.name), names::raw(input, p)))
-        .collect();
+    let params: Vec<String> =
+        c.params.iter().map(|p| format!("{}: {}", names::member(&p.name), names::raw(input, p))).collect();
     let ret = match c.ret.as_str() {
         "void" => String::new(),
         ty => format!(" -> {}", names::base(input, ty, "")),
     };
-    writeln!(
-        out,
-        "pub(super) unsafe extern \"system\" fn {name}({}){ret} {{",
-        params.join(", ")
-    )
-    .ok();
+    writeln!(out, "pub(super) unsafe extern \"system\" fn {name}({}){ret} {{", params.join(", ")).ok();
     let fallback = match c.ret.as_str() {
         "void" => "()",
         "VkResult" if c.name.starts_with("vkCreate") => "vk::Result::ERROR_UNKNOWN",
-        "VkResult" if c.error_codes.iter().any(|e| e == "VK_ERROR_DEVICE_LOST") => {
-            "vk::Result::ERROR_DEVICE_LOST"
-        }
+        "VkResult" if c.error_codes.iter().any(|e| e == "VK_ERROR_DEVICE_LOST") => "vk::Result::ERROR_DEVICE_LOST",
         "VkResult" => "vk::Result::ERROR_UNKNOWN",
         "PFN_vkVoidFunction" => "None",
         _ => "Default::default()",
@@ -133,10 +99,7 @@ fn thunk(input: &Input, c: &Command, out: &mut String) -> Result<(), String> {
         for p in c.params.iter().skip(1) {
             writeln!(out, "    let _ = {};", names::member(&p.name)).ok();
         }
-        format!(
-            "entry::graphics_command(obj(command_buffer), \"{}\")",
-            c.name
-        )
+        format!("entry::graphics_command(obj(command_buffer), \"{}\")", c.name)
     } else {
         let counters = counters(c);
         let args: Vec<String> = c
@@ -149,12 +112,7 @@ fn thunk(input: &Input, c: &Command, out: &mut String) -> Result<(), String> {
         format!("entry::{name}({}){tail}", args.join(", "))
     };
     writeln!(out, "    // SAFETY: the caller follows the valid usage of {}.", c.name).ok();
-    writeln!(
-        out,
-        "    guard(\"{}\", {fallback}, || unsafe {{ {call} }})\n}}\n",
-        c.name
-    )
-    .ok();
+    writeln!(out, "    guard(\"{}\", {fallback}, || unsafe {{ {call} }})\n}}\n", c.name).ok();
     Ok(())
 }
 
@@ -168,11 +126,8 @@ fn version(core: Option<(u32, u32)>) -> String {
 fn row(input: &Input, name: &str, a: &Availability, out: &mut String) -> Result<(), String> {
     let canonical = input.reg.canonical_command(name);
     let c = &input.reg.commands[canonical];
-    let exts: Vec<String> = a
-        .extensions
-        .iter()
-        .map(|e| format!("Extension::{}", e.trim_start_matches("VK_")))
-        .collect();
+    let exts: Vec<String> =
+        a.extensions.iter().map(|e| format!("Extension::{}", e.trim_start_matches("VK_"))).collect();
     writeln!(
         out,
         "    Entry {{ name: \"{name}\", level: Level::{}, core: {}, extensions: &[{}], pfn: erase!({canonical}: vk::PFN_{canonical} = {}) }},",

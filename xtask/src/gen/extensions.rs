@@ -40,9 +40,7 @@ pub fn generate(input: &Input) -> Result<String, String> {
         let core = to
             .and_then(|t| t.strip_prefix("VK_VERSION_"))
             .and_then(|v| v.split_once('_'))
-            .map_or("None".to_owned(), |(a, b)| {
-                format!("Some(vk::make_api_version(0, {a}, {b}, 0))")
-            });
+            .map_or("None".to_owned(), |(a, b)| format!("Some(vk::make_api_version(0, {a}, {b}, 0))"));
         let requires: Vec<String> = x
             .requires
             .iter()

@@ -45,7 +45,9 @@ pub fn generate(input: &Input) -> Result<String, String> {
     for n in &names {
         writeln!(out, "    {n},").ok();
     }
-    out.push_str("}\n\n/// One Boolean per feature.\n#[derive(Clone, Debug, PartialEq, Eq)]\npub struct FeatureTable {\n");
+    out.push_str(
+        "}\n\n/// One Boolean per feature.\n#[derive(Clone, Debug, PartialEq, Eq)]\npub struct FeatureTable {\n",
+    );
     for n in &names {
         writeln!(out, "    pub {n}: bool,").ok();
     }
@@ -79,20 +81,10 @@ pub fn generate(input: &Input) -> Result<String, String> {
     .ok();
     for (ty, (name, fields, count)) in &rows {
         let fields = match fields {
-            Some(f) => format!(
-                "Some(&[{}])",
-                f.iter()
-                    .map(|n| format!("Feature::{n}"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            Some(f) => format!("Some(&[{}])", f.iter().map(|n| format!("Feature::{n}")).collect::<Vec<_>>().join(", ")),
             None => "None".to_owned(),
         };
-        writeln!(
-            out,
-            "    FeatureStruct {{ s_type: {ty}, name: \"{name}\", count: {count}, fields: {fields} }},"
-        )
-        .ok();
+        writeln!(out, "    FeatureStruct {{ s_type: {ty}, name: \"{name}\", count: {count}, fields: {fields} }},").ok();
     }
     out.push_str("];\n");
     Ok(out)

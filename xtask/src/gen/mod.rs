@@ -45,12 +45,7 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn read_list(path: &Path) -> Result<Vec<String>, String> {
-    Ok(read(path)?
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with('#'))
-        .map(str::to_owned)
-        .collect())
+    Ok(read(path)?.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
 }
 
 impl Input {
@@ -60,9 +55,7 @@ impl Input {
         reg.add(&read(Path::new(REGISTRY))?)?;
         reg.add(&read(&data.join("supplement.xml"))?)?;
         let extensions = read_list(&data.join("extensions.txt"))?;
-        let graphics: BTreeSet<String> = read_list(&data.join("graphics-commands.txt"))?
-            .into_iter()
-            .collect();
+        let graphics: BTreeSet<String> = read_list(&data.join("graphics-commands.txt"))?.into_iter().collect();
         let mut scope: BTreeMap<String, Availability> = BTreeMap::new();
         for f in &reg.features {
             if (f.major, f.minor) <= NEWEST_CORE {
@@ -78,20 +71,11 @@ impl Input {
                 .ok_or_else(|| format!("{name} is neither in the registry nor in the supplement"))?;
             for (c, needs) in &ext.commands {
                 if needs.as_ref().is_none_or(|n| extensions.contains(n)) {
-                    scope
-                        .entry(c.clone())
-                        .or_default()
-                        .extensions
-                        .insert(name.clone());
+                    scope.entry(c.clone()).or_default().extensions.insert(name.clone());
                 }
             }
         }
-        Ok(Self {
-            reg,
-            extensions,
-            graphics,
-            scope,
-        })
+        Ok(Self { reg, extensions, graphics, scope })
     }
 
     /// The prototypes behind the names in scope, each once.
@@ -99,11 +83,7 @@ impl Input {
         let mut out = BTreeMap::new();
         for name in self.scope.keys() {
             let canonical = self.reg.canonical_command(name);
-            let command = self
-                .reg
-                .commands
-                .get(canonical)
-                .ok_or_else(|| format!("no prototype for {canonical}"))?;
+            let command = self.reg.commands.get(canonical).ok_or_else(|| format!("no prototype for {canonical}"))?;
             out.insert(canonical, command);
         }
         Ok(out)
@@ -111,25 +91,13 @@ impl Input {
 
     fn is_graphics(&self, name: &str) -> bool {
         self.graphics.contains(name)
-            || self
-                .reg
-                .command_aliases
-                .iter()
-                .any(|(alias, to)| to == name && self.graphics.contains(alias))
-            || self
-                .graphics
-                .iter()
-                .any(|g| name.strip_suffix("KHR") == Some(g))
+            || self.reg.command_aliases.iter().any(|(alias, to)| to == name && self.graphics.contains(alias))
+            || self.graphics.iter().any(|g| name.strip_suffix("KHR") == Some(g))
     }
 
     /// Canonical types of the core versions the driver implements and of the extensions it knows of.
     fn known_types(&self) -> BTreeSet<&str> {
-        let core = self
-            .reg
-            .features
-            .iter()
-            .filter(|f| (f.major, f.minor) <= NEWEST_CORE)
-            .flat_map(|f| &f.types);
+        let core = self.reg.features.iter().filter(|f| (f.major, f.minor) <= NEWEST_CORE).flat_map(|f| &f.types);
         let extensions = self.extensions.iter().flat_map(|e| {
             self.reg.extensions[e]
                 .types
@@ -137,9 +105,7 @@ impl Input {
                 .filter(|(_, needs)| needs.as_ref().is_none_or(|n| self.extensions.contains(n)))
                 .map(|(t, _)| t)
         });
-        core.chain(extensions)
-            .map(|t| self.reg.canonical_type(t))
-            .collect()
+        core.chain(extensions).map(|t| self.reg.canonical_type(t)).collect()
     }
 
     /// Whether handles of this type are decoded to objects.
@@ -178,9 +144,5 @@ pub fn run(root: &Path, check: bool) -> Result<String, String> {
             std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
-    Ok(format!(
-        "{} files in {OUTPUT} {}",
-        files.len(),
-        if check { "are fresh" } else { "written" }
-    ))
+    Ok(format!("{} files in {OUTPUT} {}", files.len(), if check { "are fresh" } else { "written" }))
 }

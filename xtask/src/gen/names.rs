@@ -50,10 +50,7 @@ pub fn base(input: &Input, ty: &str, lifetime: &str) -> String {
     if ty.starts_with("PFN_") {
         return format!("vk::{ty}");
     }
-    let name = ty
-        .strip_prefix("Vk")
-        .unwrap_or(ty)
-        .replace("FlagBits", "Flags");
+    let name = ty.strip_prefix("Vk").unwrap_or(ty).replace("FlagBits", "Flags");
     if input.reg.has_lifetime(ty) {
         format!("vk::{name}{lifetime}")
     } else {
@@ -73,5 +70,14 @@ pub fn raw(input: &Input, d: &Decl) -> String {
         (1, false) => format!("*mut {base}"),
         (_, true) => format!("*const *const {base}"),
         (_, false) => format!("*mut *mut {base}"),
+    }
+}
+
+/// A count of type `ty` as a `usize`.
+pub fn count(expression: &str, ty: &str) -> String {
+    if ty == "size_t" {
+        expression.to_owned()
+    } else {
+        format!("{expression} as usize")
     }
 }

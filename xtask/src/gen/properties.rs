@@ -13,11 +13,7 @@ const SUMS: [(&str, &str); 3] = [
 pub fn generate(input: &Input) -> Result<String, String> {
     let mut home: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, var) in SUMS {
-        let s = input
-            .reg
-            .structs
-            .get(name)
-            .ok_or_else(|| format!("registry lacks {name}"))?;
+        let s = input.reg.structs.get(name).ok_or_else(|| format!("registry lacks {name}"))?;
         for m in s.members.iter().skip(2) {
             home.insert(&m.name, var);
         }
@@ -32,20 +28,11 @@ pub fn generate(input: &Input) -> Result<String, String> {
         if SUMS.iter().any(|(n, _)| n == name)
             || !s.extends.iter().any(|e| e == "VkPhysicalDeviceProperties2")
             || s.members.len() < 3
-            || !s
-                .members
-                .iter()
-                .skip(2)
-                .all(|m| home.contains_key(m.name.as_str()))
+            || !s.members.iter().skip(2).all(|m| home.contains_key(m.name.as_str()))
         {
             continue;
         }
-        writeln!(
-            out,
-            "    if let Some(p) = node.cast::<{}>() {{",
-            names::base(input, name, "")
-        )
-        .ok();
+        writeln!(out, "    if let Some(p) = node.cast::<{}>() {{", names::base(input, name, "")).ok();
         for m in s.members.iter().skip(2) {
             let field = names::member(&m.name);
             writeln!(out, "        p.{field} = {}.{field};", home[m.name.as_str()]).ok();

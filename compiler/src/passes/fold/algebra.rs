@@ -207,8 +207,8 @@ impl Folder<'_> {
             }
             (IEq | INe, IAdd, Some(d)) => alu(op, [V(z), C(t, c.wrapping_sub(d) & mask)]),
             // Addresses: the constant part of an index goes outwards, where memory operations absorb it.
-            (Shl, IAdd, Some(d)) if t == Type::I64 => self.outwards(z, 1 << (c % bits), d << (c % bits)),
-            (IMul, IAdd, Some(d)) if t == Type::I64 => self.outwards(z, c, d.wrapping_mul(c)),
+            (Shl, IAdd, Some(d)) if bits >= 32 => self.outwards(t, z, 1 << (c % bits), d << (c % bits)),
+            (IMul, IAdd, Some(d)) if bits >= 32 => self.outwards(t, z, c, d.wrapping_mul(c)),
             (IEq | INe, ZExt, None) if self.kernel.ty(z) == Type::Bool => match (op, c) {
                 (IEq, 1) | (INe, 0) => Some(Simpler::Value(z)),
                 (IEq, 0) | (INe, 1) => alu(Not, [V(z)]),
@@ -230,8 +230,8 @@ impl Folder<'_> {
     }
 
     /// (z + …) · factor as z · factor + sum.
-    fn outwards(&self, z: Value, factor: u64, sum: u64) -> Option<Simpler> {
-        alu(AluOp::IAdd, [Operand::Product(Type::I64, z, factor), C(Type::I64, sum)])
+    fn outwards(&self, t: Type, z: Value, factor: u64, sum: u64) -> Option<Simpler> {
+        alu(AluOp::IAdd, [Operand::Product(t, z, factor & t.mask()), C(t, sum & t.mask())])
     }
 
     fn float(&self, op: AluOp, args: &[Value], t: Type, ty: Type) -> Option<Simpler> {

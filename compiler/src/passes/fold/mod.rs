@@ -167,6 +167,7 @@ impl Folder<'_> {
                             algebra::Operand::Value(v) => v,
                             algebra::Operand::Const(ty, bits) => self.new_const(ty, bits, out),
                             algebra::Operand::Product(ty, a, factor) => {
+                                // A power of two becomes a shift when it is simplified in turn.
                                 let factor = self.new_const(ty, factor, out);
                                 let v = self.fresh(ty);
                                 let op = Op::alu(AluOp::IMul, &[a, factor]);
@@ -207,9 +208,14 @@ impl Folder<'_> {
                 }
             }
             Addr::Shared { off, imm } | Addr::Slot { off, imm, .. } | Addr::Push { off, imm } => {
-                if let Some(bits) = off.and_then(|v| self.constant(v)) {
-                    *off = None;
-                    *imm = imm.wrapping_add(bits as u32);
+                // Offsets of 32 bits wrap, so that the sum may be formed in any order.
+                while let Some(v) = *off {
+                    let (rest, add) = self.split_sum(v);
+                    if add == 0 && rest == Some(v) {
+                        break;
+                    }
+                    *off = rest;
+                    *imm = imm.wrapping_add(add as u32);
                     self.changed = true;
                 }
             }

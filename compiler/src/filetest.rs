@@ -124,8 +124,7 @@ pub fn parse_file(text: &str) -> Result<FileTest, String> {
 
 /// The comment lines that start with a known word; lists in brackets joined.
 fn directives(source: &str) -> Vec<String> {
-    const WORDS: [&str; 9] =
-        ["test", "dispatch", "subgroup", "push", "buffer", "address", "expect", "fault", "error"];
+    const WORDS: [&str; 9] = ["test", "dispatch", "subgroup", "push", "buffer", "address", "expect", "fault", "error"];
     let mut out: Vec<String> = Vec::new();
     let mut open = false;
     for line in source.lines() {
@@ -414,9 +413,7 @@ pub fn run_file(text: &str, passes: RunPasses<'_>, bless: bool) -> Result<String
                 }
                 if file.golden.as_deref() != Some(&printed) {
                     if !bless {
-                        return Err(format!(
-                            "the result is not as expected (BLESS=1 rewrites the file):\n{printed}"
-                        ));
+                        return Err(format!("the result is not as expected (BLESS=1 rewrites the file):\n{printed}"));
                     }
                     text = format!("{}\n{SEPARATOR}\n{printed}", file.source.trim_end());
                 }

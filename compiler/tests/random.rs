@@ -80,12 +80,8 @@ const SOME: &[u64] = &[0, 1, 2, 3, 4, 5, 7, 8, 16, 31, 0xffff_ffff, 0x8000_0000,
 
 impl Gen {
     fn new(seed: u64) -> Gen {
-        let mut kernel = Kernel {
-            name: format!("random_{seed}"),
-            local_size: [LANES, 1, 1],
-            shared_size: 64,
-            ..Kernel::default()
-        };
+        let mut kernel =
+            Kernel { name: format!("random_{seed}"), local_size: [LANES, 1, 1], shared_size: 64, ..Kernel::default() };
         for (binding, written) in [(0, true), (1, false)] {
             let kind = if binding == 0 { BindingKind::StorageBuffer } else { BindingKind::UniformBuffer };
             kernel.bindings.push(Binding { set: 0, binding, kind, count: 1, written });
@@ -95,15 +91,7 @@ impl Gen {
             let size = 4 * (1 + rng.below(5) as u32);
             kernel.slot(size, 4);
         }
-        Gen {
-            rng,
-            kernel,
-            values: Vec::new(),
-            targets: Vec::new(),
-            budget: 140,
-            out: Value(0),
-            lane_off: Value(0),
-        }
+        Gen { rng, kernel, values: Vec::new(), targets: Vec::new(), budget: 140, out: Value(0), lane_off: Value(0) }
     }
 
     fn emit(&mut self, r: &mut Region, ty: Type, op: Op) -> Value {

@@ -42,9 +42,8 @@ fn messenger_info() -> vk::DebugUtilsMessengerCreateInfoEXT<'static> {
     vk::DebugUtilsMessengerCreateInfoEXT::default()
         .message_severity(vk::DebugUtilsMessageSeverityFlagsEXT::WARNING | vk::DebugUtilsMessageSeverityFlagsEXT::ERROR)
         .message_type(
-            vk::DebugUtilsMessageTypeFlagsEXT::GENERAL
-                | vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION
-                | vk::DebugUtilsMessageTypeFlagsEXT::PERFORMANCE,
+            // Advice about performance is left out: image layouts that suit some GPU better, and the like.
+            vk::DebugUtilsMessageTypeFlagsEXT::GENERAL | vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION,
         )
         .pfn_user_callback(Some(on_message))
 }
@@ -58,9 +57,7 @@ unsafe extern "system" fn on_message(
     let important = vk::DebugUtilsMessageSeverityFlagsEXT::WARNING | vk::DebugUtilsMessageSeverityFlagsEXT::ERROR;
     // SAFETY: the implementation passes valid callback data whose message is null or a string.
     let text = unsafe { (*data).p_message.as_ref().map(|m| CStr::from_ptr(m).to_string_lossy().into_owned()) };
-    let layer = types.intersects(
-        vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION | vk::DebugUtilsMessageTypeFlagsEXT::PERFORMANCE,
-    );
+    let layer = types.intersects(vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION);
     // SAFETY: as above.
     let name = unsafe { (*data).p_message_id_name.as_ref().map(|m| CStr::from_ptr(m)) };
     // The loader warns of layers that the environment turns off.

@@ -3,6 +3,7 @@
 //! `VK_DRIVER_FILES`.
 
 pub mod demos;
+pub mod deqp;
 pub mod features;
 pub mod harness;
 pub mod shaders;

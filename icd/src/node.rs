@@ -198,7 +198,13 @@ impl Platform {
                 if let Some(parents) = other {
                     std::mem::forget(parents);
                 }
-                let made = Arc::new(Self::new(env::options()));
+                let options = env::options();
+                // A second platform of the process finds the switches set, to the same.
+                runtime::set_compiler_debug(runtime::CompilerDebug {
+                    verify: options.debug.verify,
+                    print_pass: options.debug.ir.clone().flatten(),
+                });
+                let made = Arc::new(Self::new(options));
                 *current = Arc::downgrade(&made);
                 made
             }

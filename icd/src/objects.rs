@@ -1,5 +1,6 @@
 //! What the dispatchable handles stand for: runtime objects with what the C edge needs beside them.
 
+use crate::disk_cache::DiskCache;
 use crate::edge::{Allocator, Block, Dispatch};
 use crate::extensions::ExtensionTable;
 use crate::features::FeatureTable;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A dispatchable object owned by its parent rather than by the application.
 #[derive(Debug)]
@@ -173,6 +174,23 @@ pub struct Device {
     pub core: Arc<DeviceCore>,
     /// Its queues, by family and index.
     pub queues: HashMap<(u32, u32), Owned<vk::Queue>>,
+    /// Compiled kernels on disk, opened with the first pipeline.
+    pub disk: OnceLock<Option<DiskCache>>,
+}
+
+impl Device {
+    /// Makes sure that kernels on disk are known before pipelines are made.
+    pub fn open_disk_cache(&self) {
+        self.disk.get_or_init(|| DiskCache::open(&self.core.rt, crate::env::options()));
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if let Some(Some(disk)) = self.disk.get() {
+            disk.save(&self.core.rt);
+        }
+    }
 }
 
 impl Deref for Device {

@@ -196,3 +196,17 @@ fn newer_api_versions_are_never_refused() {
     // SAFETY: live and used no more.
     unsafe { i.destroy_instance(None) };
 }
+
+#[test]
+fn the_manifests_version_is_the_drivers() {
+    let mut version = 0;
+    let f = lookup(vk::Instance::null(), c"vkEnumerateInstanceVersion").expect("global command");
+    // SAFETY: the name's type.
+    let f: vk::PFN_vkEnumerateInstanceVersion = unsafe { std::mem::transmute(f) };
+    // SAFETY: a valid pointer.
+    assert_eq!(unsafe { f(&mut version) }, vk::Result::SUCCESS);
+    let (major, minor, patch) =
+        (vk::api_version_major(version), vk::api_version_minor(version), vk::api_version_patch(version));
+    let text = include_str!("../../manifests/api_version").trim();
+    assert_eq!(text, format!("{major}.{minor}.{patch}"));
+}

@@ -68,7 +68,7 @@ pub use instance::Instance;
 pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource};
 pub use physical_device::{ExternalHandle, ImageFormatQuery, MemoryBudget, PhysicalDevice};
 pub use pipeline::{
-    ComputePipeline, ComputePipelineCreate, ExecutableInfo, Feedback, PipelineCache, PipelineOutcome,
+    set_compiler_debug, CompilerDebug, ComputePipeline, ComputePipelineCreate, ExecutableInfo, Feedback, PipelineCache, PipelineOutcome,
     PipelineRobustness, Representation,
 };
 pub use pipeline_layout::{PipelineLayout, MAX_PUSH_BYTES, MAX_SETS};

@@ -6,7 +6,7 @@ use super::translator::Translator;
 use super::types::Ty;
 use super::val::{Leaves, MatrixLayout, Ptr, Root, Val};
 use super::vars::plain;
-use crate::sir::{Addr, AluOp, Op as Sir, Resource, Type, Value};
+use crate::sir::{Addr, AluOp, BindingKind, Op as Sir, Resource, Type, Value};
 use smallvec::{smallvec, SmallVec};
 use spirv::{Op, StorageClass as SC};
 
@@ -171,7 +171,9 @@ impl Translator<'_> {
     pub(super) fn buffer_of(&mut self, p: &Ptr) -> R<Value> {
         match p.root {
             Root::Buffer(res) => {
-                let sized = self.bindings.iter().any(|(k, b)| (k.0, k.1) == (res.set, res.binding) && b.count != 0);
+                let sized = [BindingKind::StorageBuffer, BindingKind::UniformBuffer]
+                    .iter()
+                    .any(|&kind| self.bindings.get(&(res.set, res.binding, kind)).is_some_and(|b| b.count != 0));
                 Ok(self.b.buffer(res, sized))
             }
             Root::Code(code) => Ok(self.buffer_of_code(code)),

@@ -217,10 +217,7 @@ impl Builder {
         if let Some(&v) = self.builtins.get(&b) {
             return v;
         }
-        if matches!(
-            b,
-            Builtin::SubgroupId | Builtin::NumSubgroups | Builtin::SubgroupSize | Builtin::SubgroupLocalId
-        ) {
+        if matches!(b, Builtin::SubgroupId | Builtin::NumSubgroups | Builtin::SubgroupSize | Builtin::SubgroupLocalId) {
             self.kernel.uses_subgroups = true;
         }
         let v = self.hoist(Type::I32, Op::Builtin(b));

@@ -16,9 +16,8 @@ impl<'a> Translator<'a> {
         let Ty::Function { ret, params } = self.types.get(f.def.word(1)?)?.clone() else {
             return Err(f.def.blame(Error::invalid("the type is not a function type")));
         };
-        let same = ret == f.def.ty
-            && params.len() == f.params.len()
-            && params.iter().zip(&f.params).all(|(&t, p)| t == p.ty);
+        let same =
+            ret == f.def.ty && params.len() == f.params.len() && params.iter().zip(&f.params).all(|(&t, p)| t == p.ty);
         if !same {
             return Err(f.def.blame(Error::invalid("the definition does not fit the function type")));
         }

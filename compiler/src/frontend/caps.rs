@@ -187,9 +187,8 @@ impl Translator<'_> {
                         _ => return Err(inst.blame(Error::invalid("not a floating-point type"))),
                     };
                     self.contract.0[index] = mode_contracts(mask);
-                    let strict = spirv::FPFastMathMode::NOT_NAN
-                        | spirv::FPFastMathMode::NOT_INF
-                        | spirv::FPFastMathMode::NSZ;
+                    let strict =
+                        spirv::FPFastMathMode::NOT_NAN | spirv::FPFastMathMode::NOT_INF | spirv::FPFastMathMode::NSZ;
                     if !spirv::FPFastMathMode::from_bits_truncate(mask).contains(strict) {
                         self.float_mode(ty.bits())?.signed_zero_inf_nan = true;
                     }

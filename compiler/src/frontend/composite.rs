@@ -37,7 +37,9 @@ impl Translator<'_> {
                 if part_ty != object_ty || object.len() != n {
                     return Err(Error::invalid("the object has another type than the part"));
                 }
-                leaves.get_mut(start..start + n).ok_or_else(|| Error::invalid("index is out of range"))?
+                leaves
+                    .get_mut(start..start + n)
+                    .ok_or_else(|| Error::invalid("index is out of range"))?
                     .copy_from_slice(&object);
                 self.set_leaves(inst, leaves)
             }
@@ -46,7 +48,10 @@ impl Translator<'_> {
                 let (_, one) = self.leaves(inst.word(0)?)?;
                 let total = self.types.leaf_count(inst.ty)?;
                 self.work.charge(total as u64)?;
-                self.set_leaves(inst, one.iter().copied().cycle().take(if one.is_empty() { 0 } else { total }).collect())
+                self.set_leaves(
+                    inst,
+                    one.iter().copied().cycle().take(if one.is_empty() { 0 } else { total }).collect(),
+                )
             }
             Op::VectorShuffle => {
                 let mut both = self.vector(inst.word(0)?)?;

@@ -73,9 +73,7 @@ impl Consts {
         options: &Options<'_>,
         work: &mut Work,
     ) -> R<()> {
-        let spec = || {
-            spec_id.and_then(|id| options.spec_constants.iter().find(|c| c.id == id)).map(|c| c.data)
-        };
+        let spec = || spec_id.and_then(|id| options.spec_constants.iter().find(|c| c.id == id)).map(|c| c.data);
         let value = match inst.op {
             Op::ConstantTrue | Op::ConstantFalse | Op::SpecConstantTrue | Op::SpecConstantFalse => {
                 if !matches!(types.get(inst.ty)?, Ty::Bool) {
@@ -97,6 +95,9 @@ impl Consts {
                 let mut bits = u64::from(inst.word(0)?);
                 if t.bits() == 64 {
                     bits |= u64::from(inst.word(1)?) << 32;
+                }
+                if inst.ops.len() != if t.bits() == 64 { 2 } else { 1 } {
+                    return Err(Error::invalid("the literal is wider than the type"));
                 }
                 if inst.op == Op::SpecConstant {
                     if let Some(data) = spec() {

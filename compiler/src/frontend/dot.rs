@@ -26,7 +26,8 @@ impl Translator<'_> {
             return Err(Error::invalid("operands have different numbers of components"));
         }
         let mut sum = if a.len() == 1 {
-            if inst.word(if accumulate { 3 } else { 2 })? != spirv::PackedVectorFormat::PackedVectorFormat4x8Bit as u32 {
+            if inst.word(if accumulate { 3 } else { 2 })? != spirv::PackedVectorFormat::PackedVectorFormat4x8Bit as u32
+            {
                 return Err(Error::unsupported("this packed vector format"));
             }
             let op = match (signed_a, signed_b) {

@@ -90,7 +90,7 @@ pub(super) mod limits {
     /// Instructions emitted.
     pub const INSTS: usize = 1 << 20;
     /// Nesting of regions, over all inlined calls.
-    pub const REGION_DEPTH: usize = 160;
+    pub const REGION_DEPTH: usize = 240;
     /// Invocations of a workgroup.
     pub const INVOCATIONS: u32 = 1 << 16;
     /// Nesting of types.

@@ -35,10 +35,10 @@ impl Translator<'_> {
                 }
                 let mut word = self.b.i32(0);
                 for (i, &x) in v.iter().enumerate() {
-                    let field = if op == G::PackHalf2x16 { self.half_bits(x) } else { self.norm_bits(x, fields.1, fields.2) };
+                    let field =
+                        if op == G::PackHalf2x16 { self.half_bits(x) } else { self.norm_bits(x, fields.1, fields.2) };
                     let shift = self.b.i32(i as u32 * fields.1);
-                    let placed =
-                        if i == 0 { field } else { self.b.alu(AluOp::Shl, Type::I32, &[field, shift]) };
+                    let placed = if i == 0 { field } else { self.b.alu(AluOp::Shl, Type::I32, &[field, shift]) };
                     word = if i == 0 { placed } else { self.b.alu(AluOp::Or, Type::I32, &[word, placed]) };
                 }
                 self.set_one(inst, word)

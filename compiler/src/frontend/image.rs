@@ -97,8 +97,7 @@ impl Translator<'_> {
             texel.push(self.b.konst(out, 0));
         }
         self.b.push(&[], Sir::ImageStore { image: image_ref(res, &ty), coords, texel });
-        let kind =
-            if ty.dim == ImageDim::Buffer { BindingKind::StorageTexelBuffer } else { BindingKind::StorageImage };
+        let kind = if ty.dim == ImageDim::Buffer { BindingKind::StorageTexelBuffer } else { BindingKind::StorageImage };
         self.use_binding(res, kind, true);
         Ok(())
     }

@@ -156,9 +156,7 @@ impl Translator<'_> {
             _ => {
                 let t = self.types.scalar(ty)?;
                 match out.last_mut() {
-                    Some(r)
-                        if !r.vector && r.ty == t && r.n < MAX_RUN && r.off + i64::from(r.n) * bytes(t) == at =>
-                    {
+                    Some(r) if !r.vector && r.ty == t && r.n < MAX_RUN && r.off + i64::from(r.n) * bytes(t) == at => {
                         r.n += 1;
                     }
                     _ => out.push(Run { ty: t, off: at, n: 1, vector: false }),

@@ -131,8 +131,7 @@ impl Translator<'_> {
             for row in 0..m.len() {
                 // Element (row, column) of the inverse is the cofactor of (column, row).
                 let minor = self.determinant(&Self::minor(m, row, column), ty)?;
-                let signed =
-                    if (row + column) % 2 == 0 { minor } else { self.b.alu(AluOp::FNeg, ty, &[minor]) };
+                let signed = if (row + column) % 2 == 0 { minor } else { self.b.alu(AluOp::FNeg, ty, &[minor]) };
                 out.push(self.b.alu(AluOp::FMul, ty, &[signed, scale]));
             }
         }

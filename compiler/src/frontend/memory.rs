@@ -38,9 +38,7 @@ impl Operands {
             .ok_or_else(|| Error::unsupported(format!("memory operands {mask:#x}")))?;
         let mut taken = 1;
         let mut args = args.iter();
-        for flag in
-            [MemoryAccess::ALIGNED, MemoryAccess::MAKE_POINTER_AVAILABLE, MemoryAccess::MAKE_POINTER_VISIBLE]
-        {
+        for flag in [MemoryAccess::ALIGNED, MemoryAccess::MAKE_POINTER_AVAILABLE, MemoryAccess::MAKE_POINTER_VISIBLE] {
             if mask.contains(flag) {
                 let arg = *args.next().ok_or_else(|| Error::invalid("a memory operand is missing"))?;
                 taken += 1;
@@ -194,6 +192,7 @@ impl Translator<'_> {
         match p.root {
             Root::Buffer(res) => self.use_binding(res, BindingKind::StorageBuffer, true),
             Root::Code(_) => {
+                self.work.charge(self.roots.len() as u64)?;
                 for (res, _) in self.roots.clone() {
                     self.use_binding(res, BindingKind::StorageBuffer, true);
                 }

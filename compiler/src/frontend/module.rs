@@ -314,10 +314,9 @@ fn decode_inst(words: &[u32], at: usize) -> R<Inst<'_>> {
     let first = words[at];
     let count = (first >> 16) as usize;
     let opcode = (first & 0xffff) as u16;
-    let shape = *shapes().get(&opcode).ok_or_else(|| Error {
-        word: Some(at),
-        ..Error::unsupported(format!("unknown opcode {opcode}"))
-    })?;
+    let shape = *shapes()
+        .get(&opcode)
+        .ok_or_else(|| Error { word: Some(at), ..Error::unsupported(format!("unknown opcode {opcode}")) })?;
     let bad = |reason: &str| Error::invalid(reason).at(shape.name, None, at);
     let mut ops = match words.get(at + 1..at + count) {
         Some(ops) if count > 0 => ops,

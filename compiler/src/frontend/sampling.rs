@@ -24,9 +24,7 @@ fn form(op: Op) -> Form {
     match op {
         Op::ImageSampleDrefImplicitLod | Op::ImageSampleDrefExplicitLod => Form { dref: true, ..f },
         Op::ImageSampleProjImplicitLod | Op::ImageSampleProjExplicitLod => Form { proj: true, ..f },
-        Op::ImageSampleProjDrefImplicitLod | Op::ImageSampleProjDrefExplicitLod => {
-            Form { proj: true, dref: true, ..f }
-        }
+        Op::ImageSampleProjDrefImplicitLod | Op::ImageSampleProjDrefExplicitLod => Form { proj: true, dref: true, ..f },
         Op::ImageGather => Form { gather: true, ..f },
         Op::ImageDrefGather => Form { gather: true, dref: true, ..f },
         Op::ImageSparseSampleImplicitLod | Op::ImageSparseSampleExplicitLod => Form { sparse: true, ..f },

@@ -28,8 +28,7 @@ impl Translator<'_> {
             return Err(Error::invalid("the condition has another number of components"));
         }
         let pick = |i: usize| cond[if cond.len() == 1 { 0 } else { i }];
-        let leaves: Leaves =
-            a.iter().zip(&b).enumerate().map(|(i, (&x, &y))| self.b.select(pick(i), x, y)).collect();
+        let leaves: Leaves = a.iter().zip(&b).enumerate().map(|(i, (&x, &y))| self.b.select(pick(i), x, y)).collect();
         self.set_leaves(inst, leaves)
     }
 

@@ -15,9 +15,8 @@ use spirv::Op;
 pub(super) fn eval(op: Op, inst: &Inst<'_>, consts: &Consts, types: &mut Types) -> R<Vec<u64>> {
     let arg = |i: usize| -> R<u32> { inst.word(i + 1) };
     let out_leaves = types.leaf_count(inst.ty)?;
-    let type_of = |id: u32| -> R<u32> {
-        Ok(consts.get(id).ok_or_else(|| Error::invalid(format!("%{id} is not a constant")))?.0)
-    };
+    let type_of =
+        |id: u32| -> R<u32> { Ok(consts.get(id).ok_or_else(|| Error::invalid(format!("%{id} is not a constant")))?.0) };
     let shape = |ok: bool| if ok { Ok(()) } else { Err(Error::invalid("operand shapes do not fit")) };
     match op {
         Op::VectorShuffle => {

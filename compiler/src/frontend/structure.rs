@@ -122,8 +122,13 @@ impl<'a> Translator<'a> {
         let func = self.frame()?.func;
         let insts = &func.blocks[block].insts;
         let Some((last, body)) = insts.split_last() else { return Ok(None) };
+        let mut head = true;
         for inst in body {
             self.work.charge(1).map_err(|e| inst.blame(e))?;
+            head &= inst.op == Op::Phi;
+            if inst.op == Op::Phi && !head {
+                return Err(inst.blame(Error::invalid("a phi must stand at the head of its block")));
+            }
             self.translate(inst).and_then(|()| self.b.check()).map_err(|e| inst.blame(e))?;
         }
         self.emit_terminator(block, tail).and_then(|n| self.b.check().map(|()| n)).map_err(|e| last.blame(e))
@@ -277,7 +282,7 @@ impl<'a> Translator<'a> {
 
     fn phis(&self, block: usize) -> R<Vec<Inst<'a>>> {
         let func = self.frame()?.func;
-        Ok(func.blocks[block].insts.iter().filter(|i| i.op == Op::Phi).copied().collect())
+        Ok(func.blocks[block].insts.iter().take_while(|i| i.op == Op::Phi).copied().collect())
     }
 
     /// Stores what the phis of `to` take when control comes from `from`.
@@ -287,6 +292,7 @@ impl<'a> Translator<'a> {
             if phi.ops.len() <= 2 {
                 continue;
             }
+            self.work.charge(phi.ops.len() as u64 / 16 + 1)?;
             let pair = phi.ops.chunks_exact(2).find(|p| p[1] == from_label);
             let pair = pair.ok_or_else(|| phi.blame(Error::invalid(format!("no value for block %{from_label}"))))?;
             let slots = self.phi_slots(&phi).map_err(|e| phi.blame(e))?;

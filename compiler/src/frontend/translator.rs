@@ -419,13 +419,8 @@ impl<'a> Translator<'a> {
 
     /// Ids that the reachable functions name, with what initialisers of those name.
     fn used_variables(&self, reachable: &[usize]) -> HashSet<u32> {
-        let variables: HashMap<u32, Option<u32>> = self
-            .m
-            .globals
-            .iter()
-            .filter(|i| i.op == Op::Variable)
-            .map(|i| (i.id, i.ops.get(1).copied()))
-            .collect();
+        let variables: HashMap<u32, Option<u32>> =
+            self.m.globals.iter().filter(|i| i.op == Op::Variable).map(|i| (i.id, i.ops.get(1).copied())).collect();
         let mut used = HashSet::new();
         for f in reachable {
             for inst in self.m.functions[*f].blocks.iter().flat_map(|b| &b.insts) {
@@ -457,4 +452,3 @@ fn find_entry(m: &Module<'_>, name: &str) -> R<(u32, usize)> {
     }
     Err(Error::invalid(format!("no compute entry point \"{name}\"")))
 }
-

@@ -249,7 +249,14 @@ impl Types {
     }
 
     fn build(&self, inst: &Inst<'_>, length: impl Fn(u32) -> R<u64>) -> R<Info> {
-        let scalar = |ty: Ty, bytes: u32| Info { ty, leaves: Some(1), size: u64::from(bytes), align: bytes, members: none(), depth: 0 };
+        let scalar = |ty: Ty, bytes: u32| Info {
+            ty,
+            leaves: Some(1),
+            size: u64::from(bytes),
+            align: bytes,
+            members: none(),
+            depth: 0,
+        };
         let opaque = |ty: Ty| Info { ty, leaves: None, size: 0, align: 1, members: none(), depth: 0 };
         Ok(match inst.op {
             Op::TypeVoid => opaque(Ty::Void),
@@ -297,7 +304,14 @@ impl Types {
                 let elem = inst.word(0)?;
                 self.member_type(elem)?;
                 let e = self.info(elem)?;
-                Info { ty: Ty::RuntimeArray { elem }, leaves: None, size: 0, align: e.align, members: none(), depth: e.depth + 1 }
+                Info {
+                    ty: Ty::RuntimeArray { elem },
+                    leaves: None,
+                    size: 0,
+                    align: e.align,
+                    members: none(),
+                    depth: e.depth + 1,
+                }
             }
             Op::TypeStruct => self.structure(inst.ops)?,
             Op::TypePointer => {
@@ -340,14 +354,8 @@ impl Types {
     }
 
     fn structure(&self, members: &[u32]) -> R<Info> {
-        let mut out = Info {
-            ty: Ty::Struct(members.into()),
-            leaves: Some(0),
-            size: 0,
-            align: 1,
-            members: none(),
-            depth: 0,
-        };
+        let mut out =
+            Info { ty: Ty::Struct(members.into()), leaves: Some(0), size: 0, align: 1, members: none(), depth: 0 };
         let mut places = Vec::with_capacity(members.len());
         for (i, &m) in members.iter().enumerate() {
             self.member_type(m)?;
@@ -408,7 +416,14 @@ pub(super) fn natural_stride(e: &Info) -> u64 {
 fn pointer_info(class: SC, pointee: u32) -> Info {
     let leaves = pointer_leaves(class);
     let (size, align) = leaves.map_or((0, 1), |l| (l.iter().map(|t| u64::from(t.bytes())).sum(), l[0].bytes()));
-    Info { ty: Ty::Pointer { class, pointee }, leaves: leaves.map(|l| l.len() as u64), size, align, members: none(), depth: 0 }
+    Info {
+        ty: Ty::Pointer { class, pointee },
+        leaves: leaves.map(|l| l.len() as u64),
+        size,
+        align,
+        members: none(),
+        depth: 0,
+    }
 }
 
 /// The storage classes of compute shaders (others may be declared for entry points not asked for).

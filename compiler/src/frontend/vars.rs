@@ -172,13 +172,8 @@ impl<'a> Translator<'a> {
             (SC::Uniform, Ty::Struct(_)) => BindingKind::UniformBuffer,
             _ => return Err(Error::unsupported(format!("a {class:?} variable of this type"))),
         };
-        let entry = self.bindings.entry((set, binding, kind)).or_insert(Binding {
-            set,
-            binding,
-            kind,
-            count,
-            written: false,
-        });
+        let entry =
+            self.bindings.entry((set, binding, kind)).or_insert(Binding { set, binding, kind, count, written: false });
         entry.count = if count == 0 || entry.count == 0 { 0 } else { entry.count.max(count) };
         let res = Resource { set, binding, index: None, non_uniform: d.non_uniform };
         let mut flags = d.mem;

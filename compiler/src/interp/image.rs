@@ -13,8 +13,7 @@ impl Group<'_, '_> {
 
     fn texel_coords(&self, c: &ImageCoords, lane: usize) -> TexelCoords {
         let int = |v: Value| self.get(v, lane) as u32 as i32;
-        let mut at =
-            TexelCoords { xyz: [0; 4], lod: c.lod.map_or(0, int), sample: c.sample.map_or(0, int) };
+        let mut at = TexelCoords { xyz: [0; 4], lod: c.lod.map_or(0, int), sample: c.sample.map_or(0, int) };
         at.xyz.iter_mut().zip(&c.xyz).for_each(|(to, &v)| *to = int(v));
         at
     }

@@ -9,12 +9,20 @@ use crate::sir::{Addr, Inst, Op, Value};
 /// Where an access of one invocation goes.
 enum Place {
     /// A byte offset into a buffer view.
-    Buffer { base: u64, size: u64, off: u64 },
+    Buffer {
+        base: u64,
+        size: u64,
+        off: u64,
+    },
     /// An absolute address.
     Global(u64),
     /// A byte offset into one of the arrays held here: start and size of the piece, and the offset in it.
     Shared(u32),
-    Slot { base: usize, size: u32, off: u32 },
+    Slot {
+        base: usize,
+        size: u32,
+        off: u32,
+    },
     Push(u32),
 }
 

@@ -25,9 +25,7 @@ mod testing;
 
 pub use exec::Executor;
 pub use float::{from_f64, to_f64};
-pub use machine::{
-    BufferView, Descriptor, Fault, ImageAccess, Machine, SampleRequest, Texel, TexelCoords,
-};
+pub use machine::{BufferView, Descriptor, Fault, ImageAccess, Machine, SampleRequest, Texel, TexelCoords};
 pub use program::Program;
 pub use soft::Round;
 pub use testing::TestMachine;

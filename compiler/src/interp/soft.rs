@@ -204,10 +204,7 @@ pub fn mul(f: Format, a: u64, b: u64, round: Round) -> u64 {
 pub fn fma(f: Format, a: u64, b: u64, c: u64, round: Round) -> u64 {
     let (x, y, z) = (unpack(f, a), unpack(f, b), unpack(f, c));
     match (x, y) {
-        (
-            Num::Finite { negative: s, mant: m, exp: e },
-            Num::Finite { negative: t, mant: n, exp: g },
-        ) => match z {
+        (Num::Finite { negative: s, mant: m, exp: e }, Num::Finite { negative: t, mant: n, exp: g }) => match z {
             Num::Nan => f.nan(),
             Num::Inf(s) => f.inf() | f.zero(s),
             Num::Finite { negative, mant, exp } => sum(f, (s != t, m * n, e + g), (negative, mant, exp), round),
@@ -261,9 +258,7 @@ pub fn scale(f: Format, a: u64, n: i32, round: Round) -> u64 {
     match unpack(f, a) {
         Num::Nan => f.nan(),
         Num::Inf(s) => f.inf() | f.zero(s),
-        Num::Finite { negative, mant, exp } => {
-            pack(f, negative, mant, exp + n.clamp(-10_000, 10_000), false, round)
-        }
+        Num::Finite { negative, mant, exp } => pack(f, negative, mant, exp + n.clamp(-10_000, 10_000), false, round),
     }
 }
 

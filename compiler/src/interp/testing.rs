@@ -1,8 +1,6 @@
 //! A machine over plain vectors, for tests and tools.
 
-use super::machine::{
-    BufferView, Descriptor, Fault, ImageAccess, Machine, SampleRequest, Texel, TexelCoords,
-};
+use super::machine::{BufferView, Descriptor, Fault, ImageAccess, Machine, SampleRequest, Texel, TexelCoords};
 use std::collections::BTreeMap;
 
 /// Distance between the addresses of two buffers.
@@ -104,12 +102,7 @@ impl Machine for TestMachine {
         no_images()
     }
 
-    fn image_atomic(
-        &mut self,
-        _: &ImageAccess,
-        _: &TexelCoords,
-        _: &mut dyn FnMut(u64) -> u64,
-    ) -> Result<u64, Fault> {
+    fn image_atomic(&mut self, _: &ImageAccess, _: &TexelCoords, _: &mut dyn FnMut(u64) -> u64) -> Result<u64, Fault> {
         no_images()
     }
 

@@ -21,7 +21,9 @@ fn region(region: &mut Region, changed: &mut bool) {
     for mut inst in insts {
         inst.op.for_each_region_mut(&mut |r| self::region(r, changed));
         match inst.op {
-            Op::If { cond, mut then, mut els } if price(&then).zip(price(&els)).is_some_and(|(a, b)| a + b <= LIMIT) => {
+            Op::If { cond, mut then, mut els }
+                if price(&then).zip(price(&els)).is_some_and(|(a, b)| a + b <= LIMIT) =>
+            {
                 *changed = true;
                 let (a, b) = (take_yield(&mut then), take_yield(&mut els));
                 region.insts.append(&mut then.insts);

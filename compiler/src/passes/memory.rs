@@ -50,9 +50,7 @@ impl MemoryFacts {
                 let plain = !access.coherent;
                 uniform || plain && (!self.writes_device || access.non_writable && access.restrict)
             }
-            Addr::Global { .. } => {
-                !access.coherent && (!self.writes_device || access.non_writable && access.restrict)
-            }
+            Addr::Global { .. } => !access.coherent && (!self.writes_device || access.non_writable && access.restrict),
             Addr::Shared { .. } | Addr::Slot { .. } => false,
         }
     }

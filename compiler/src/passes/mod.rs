@@ -4,6 +4,7 @@
 //! language leaves open may be settled otherwise (for example the last bits of transcendental functions).
 
 mod bits;
+mod block_to_if;
 mod combine_memory;
 mod cost;
 mod dce;
@@ -49,6 +50,7 @@ passes! {
     if_to_select: if_to_select::run, "turns small Ifs into selects";
     unroll: unroll::run, "writes out small loops of known length";
     combine_memory: combine_memory::run, "merges neighbouring loads and stores";
+    block_to_if: block_to_if::run, "turns Blocks that Ifs leave early into Ifs";
     lower_math: lower_math::run, "expands transcendental and other rare operations into basic ones";
     renumber: renumber_pass, "numbers values and labels in text order";
 }
@@ -156,6 +158,8 @@ const PIPELINE: &[&str] = &[
     "gvn",
     "params",
     "dce",
+    "block_to_if",
+    "fold",
     "if_to_select",
     "fold",
     "lower_math",

@@ -55,12 +55,12 @@ impl Unroll<'_> {
 
     /// Number of iterations that come before the one that leaves, if the loop is to be written out.
     fn iterations(&mut self, label: Label, init: &[Value], body: &Region) -> Option<usize> {
-        let cond = exit_condition(body, label)?;
+        let mut exits = Vec::new();
+        exit_conditions(body, label, &mut exits);
         let size = body.size();
         let (most, most_insts) = if indexes_slots(body) { LARGE } else { SMALL };
         let most = most.min(most_insts / size.max(1)).min(KERNEL.saturating_sub(self.size) / size.max(1));
-        let trip = Trip::new(self, label, init, body);
-        let n = trip.count(cond, most)?;
+        let n = exits.iter().find_map(|&exit| Trip::new(self, label, init, body).count(exit, most))?;
         self.size += n * size;
         Some(n)
     }
@@ -108,40 +108,40 @@ fn indexes_slots(body: &Region) -> bool {
     found
 }
 
-/// A condition, and the value with which the loop is left.
+/// A condition on the way of every iteration, and the value with which the loop is left.
 #[derive(Clone, Copy)]
 struct Exit {
     cond: Value,
     when: bool,
 }
 
-/// The first If that every iteration comes to and that leaves the loop on one side.
-fn exit_condition(region: &Region, label: Label) -> Option<Exit> {
-    let leaves = |r: &Region| matches!(r.terminator(), Some(Op::Break(l, _)) if *l == label);
+/// Collects the conditions of Ifs that every iteration comes to and that leave the loop on one side. False if
+/// iterations may go on without coming to what follows the region.
+fn exit_conditions(region: &Region, label: Label, exits: &mut Vec<Exit>) -> bool {
+    let surely_leaves = |r: &Region| {
+        matches!(r.terminator(), Some(Op::Break(l, _)) if *l == label)
+            && !r.insts.iter().any(|i| i.op.is_control() && may_bypass(&i.op, label))
+    };
     for inst in &region.insts {
         match &inst.op {
             Op::If { cond, then, els } => {
-                if leaves(then) {
-                    return Some(Exit { cond: *cond, when: true });
-                }
-                if leaves(els) {
-                    return Some(Exit { cond: *cond, when: false });
+                for (side, when) in [(then, true), (els, false)] {
+                    if surely_leaves(side) {
+                        exits.push(Exit { cond: *cond, when });
+                    }
                 }
             }
-            // Its own exits would lead past the condition, but they come after it.
-            Op::Block { body: inner, .. } => {
-                if let Some(e) = exit_condition(inner, label) {
-                    return Some(e);
-                }
+            // Its own exits only lead behind it.
+            Op::Block { body, .. } => {
+                exit_conditions(body, label, exits);
             }
             _ => {}
         }
-        // From here on an iteration may go on without having come to the condition.
         if inst.op.is_control() && may_bypass(&inst.op, label) {
-            return None;
+            return false;
         }
     }
-    None
+    true
 }
 
 /// Whether code may continue the loop, or leave to a label outside of itself other than the loop's.

@@ -264,12 +264,9 @@ impl Op {
             }
             Op::ReadClock { .. } => Effects { keep: true, ..none },
             Op::If { .. } | Op::Switch { .. } | Op::Loop { .. } | Op::Block { .. } => none,
-            Op::Yield(_)
-            | Op::Break(..)
-            | Op::Continue(..)
-            | Op::Fallthrough(_)
-            | Op::Return
-            | Op::Unreachable => Effects { keep: true, ..none },
+            Op::Yield(_) | Op::Break(..) | Op::Continue(..) | Op::Fallthrough(_) | Op::Return | Op::Unreachable => {
+                Effects { keep: true, ..none }
+            }
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Words of the text form.
 
-use crate::sir::{
-    AtomicOp, BindingKind, Builtin, GroupOp, GroupScan, ImageDim, MemoryScope, Space, Type,
-};
+use crate::sir::{AtomicOp, BindingKind, Builtin, GroupOp, GroupScan, ImageDim, MemoryScope, Space, Type};
 
 /// A closed set of words that stand for values.
 pub trait Words: Copy + PartialEq + 'static {

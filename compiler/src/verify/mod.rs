@@ -208,7 +208,11 @@ impl Verifier<'_> {
     fn inst_rules(&mut self, inst: &Inst, last: bool) -> Check {
         let op = &inst.op;
         ensure(op.is_terminator() == last, || {
-            String::from(if last { "a region must end in a terminator" } else { "terminator in the middle of a region" })
+            String::from(if last {
+                "a region must end in a terminator"
+            } else {
+                "terminator in the middle of a region"
+            })
         })?;
         let mut bad = Ok(());
         op.for_each_operand(&mut |v| {

@@ -374,12 +374,9 @@ impl Checker<'_> {
                 cluster_ok(cluster)?;
                 let t = ty.unwrap_or(Type::Bool);
                 let ok = match op {
-                    GroupOp::IAdd
-                    | GroupOp::IMul
-                    | GroupOp::SMin
-                    | GroupOp::SMax
-                    | GroupOp::UMin
-                    | GroupOp::UMax => t.is_int(),
+                    GroupOp::IAdd | GroupOp::IMul | GroupOp::SMin | GroupOp::SMax | GroupOp::UMin | GroupOp::UMax => {
+                        t.is_int()
+                    }
                     GroupOp::And | GroupOp::Or | GroupOp::Xor => t.is_int() || t == Type::Bool,
                     GroupOp::FAdd | GroupOp::FMul | GroupOp::FMin | GroupOp::FMax => t.is_float(),
                 };

@@ -4,6 +4,14 @@ use super::harness::{module, names, Rng};
 use compiler::frontend::{translate, ErrorKind, Options};
 
 fn check(words: &[u32], what: &str) -> bool {
+    let start = std::time::Instant::now();
+    let accepted = outcome(words, what);
+    // Far above what any module needs, even on a busy machine.
+    assert!(start.elapsed().as_secs() < 30, "{what}: took {:?}", start.elapsed());
+    accepted
+}
+
+fn outcome(words: &[u32], what: &str) -> bool {
     match translate(words, &Options::default()) {
         Ok(kernel) => {
             compiler::verify::verify(&kernel).unwrap_or_else(|e| panic!("{what}: translated, but {e}"));
@@ -14,6 +22,11 @@ fn check(words: &[u32], what: &str) -> bool {
             false
         }
     }
+}
+
+/// Rounds of a mutation test; `ROUNDS` asks for more, by hand.
+fn rounds(usual: usize) -> usize {
+    std::env::var("ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(usual)
 }
 
 fn mutate(words: &mut Vec<u32>, rng: &mut Rng) {
@@ -58,7 +71,7 @@ fn mutated_modules() {
     let corpus: Vec<(String, Vec<u32>)> = names().into_iter().map(|n| (n.clone(), module(&n))).collect();
     let mut rng = Rng(0x5eed);
     let (mut passed, mut total) = (0, 0);
-    for round in 0..std::env::var("ROUNDS").map_or(40, |r| r.parse().unwrap()) {
+    for round in 0..rounds(40) {
         for (name, words) in &corpus {
             let mut words = words.clone();
             mutate(&mut words, &mut rng);
@@ -78,7 +91,7 @@ fn replaced_operands() {
     let mut rng = Rng(0xc0ffee);
     for (name, words) in &corpus {
         let places = instructions(words);
-        for round in 0..std::env::var("ROUNDS").map_or(60, |r| r.parse().unwrap()) {
+        for round in 0..rounds(60) {
             let mut words = words.clone();
             let (at, n) = places[rng.below(places.len())];
             if n < 2 {
@@ -96,7 +109,7 @@ fn swapped_and_dropped_instructions() {
     for name in names().into_iter().filter(|n| !n.ends_with(".opt")) {
         let words = module(&name);
         let places = instructions(&words);
-        for round in 0..std::env::var("ROUNDS").map_or(30, |r| r.parse().unwrap()) {
+        for round in 0..rounds(30) {
             let mut order = places.clone();
             match rng.below(3) {
                 0 => {
@@ -165,21 +178,16 @@ fn assemble(body: &[(u16, Vec<u32>)], bound: u32) -> Vec<u32> {
 
 /// `void`, `void()`, `bool`, `true`, `uint`, constant 2 as ids 2 to 7.
 fn basics() -> Vec<(u16, Vec<u32>)> {
-    vec![
-        (19, vec![2]),
-        (33, vec![3, 2]),
-        (20, vec![4]),
-        (41, vec![4, 5]),
-        (21, vec![6, 32, 0]),
-        (43, vec![6, 7, 2]),
-    ]
+    vec![(19, vec![2]), (33, vec![3, 2]), (20, vec![4]), (41, vec![4, 5]), (21, vec![6, 32, 0]), (43, vec![6, 7, 2])]
 }
 
+/// The kind of error a module gives, on half of the stack that Rust gives threads.
 fn kind(words: &[u32]) -> ErrorKind {
-    match translate(words, &Options::default()) {
-        Ok(_) => panic!("accepted"),
-        Err(e) => e.kind,
-    }
+    let words = words.to_vec();
+    let thread = std::thread::Builder::new()
+        .stack_size(1 << 20)
+        .spawn(move || translate(&words, &Options::default()).expect_err("the module is accepted").kind);
+    thread.unwrap().join().unwrap()
 }
 
 #[test]
@@ -247,6 +255,67 @@ fn deep_nesting_is_refused_without_overflow() {
     }
     body.push((56, vec![]));
     assert_eq!(kind(&assemble(&body, 50_000)), ErrorKind::Limit);
+}
+
+#[test]
+fn deep_loops_are_refused_without_overflow() {
+    // A loop in the body of a loop, 1000 deep, each left by a run-time condition.
+    let mut body = basics();
+    body.extend([(32, vec![8, 6, 4]), (59, vec![8, 9, 6]), (54, vec![2, 1, 0, 3]), (248, vec![20])]);
+    let n = 1000u32;
+    body.push((249, vec![10_000]));
+    for i in 0..n {
+        let (header, inner, merge, cont) = (10_000 + i, 20_000 + i, 30_000 + i, 40_000 + i);
+        body.extend([
+            (248, vec![header]),
+            (61, vec![4, 50_000 + i, 9]),
+            (246, vec![merge, cont, 0]),
+            (250, vec![50_000 + i, inner, merge]),
+            (248, vec![inner]),
+            (249, vec![if i + 1 < n { header + 1 } else { cont }]),
+        ]);
+    }
+    for i in (0..n).rev() {
+        body.extend([(248, vec![40_000 + i]), (249, vec![10_000 + i]), (248, vec![30_000 + i])]);
+        body.push(if i == 0 { (253, vec![]) } else { (249, vec![40_000 + i - 1]) });
+    }
+    body.push((56, vec![]));
+    assert_eq!(kind(&assemble(&body, 60_000)), ErrorKind::Limit);
+}
+
+#[test]
+fn deep_calls_are_refused_or_translated_without_overflow() {
+    // Each function calls the next one from within two nested ifs.
+    let mut body = basics();
+    body.extend([(32, vec![8, 6, 4]), (59, vec![8, 9, 6])]);
+    let n = 100u32;
+    for i in 0..n {
+        let id = if i == 0 { 1 } else { 100 + i };
+        let at = |k: u32| 1000 + i * 10 + k;
+        body.extend([
+            (54, vec![2, id, 0, 3]),
+            (248, vec![at(0)]),
+            (61, vec![4, at(1), 9]),
+            (247, vec![at(2), 0]),
+            (250, vec![at(1), at(3), at(2)]),
+            (248, vec![at(3)]),
+            (247, vec![at(4), 0]),
+            (250, vec![at(1), at(5), at(4)]),
+            (248, vec![at(5)]),
+        ]);
+        if i + 1 < n {
+            body.push((57, vec![2, at(6), 101 + i]));
+        }
+        body.extend([
+            (249, vec![at(4)]),
+            (248, vec![at(4)]),
+            (249, vec![at(2)]),
+            (248, vec![at(2)]),
+            (253, vec![]),
+            (56, vec![]),
+        ]);
+    }
+    assert_eq!(kind(&assemble(&body, 9000)), ErrorKind::Limit);
 }
 
 #[test]

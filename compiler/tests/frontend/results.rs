@@ -180,7 +180,7 @@ fn nested_exits() {
             let t = acc * 3 + i;
             if t & 1 == 0 {
                 acc += 3;
-                if t % 7 == 0 {
+                if t.is_multiple_of(7) {
                     continue;
                 }
             } else {
@@ -492,8 +492,7 @@ fn variable_pointers() {
 
 #[test]
 fn pointer_comparison() {
-    let expected: Vec<u32> =
-        (0..8i32).map(|i| (if i == 3 { 100 } else { 0 } + 16 + (i - 3)) as u32).collect();
+    let expected: Vec<u32> = (0..8i32).map(|i| (if i == 3 { 100 } else { 0 } + 16 + (i - 3)) as u32).collect();
     assert_eq!(run("pointer_compare", &Options::default(), 8, &[0; 8]), expected);
 }
 
@@ -664,9 +663,7 @@ fn subgroup_arithmetic() {
 
 #[test]
 fn older_subgroup_instructions() {
-    let expected: Vec<u32> = (0..8u32)
-        .map(|i| 2 + 0x1f * 100 + 2 + ((i + 1) % 8) * 16 + (i ^ 1) * 7)
-        .collect();
+    let expected: Vec<u32> = (0..8u32).map(|i| 2 + 0x1f * 100 + 2 + ((i + 1) % 8) * 16 + (i ^ 1) * 7).collect();
     assert_eq!(run("old_subgroups", &Options::default(), 8, &[]), expected);
 }
 
@@ -732,8 +729,7 @@ fn shared_blocks_alias() {
         let k = kernel(name, &Options::default());
         assert_eq!(k.shared_size, 32);
         let out = run(name, &Options::default(), 12, &[]);
-        let words: Vec<u32> =
-            (0..4).map(|i| i | (i + 1) << 16).chain((0..4).map(|i| (i as f32).to_bits())).collect();
+        let words: Vec<u32> = (0..4).map(|i| i | (i + 1) << 16).chain((0..4).map(|i| (i as f32).to_bits())).collect();
         for i in 0..4usize {
             let half = |n: usize| words[1 + n / 2] >> (16 * (n % 2)) & 0xffff;
             assert_eq!(out[i * 3], half(i), "{name}");
@@ -777,7 +773,8 @@ fn reduction() {
 
 #[test]
 fn packing() {
-    let a: Vec<u32> = vec![0x7f80_ff01, 0x1234_5678, 0, 0xffff_ffff, 0x8000_7fff, 0x3c00_3800, 0x0102_0304, 0xdead_beef];
+    let a: Vec<u32> =
+        vec![0x7f80_ff01, 0x1234_5678, 0, 0xffff_ffff, 0x8000_7fff, 0x3c00_3800, 0x0102_0304, 0xdead_beef];
     both("packing", |name| {
         let out = run(name, &Options::default(), 96, &a);
         for (i, &x) in a.iter().enumerate() {
@@ -842,7 +839,10 @@ fn float_functions() {
                 (33, x * 0.75 + y * 0.25),
                 (38, x - 1.5 * (x / 1.5).floor()),
                 (40, (x * x + y * y + 1.0).sqrt()),
-                (48, { let e = x.abs().log2().floor() as i32 + 1; x / 2f32.powi(e) }),
+                (48, {
+                    let e = x.abs().log2().floor() as i32 + 1;
+                    x / 2f32.powi(e)
+                }),
                 (49, x.abs().log2().floor() + 1.0),
                 (55, x * y + 1.0),
             ];
@@ -851,4 +851,54 @@ fn float_functions() {
             }
         }
     });
+}
+
+#[test]
+fn descriptor_kinds_and_flags() {
+    use BindingKind::{
+        CombinedImageSampler as C, SampledImage as I, Sampler as S, StorageBuffer as B, StorageImage as G,
+        StorageTexelBuffer as W, UniformTexelBuffer as U,
+    };
+    let of = |name: &str| -> Vec<_> {
+        let k = kernel(name, &Options::default());
+        k.bindings.iter().map(|b| (b.set, b.binding, b.kind, b.count, b.written)).collect()
+    };
+    let images: Vec<_> = of("images").iter().map(|b| (b.2, b.3, b.4)).collect();
+    let written = [false, true, true, true, false, true, true, true, false, true];
+    let expected: Vec<_> = (0..10).map(|i| (G, if i == 7 { 4 } else { 1 }, written[i])).collect();
+    assert_eq!(images, expected);
+    let kinds: Vec<_> = of("sampling").iter().map(|b| (b.0, b.1, b.2, b.3)).collect();
+    let mut expected: Vec<_> = [C, C, C, C, C, I, S, C, I, C, C, C, B]
+        .iter()
+        .enumerate()
+        .map(|(i, &k)| (0, i as u32, k, if i == 7 { 0 } else { 1 }))
+        .collect();
+    expected.extend([(1, 0, I, 8), (1, 1, S, 8)]);
+    assert_eq!(kinds, expected);
+    assert_eq!(of("texel_buffers").iter().map(|b| b.2).collect::<Vec<_>>(), [U, W, U, W]);
+    let text = compiler::text::print(&kernel("sampling", &Options::default()));
+    assert!(text.contains("non_uniform") || text.contains("nonuniform"), "{text}");
+}
+
+#[test]
+fn memory_qualifiers_reach_the_accesses() {
+    let k = kernel("memory_model", &Options::default());
+    let text = compiler::text::print(&k);
+    for word in ["volatile", "coherent", "restrict", "atomic", "memory_barrier", "control_barrier workgroup workgroup"]
+    {
+        assert!(text.contains(word), "{word} in\n{text}");
+    }
+}
+
+#[test]
+fn workgroup_memory_starts_as_zeros_when_asked() {
+    assert!(!kernel("reduce", &Options::default()).shared_zeroed);
+    let options = Options { zero_shared: true, ..Options::default() };
+    assert!(kernel("reduce", &options).shared_zeroed);
+    // naga asks for it by an OpConstantNull initialiser or clears by itself.
+    let k = kernel("histogram", &Options::default());
+    let out = run("histogram", &Options::default(), 16, &[0, 1, 7, 2, 3, 4, 9, 9]);
+    assert_eq!(k.local_size, [16, 1, 1]);
+    // Each value occurs twice; bins 0: {0, 1}, 7: {7}, v % 5 + 1: 2→3, 3→4, 4→5, 9→5.
+    assert_eq!(out[..8], [4, 0, 0, 2, 2, 6, 0, 2]);
 }

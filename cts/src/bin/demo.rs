@@ -13,8 +13,9 @@ fn main() -> ExitCode {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--out" => folder = args.next().map_or(folder, PathBuf::from),
+            "--once" => demos::run_once(),
             "--help" | "-h" => {
-                println!("usage: demo [--out FOLDER] [NAME…]; names: {}", names().join(" "));
+                println!("usage: demo [--out FOLDER] [--once] [NAME…]; names: {}", names().join(" "));
                 return ExitCode::SUCCESS;
             }
             name if names().contains(&name) => wanted.push(name.to_owned()),

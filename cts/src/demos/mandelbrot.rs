@@ -1,6 +1,6 @@
 //! The Mandelbrot set as a picture: WGSL, divergent loops, push constants.
 
-use super::{best_of_three, Outcome};
+use super::{best_time, Outcome};
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -45,7 +45,7 @@ pub fn run(gpu: &Gpu, folder: &Path) -> Result<Outcome, Error> {
     let buffer = gpu.buffer(u64::from(WIDTH * HEIGHT) * 4)?;
     gpu.bind(&kernel, &[&buffer]);
     let push: Vec<u8> = [WIDTH, HEIGHT, LIMIT].iter().flat_map(|v| v.to_ne_bytes()).collect();
-    let time = best_of_three(|| gpu.dispatch(&kernel, &push, [WIDTH.div_ceil(16), HEIGHT.div_ceil(8), 1]))?;
+    let time = best_time(|| gpu.dispatch(&kernel, &push, [WIDTH.div_ceil(16), HEIGHT.div_ceil(8), 1]))?;
     let steps: Vec<u32> = buffer.read();
     // Points near the border of the set may take another number of steps in single precision; most do not.
     let same = (0..HEIGHT)

@@ -1,6 +1,6 @@
 //! Tiled matrix multiplication: GLSL, workgroup memory, barriers, push constants.
 
-use super::{best_of_three, Outcome, Random};
+use super::{best_time, Outcome, Random};
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
     let buffers = [gpu.buffer_of(&a)?, gpu.buffer_of(&b)?, gpu.buffer((N * N * 4) as u64)?];
     gpu.bind(&kernel, &[&buffers[0], &buffers[1], &buffers[2]]);
     let push = (N as u32).to_ne_bytes();
-    let time = best_of_three(|| gpu.dispatch(&kernel, &push, [(N / 16) as u32, (N / 16) as u32, 1]))?;
+    let time = best_time(|| gpu.dispatch(&kernel, &push, [(N / 16) as u32, (N / 16) as u32, 1]))?;
     let got: Vec<f32> = buffers[2].read();
     // The reference in double precision; the error of a sum of N products of values below 1 stays far below this.
     let mut worst = 0f64;

@@ -9,6 +9,7 @@ mod vector_add;
 
 use crate::{Error, Gpu};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a demo did.
@@ -40,10 +41,18 @@ pub const ALL: &[Demo] = &[
     Demo { name: "mandelbrot", run: mandelbrot::run },
 ];
 
-/// Runs `f` three times; the best time.
-fn best_of_three(mut f: impl FnMut() -> Result<(), Error>) -> Result<Duration, Error> {
+/// How often each demo runs its work.
+static REPEATS: AtomicU32 = AtomicU32::new(3);
+
+/// Makes demos run their work only once.
+pub fn run_once() {
+    REPEATS.store(1, Ordering::Relaxed);
+}
+
+/// Runs `f` a few times; the best time.
+fn best_time(mut f: impl FnMut() -> Result<(), Error>) -> Result<Duration, Error> {
     let mut best = Duration::MAX;
-    for _ in 0..3 {
+    for _ in 0..REPEATS.load(Ordering::Relaxed) {
         let start = Instant::now();
         f()?;
         best = best.min(start.elapsed());

@@ -1,6 +1,6 @@
 //! Gravity between all pairs of bodies: WGSL, workgroup memory, inverse square roots.
 
-use super::{best_of_three, Outcome, Random};
+use super::{best_time, Outcome, Random};
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
         .collect();
     let buffers = [gpu.buffer_of(&bodies)?, gpu.buffer((BODIES * 32) as u64)?];
     gpu.bind(&kernel, &[&buffers[0], &buffers[1]]);
-    let time = best_of_three(|| gpu.dispatch(&kernel, &[], [BODIES.div_ceil(64) as u32, 1, 1]))?;
+    let time = best_time(|| gpu.dispatch(&kernel, &[], [BODIES.div_ceil(64) as u32, 1, 1]))?;
     let got: Vec<Body> = buffers[1].read();
     let mut worst = 0f64;
     for (i, body) in got.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Prefix sum in three dispatches of one command buffer: GLSL, subgroup scans, specialisation constants, barriers.
 
-use super::{best_of_three, Outcome, Random};
+use super::{best_time, Outcome, Random};
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
         gpu.bind(kernel, &[&data, &sums]);
     }
     let (all, blocks) = ((COUNT as u32).to_ne_bytes(), 256u32.to_ne_bytes());
-    let time = best_of_three(|| {
+    let time = best_time(|| {
         data.bytes_mut().copy_from_slice(bytemuck::cast_slice(&input));
         gpu.run(|_, commands| {
             gpu.record(commands, &kernels[0], &all, [256, 1, 1]);

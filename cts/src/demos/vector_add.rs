@@ -1,6 +1,6 @@
 //! One addition per invocation: WGSL, storage buffers, a bounds check.
 
-use super::{best_of_three, Outcome, Random};
+use super::{best_time, Outcome, Random};
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
     let b: Vec<f32> = (0..COUNT).map(|_| random.float()).collect();
     let buffers = [gpu.buffer_of(&a)?, gpu.buffer_of(&b)?, gpu.buffer((COUNT * 4) as u64)?];
     gpu.bind(&kernel, &[&buffers[0], &buffers[1], &buffers[2]]);
-    let time = best_of_three(|| gpu.dispatch(&kernel, &[], [COUNT.div_ceil(64) as u32, 1, 1]))?;
+    let time = best_time(|| gpu.dispatch(&kernel, &[], [COUNT.div_ceil(64) as u32, 1, 1]))?;
     let sum: Vec<f32> = buffers[2].read();
     let right = sum.iter().zip(a.iter().zip(&b)).all(|(s, (a, b))| *s == a + b);
     let rate = (COUNT * 12) as f64 / time.as_secs_f64() / 1e9;

@@ -322,6 +322,8 @@ unsafe fn events() -> R {
     t.now(|c| t.d.cmd_set_event(c, e, Stage::ALL_COMMANDS))?;
     check!(t.d.get_event_status(e)?);
     // Set by the host before submission, waited for by the device.
+    t.d.reset_event(e)?;
+    t.d.set_event(e)?;
     t.now(|c| {
         t.d.cmd_wait_events(c, &[e], Stage::HOST, Stage::COMPUTE_SHADER, &[], &[], &[]);
         x.step(&t, c, 1, 3);

@@ -159,7 +159,7 @@ impl Gen<'_> {
         let p = m.extract(ptrs, self.i32c(0));
         let start = m.current();
         let (go, end) = (self.block(c"add"), self.block(c"add.end"));
-        m.cond_br(self.any(Mask::Val(valid)), go, end);
+        m.cond_br(self.any(Mask::Val(self.to_mask(valid))), go, end);
         m.position(go);
         let old = self.scalar_rmw(AtomicOp::IAdd, ty, p, sum, shared)?;
         let all = m.add(before, self.splat(old));

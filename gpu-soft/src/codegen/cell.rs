@@ -66,7 +66,11 @@ impl Gen<'_> {
     }
 
     pub fn stack_cell(&self, ty: Type, form: Form) -> Cell {
-        let t = self.ty(ty, if form == Form::Vec { self.lanes } else { 0 });
+        let t = match (ty, form) {
+            (Type::Bool, Form::Vec) => self.mask_ty(),
+            (_, Form::Vec) => self.ty(ty, self.lanes),
+            _ => self.ty(ty, 0),
+        };
         let place = || Place::Stack(self.alloca(t, 64));
         Cell { ty, form, first: place(), second: (ty == Type::Buf).then(place) }
     }
@@ -86,6 +90,13 @@ impl Gen<'_> {
         let lanes = if form == Form::Vec { self.lanes } else { 0 };
         let t: Ty = self.ty(ty, lanes);
         match place {
+            Place::Stack(p) if ty == Type::Bool && form == Form::Vec => match value {
+                Some(v) => {
+                    m.store(self.to_mask(v), p, 64);
+                    v
+                }
+                None => self.to_bools(m.load(self.mask_ty(), p, 64)),
+            },
             Place::Stack(p) => match value {
                 Some(v) => {
                     m.store(v, p, 64);
@@ -152,7 +163,7 @@ impl Gen<'_> {
     /// Stores a value for the active lanes and leaves the others. Scalars are stored as they are.
     pub fn cell_blend(&self, cell: &Cell, rep: Rep, mask: Mask) {
         let mask = match (cell.form, mask) {
-            (Form::Vec, Mask::Val(v)) => v,
+            (Form::Vec, Mask::Val(v)) => self.to_bools(v),
             (Form::Vec, Mask::Empty) => return,
             (Form::Uni | Form::Affine(_), _) | (_, Mask::Full) => return self.cell_store(cell, rep),
         };
@@ -194,18 +205,28 @@ impl Gen<'_> {
         match mask {
             Mask::Empty => {}
             Mask::Full => self.cell_store(cell, Rep::Vec(self.mask_val(mask), None)),
-            Mask::Val(v) => {
-                let old = self.access(cell.first, None, cell.ty, cell.form);
-                self.access(cell.first, Some(self.m.or(old, v)), cell.ty, cell.form);
+            Mask::Val(_) => {
+                let old = self.mask_cell_load(cell);
+                self.mask_cell_store(cell, self.mask_or(old, mask));
             }
         }
     }
 
     pub fn mask_cell_store(&self, cell: &Cell, mask: Mask) {
-        self.access(cell.first, Some(self.mask_val(mask)), cell.ty, cell.form);
+        match (cell.first, mask) {
+            (Place::Stack(p), Mask::Val(v)) => self.m.store(v, p, 64),
+            _ => {
+                self.access(cell.first, Some(self.mask_val(mask)), cell.ty, cell.form);
+            }
+        }
     }
 
     pub fn mask_cell_load(&self, cell: &Cell) -> Mask {
-        Mask::Val(self.access(cell.first, None, cell.ty, cell.form))
+        match cell.first {
+            Place::Stack(p) => Mask::Val(self.m.load(self.mask_ty(), p, 64)),
+            Place::Arena { .. } => {
+                Mask::Val(self.to_mask(self.access(cell.first, None, cell.ty, cell.form)))
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::flow::Frame;
 use super::llvm::{Block, Icmp, Module, Ty, Val};
 use super::plan::Plan;
 use super::{unsupported, CodegenError, Options, Stats};
-use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
+use crate::kernel_abi::{DispatchCtx, Width, ARENA_ALIGN};
 use crate::loader::ENTRY;
 use compiler::analysis::{Facts, Level, Shapes, Uniformity};
 use compiler::sir::{AluOp, Kernel, Label, Type, Value};
@@ -34,7 +34,7 @@ pub enum Rep {
 pub enum Mask {
     /// All of them.
     Full,
-    /// Those whose element is true.
+    /// Those whose element is true, in the form of [`Gen::to_mask`].
     Val(Val),
     /// None; nothing is executed.
     Empty,
@@ -474,11 +474,41 @@ impl<'a> Gen<'a> {
         self.m.vector(self.m.int(1), self.lanes)
     }
 
+    /// Whether masks are kept as words, all ones or all zeros: without mask registers that is what comparisons give and
+    /// blends take, and truth values as such would be packed and unpacked at every join.
+    fn wide_masks(&self) -> bool {
+        self.opts.width != Width::W16
+    }
+
+    /// The type that masks are kept in.
+    pub fn mask_ty(&self) -> Ty {
+        let bits = if self.wide_masks() { 32 } else { 1 };
+        self.m.vector(self.m.int(bits), self.lanes)
+    }
+
+    /// Lanes of truth values in the form that masks are kept in.
+    pub fn to_mask(&self, lanes: Val) -> Val {
+        if self.wide_masks() {
+            self.m.sext(lanes, self.mask_ty())
+        } else {
+            lanes
+        }
+    }
+
+    /// The inverse of `to_mask`.
+    pub fn to_bools(&self, mask: Val) -> Val {
+        if self.wide_masks() {
+            self.m.icmp(Icmp::Slt, mask, self.m.zero(self.mask_ty()))
+        } else {
+            mask
+        }
+    }
+
     /// The mask as lanes of truth values.
     pub fn mask_val(&self, mask: Mask) -> Val {
         match mask {
             Mask::Full => self.m.ones(self.bool_lanes()),
-            Mask::Val(v) => v,
+            Mask::Val(v) => self.to_bools(v),
             Mask::Empty => self.m.zero(self.bool_lanes()),
         }
     }
@@ -486,8 +516,8 @@ impl<'a> Gen<'a> {
     /// Active lanes where `cond` is true.
     pub fn mask_and(&self, mask: Mask, cond: Val) -> Mask {
         match mask {
-            Mask::Full => Mask::Val(cond),
-            Mask::Val(v) => Mask::Val(self.m.and(v, cond)),
+            Mask::Full => Mask::Val(self.to_mask(cond)),
+            Mask::Val(v) => Mask::Val(self.m.and(v, self.to_mask(cond))),
             Mask::Empty => Mask::Empty,
         }
     }
@@ -522,7 +552,7 @@ impl<'a> Gen<'a> {
             Mask::Full => self.m.iconst(self.m.int(1), 1),
             Mask::Empty => self.m.iconst(self.m.int(1), 0),
             Mask::Val(v) => {
-                let bits = self.m.bitcast(v, self.m.int(self.lanes));
+                let bits = self.m.bitcast(self.to_bools(v), self.m.int(self.lanes));
                 self.m.icmp(Icmp::Ne, bits, self.m.zero(self.m.int(self.lanes)))
             }
         }
@@ -533,7 +563,7 @@ impl<'a> Gen<'a> {
         match mask {
             Mask::Full | Mask::Empty => self.i32c(0),
             Mask::Val(v) => {
-                let bits = self.bits(v);
+                let bits = self.bits(self.to_bools(v));
                 let i32t = self.m.int(32);
                 let falsy = self.m.iconst(self.m.int(1), 0);
                 let lane = self.m.intrinsic("llvm.cttz", &[i32t], &[bits, falsy]);
@@ -554,7 +584,7 @@ impl<'a> Gen<'a> {
             _ => self.i32c(0),
         };
         let left = self.m.sub(self.i32c(invocations), first);
-        Mask::Val(self.m.icmp(Icmp::Ult, lane, self.splat(left)))
+        Mask::Val(self.to_mask(self.m.icmp(Icmp::Ult, lane, self.splat(left))))
     }
 
     // ---- cells of values that live across stretches ----

@@ -390,8 +390,9 @@ impl Gen<'_> {
                 let n = results.len() as i64;
                 let step = stride / bytes.max(1);
                 let fits = stride % bytes == 0 && step >= n && (step <= 4 || step == n) && n <= 4;
-                // Memory that is not checked may be read for active lanes only.
-                let whole = mask == Mask::Full || piece.base.is_some();
+                // Memory that is not checked may be read for active lanes only, and not behind the last element.
+                let checked = piece.base.is_some() && piece.size.is_some();
+                let whole = checked || (mask == Mask::Full && step == n);
                 if fits && (step == 1 || (whole && !single)) {
                     let vals =
                         self.strided_load(results.len(), addr, &piece, first, step as u32, guard, ty, access, mask)?;
@@ -470,7 +471,7 @@ impl Gen<'_> {
         let wide = m.vector(self.scalar_ty(ty), total);
         let fast = |g: &Self| {
             let p = g.ptr(piece, first);
-            let v = if piece.base.is_none() && mask != Mask::Full {
+            let v = if (piece.base.is_none() || piece.size.is_none()) && mask != Mask::Full {
                 g.masked_load(wide, p, align, g.mask_val(mask))
             } else {
                 let v = m.load(wide, p, align);
@@ -667,7 +668,7 @@ impl Gen<'_> {
             Mask::Val(v) => {
                 let m = self.m;
                 let falsy = m.iconst(m.int(1), 0);
-                let zeros = m.intrinsic("llvm.ctlz", &[m.int(32)], &[self.bits(v), falsy]);
+                let zeros = m.intrinsic("llvm.ctlz", &[m.int(32)], &[self.bits(self.to_bools(v)), falsy]);
                 m.and(m.sub(self.i32c(31), zeros), self.i32c(self.lanes - 1))
             }
         }

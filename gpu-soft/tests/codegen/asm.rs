@@ -24,7 +24,7 @@ fn build(text: &str, width: Width) -> (Binary, String) {
     (binary, asm)
 }
 
-const SAXPY: &str = r#"kernel "saxpy"
+pub const SAXPY: &str = r#"kernel "saxpy"
 local_size 64 1 1
 push 4
 binding 0.0 storage_buffer count 1

@@ -6,5 +6,7 @@ mod alu;
 mod asm;
 mod files;
 mod format;
+mod image;
 mod native;
 mod random;
+mod speed;

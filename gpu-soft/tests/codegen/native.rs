@@ -102,6 +102,11 @@ pub const NO_IMAGES: Helpers = Helpers {
     sample: no_image,
 };
 
+thread_local! {
+    /// Duration of the last run.
+    pub static SECONDS: std::cell::Cell<f64> = const { std::cell::Cell::new(0.0) };
+}
+
 /// Runs a loaded kernel. `parts` splits the dispatch into that many calls.
 pub fn run_loaded(
     loaded: &Loaded,
@@ -155,12 +160,14 @@ pub fn run_loaded(
     arena[end..].fill(ZONE_BYTE);
     let groups: u64 = setup.dispatch.iter().map(|n| u64::from(*n)).product();
     let entry = loaded.entry();
+    let start = std::time::Instant::now();
     for part in 0..parts {
         let (first, last) = (groups * part / parts, groups * (part + 1) / parts);
         // SAFETY: the context's pointers refer to live arrays of the documented sizes, descriptors describe live buffers, and the
         // arena has the bytes that the kernel asked for at the required alignment.
         unsafe { entry(&ctx, first, last, arena[skip..].as_mut_ptr()) };
     }
+    SECONDS.set(start.elapsed().as_secs_f64());
     assert!(arena[end..].iter().all(|b| *b == ZONE_BYTE), "memory behind the arena was written");
     buffers.into_iter().map(|(k, b)| (k, b.take(&k))).collect()
 }

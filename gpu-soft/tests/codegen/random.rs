@@ -5,6 +5,7 @@
 
 use super::native::{interpret, run, widths};
 use compiler::filetest::{Place, Setup};
+use compiler::passes::optimize;
 use compiler::sir::{
     Access, Addr, AluFlags, AluOp, AluShape, AtomicOp, Binding, BindingKind, Builtin, GroupOp, GroupScan, Inst, Kernel,
     Label, MemoryScope, Op, Region, Resource, SlotId, SubgroupOp, SwitchCase, Type, Value,
@@ -656,6 +657,11 @@ fn check(seed: u64) -> Result<(), String> {
     let size = sizes[(seed % 4) as usize];
     setup.subgroup_size = size;
     let wanted = interpret(&kernel, &setup).map_err(|e| format!("seed {seed}: {e}"))?;
+    // Every other kernel goes through the optimiser, as kernels of applications do.
+    let mut kernel = kernel;
+    if (seed / 4) % 2 == 1 {
+        optimize(&mut kernel, &Default::default()).map_err(|e| format!("seed {seed}: {e}"))?;
+    }
     for width in widths() {
         let found = run(&kernel, &setup, width, size)
             .map_err(|e| format!("seed {seed}: {e}\n{}", compiler::text::print(&kernel)))?;

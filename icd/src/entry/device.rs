@@ -10,7 +10,7 @@ use ash::vk::Handle;
 use runtime::{DeviceCreate, DeviceFeatures, QueueCreate};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Says why a device is refused to those who listen.
 fn refuse(pd: &PhysicalDevice, code: vk::Result, text: &str) -> vk::Result {
@@ -105,7 +105,7 @@ pub fn create_device(
             }
         }
         made = Some(core.clone());
-        Ok(Device { core, queues })
+        Ok(Device { core, queues, disk: OnceLock::new() })
     });
     if let Some(core) = made {
         core.handle.store(handle.as_raw(), std::sync::atomic::Ordering::Relaxed);

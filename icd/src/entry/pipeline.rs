@@ -188,6 +188,7 @@ pub fn create_compute_pipelines(
         out.set(i, vk::Pipeline::null());
     }
     let alloc = Allocator::choose(callbacks, &device.alloc);
+    device.open_disk_cache();
     let creates = infos.iter().map(|info| pipeline_create(device, info)).collect::<VkResult<Vec<_>>>()?;
     let outcomes = ComputePipeline::create_many(&device.rt, cache.map(|c| &**c), &creates);
     let mut worst = Ok(());

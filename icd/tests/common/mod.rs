@@ -1,6 +1,8 @@
 //! The built library, opened the way a loader opens it.
 #![allow(dead_code)] // each test program uses a part
 
+pub mod kernel;
+
 use ash::vk;
 use std::ffi::{c_char, CStr};
 use std::path::PathBuf;

@@ -105,8 +105,19 @@ pub(crate) fn compile(
         texts.push(text("sir, as translated", "The kernel in the driver's own form, before optimisation", &kernel));
     }
     if settings.optimise {
-        compiler::passes::optimize(&mut kernel, &compiler::passes::Options::default())
-            .map_err(|e| Error::Unknown(e.to_string()))?;
+        let debug = super::debug();
+        let dump = |pass: &str, kernel: &compiler::sir::Kernel| {
+            if debug.print_pass.as_deref() == Some(pass) {
+                eprintln!("; {}: after {pass}\n{}", create.entry, compiler::text::print(kernel));
+            }
+        };
+        let defaults = compiler::passes::Options::default();
+        let passes = compiler::passes::Options {
+            verify: debug.verify || defaults.verify,
+            dump: debug.print_pass.is_some().then_some(&dump),
+            ..defaults
+        };
+        compiler::passes::optimize(&mut kernel, &passes).map_err(|e| Error::Unknown(e.to_string()))?;
         if settings.texts {
             texts.push(text("sir, optimised", "The kernel in the driver's own form, after optimisation", &kernel));
         }

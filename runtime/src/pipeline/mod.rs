@@ -2,9 +2,12 @@
 
 mod build;
 mod cache;
+mod debug;
 mod entry;
 
 pub use cache::PipelineCache;
+pub(crate) use debug::debug;
+pub use debug::{set_compiler_debug, CompilerDebug};
 
 use crate::device::Device;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Control flow whose way is known.
 
 use super::Folder;
-use crate::sir::{Inst, Label, Op, Region, SwitchCase, Value};
+use crate::sir::{AluOp, Inst, Label, Op, Region, SwitchCase, Value};
 use smallvec::SmallVec;
 
 impl Folder<'_> {
@@ -184,7 +184,39 @@ impl Folder<'_> {
             comes_out |= matches!(c.body.terminator(), Some(Op::Yield(_)));
         }
         comes_out |= self.breaks[label.index()] > 0;
+        if self.breaks[label.index()] == 0 {
+            if let Some((literal, first)) = one_literal(&cases) {
+                return self.switch_as_if(results, selector, literal, first, cases, out);
+            }
+        }
         out.push(Inst { results, op: Op::Switch { label, selector, cases } });
+        (!comes_out).then_some(Op::Unreachable)
+    }
+
+    /// A Switch of two arms, of which the one at `first` is entered for one literal only.
+    fn switch_as_if(
+        &mut self,
+        results: SmallVec<[Value; 2]>,
+        selector: Value,
+        literal: u64,
+        first: usize,
+        mut cases: Vec<SwitchCase>,
+        out: &mut Vec<Inst>,
+    ) -> Option<Op> {
+        self.changed = true;
+        for c in &mut cases {
+            for (p, v) in std::mem::take(&mut c.body.params).into_iter().zip(&c.init) {
+                let v = self.subst.get(*v);
+                self.subst.replace(p, v);
+            }
+        }
+        let literal = self.new_const(self.kernel.ty(selector), literal, out);
+        let cond = self.fresh(crate::sir::Type::Bool);
+        out.push(Inst { results: SmallVec::from_slice(&[cond]), op: Op::alu(AluOp::IEq, &[selector, literal]) });
+        let then = std::mem::take(&mut cases[first].body);
+        let els = std::mem::take(&mut cases[1 - first].body);
+        let comes_out = [&then, &els].iter().any(|r| matches!(r.terminator(), Some(Op::Yield(_))));
+        out.push(Inst { results, op: Op::If { cond, then, els } });
         (!comes_out).then_some(Op::Unreachable)
     }
 
@@ -228,6 +260,24 @@ impl Folder<'_> {
         self.continues.push(0);
         l
     }
+}
+
+/// For a Switch of two arms without Fallthrough, one with a single literal: the literal, and which arm it is.
+fn one_literal(cases: &[SwitchCase]) -> Option<(u64, usize)> {
+    let [a, b] = cases else { return None };
+    let (first, other) = if a.is_default { (b, a) } else { (a, b) };
+    // Literals of the default arm say nothing that it is not entered for anyway.
+    let [literal] = first.literals[..] else { return None };
+    (other.is_default && !has_fallthrough(&a.body)).then_some((literal, usize::from(a.is_default)))
+}
+
+fn has_fallthrough(region: &Region) -> bool {
+    region.insts.iter().any(|i| match &i.op {
+        Op::Fallthrough(_) => true,
+        Op::If { then, els, .. } => has_fallthrough(then) || has_fallthrough(els),
+        Op::Block { body, .. } => has_fallthrough(body),
+        _ => false,
+    })
 }
 
 /// Turns the Fallthroughs of an arm into Breaks to `label`; true if there were any.

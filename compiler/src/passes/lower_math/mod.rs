@@ -87,7 +87,9 @@ fn expand(kernel: &mut Kernel, op: AluOp, args: &[Value], inst: &Inst, out: &mut
     let wide: Vec<Value> = if narrow {
         // binary16 operands are exact in binary32; the one rounding back is far finer than the approximations.
         e.ty = Type::F32;
-        args.iter().map(|&v| if e.kernel.ty(v) == Type::F16 { e.alu(Type::F32, AluOp::FConv, &[v]) } else { v }).collect()
+        args.iter()
+            .map(|&v| if e.kernel.ty(v) == Type::F16 { e.alu(Type::F32, AluOp::FConv, &[v]) } else { v })
+            .collect()
     } else {
         args.to_vec()
     };

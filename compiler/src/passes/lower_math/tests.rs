@@ -17,8 +17,7 @@ impl Lowered {
     fn new(op: AluOp, ty: Type) -> Lowered {
         let mut kernel = Kernel::default();
         let second = if op.shape() == AluShape::Ldexp { Type::I32 } else { ty };
-        let args: Vec<Value> =
-            [ty, second].iter().take(op.shape().arity()).map(|&t| kernel.value(t)).collect();
+        let args: Vec<Value> = [ty, second].iter().take(op.shape().arity()).map(|&t| kernel.value(t)).collect();
         let result = kernel.value(if op.shape() == AluShape::FrexpExp { Type::I32 } else { ty });
         kernel.body.push(&[result], Op::alu(op, &args));
         assert!(run(&mut kernel));
@@ -190,7 +189,11 @@ fn unary_operations_that_are_exact() {
                 let expected = eval(op, &[ty], result, &[a], &FloatControls::default());
                 let found = l.eval(&[a]);
                 let d = if result == Type::I32 { found.abs_diff(expected) } else { ulp_distance(ty, found, expected) };
-                assert!(d <= u64::from(op == AluOp::FRsqrt), "{} of {x:e} as {ty}: {found:#x}, not {expected:#x}", op.name());
+                assert!(
+                    d <= u64::from(op == AluOp::FRsqrt),
+                    "{} of {x:e} as {ty}: {found:#x}, not {expected:#x}",
+                    op.name()
+                );
             }
         }
     }
@@ -213,8 +216,10 @@ fn pairs(op: AluOp, ty: Type, xs: &[f64], ys: &[f64], f: &mut dyn FnMut(f64, f64
 
 #[test]
 fn powers() {
-    let xs: Vec<f64> = (0..700).map(|i| 2f64.powf(f64::from(i - 350) * 0.36)).chain((1..300).map(|i| f64::from(i) * 0.01)).collect();
-    let ys: Vec<f64> = (-60..60).map(|i| f64::from(i) * 0.77).chain([0.5, 1.0, 2.0, -1.0, 3.0, 100.0, -100.0]).collect();
+    let xs: Vec<f64> =
+        (0..700).map(|i| 2f64.powf(f64::from(i - 350) * 0.36)).chain((1..300).map(|i| f64::from(i) * 0.01)).collect();
+    let ys: Vec<f64> =
+        (-60..60).map(|i| f64::from(i) * 0.77).chain([0.5, 1.0, 2.0, -1.0, 3.0, 100.0, -100.0]).collect();
     pairs(AluOp::FPow, Type::F32, &xs, &ys, &mut |x, y, found, expected| {
         let d = ulp_distance(Type::F32, found, expected);
         assert!(d <= 2, "{x:e} ^ {y:e}: {d} ULP");

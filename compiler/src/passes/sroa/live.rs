@@ -196,8 +196,11 @@ impl Walker<'_> {
                 let mut live = Bits::new(self.n);
                 for (i, c) in cases.iter().enumerate().rev() {
                     let arm = self.region(&c.body, &mut node.regions[i], &after);
-                    node.params[i] =
-                        if i > 0 && falls_through(&cases[i - 1].body) { node.modified.common(&arm) } else { Vec::new() };
+                    node.params[i] = if i > 0 && falls_through(&cases[i - 1].body) {
+                        node.modified.common(&arm)
+                    } else {
+                        Vec::new()
+                    };
                     live.union(&arm);
                     if let Some(s) = self.scopes.last_mut() {
                         s.reachable.union(&arm);

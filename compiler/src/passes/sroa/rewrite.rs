@@ -2,8 +2,8 @@
 
 use super::live::Node;
 use super::{Element, Vars};
-use crate::sir::{Access, Addr, AluOp, Inst, Kernel, Label, Op, Region, SlotId, Type, Value};
 use crate::sir::visit::Subst;
+use crate::sir::{Access, Addr, AluOp, Inst, Kernel, Label, Op, Region, SlotId, Type, Value};
 use smallvec::SmallVec;
 
 /// Rewrites the kernel as the analysis says.
@@ -199,9 +199,8 @@ impl Rewriter<'_> {
 
     fn load(&mut self, slot: SlotId, imm: u32, access: Access, inst: Inst, out: &mut Vec<Inst>) {
         let ty = self.kernel.ty(inst.results[0]);
-        let elements: Vec<Element> = (0..inst.results.len())
-            .map(|i| self.vars.element(self.kernel, slot, imm, i, ty.bytes()))
-            .collect();
+        let elements: Vec<Element> =
+            (0..inst.results.len()).map(|i| self.vars.element(self.kernel, slot, imm, i, ty.bytes())).collect();
         if elements.iter().all(|&e| e == Element::Memory) {
             return out.push(inst);
         }

@@ -1,0 +1,187 @@
+//! How image operations reach the engine's helper functions: descriptors, operands, data rows and masks.
+
+use super::native::{options, run_loaded, widths, NO_IMAGES};
+use compiler::filetest::{Place, Setup};
+use compiler::text::parse;
+use gpu_soft::codegen::compile;
+use gpu_soft::kernel_abi::{BindingSlot, DispatchCtx, Helpers, ImageOp};
+use gpu_soft::loader::Loaded;
+use std::sync::Mutex;
+
+/// What a call to a helper looked like: name, instruction, and per active lane the first descriptor word, the sampler's, the
+/// operands and the data.
+#[derive(Clone, Debug, PartialEq)]
+struct Call {
+    name: &'static str,
+    op: ImageOp,
+    lanes: Vec<(u32, u64, u64, Vec<u32>, Vec<u32>)>,
+}
+
+unsafe fn record(
+    name: &'static str,
+    ctx: *const DispatchCtx,
+    op: *const ImageOp,
+    desc: *const *const u8,
+    sampler: *const *const u8,
+    operands: *const u32,
+    data: *mut u8,
+    mask: u32,
+    width: u32,
+) {
+    // SAFETY: the test passes a pointer to a `Mutex<Vec<Call>>` as `user`, and generated code passes what `ImageFn` documents.
+    unsafe {
+        let log = &*(*ctx).user.cast::<Mutex<Vec<Call>>>();
+        let op = *op;
+        let rows = op.coords + op.has_lod + op.has_sample + op.grads + op.offsets + op.has_dref + op.has_min_lod;
+        let word = |p: *const *const u8, lane: u32| {
+            if p.is_null() || (*p.add(lane as usize)).is_null() {
+                0
+            } else {
+                (*p.add(lane as usize)).cast::<u64>().read()
+            }
+        };
+        let mut lanes = Vec::new();
+        for lane in (0..width).filter(|l| mask >> l & 1 == 1) {
+            let row = |r: u32| *operands.add((r * width + lane) as usize);
+            let words = data.cast::<u32>();
+            let inputs = match name {
+                "store" => op.rows,
+                "atomic" => 1,
+                "cas" => 2,
+                _ => 0,
+            };
+            let input = (0..inputs).map(|r| *words.add((r * width + lane) as usize)).collect();
+            lanes.push((lane, word(desc, lane), word(sampler, lane), (0..rows).map(row).collect(), input));
+            for r in 0..op.rows + op.sparse {
+                let operand = if rows > 0 { row(0) } else { 0 };
+                *words.add((r * width + lane) as usize) = 1000 * (r + 1) + operand;
+            }
+        }
+        if let Ok(mut log) = log.lock() {
+            log.push(Call { name, op, lanes });
+        }
+    }
+}
+
+macro_rules! helpers {
+    ($($f:ident: $name:literal),*) => {
+        $(unsafe extern "C" fn $f(
+            ctx: *const DispatchCtx, op: *const ImageOp, desc: *const *const u8, sampler: *const *const u8,
+            operands: *const u32, data: *mut u8, mask: u32, width: u32,
+        ) {
+            // SAFETY: passed on as it came.
+            unsafe { record($name, ctx, op, desc, sampler, operands, data, mask, width) }
+        })*
+    };
+}
+
+helpers!(load: "load", store: "store", atomic: "atomic", cas: "cas", size: "size", levels: "levels", sample: "sample");
+
+const KERNEL: &str = r#"kernel "images"
+local_size 6 1 1
+binding 0.0 storage_buffer count 1 written
+binding 0.1 storage_image count 1 written
+binding 0.2 combined_image_sampler count 3
+binding 0.3 sampler count 1
+binding 0.4 sampled_image count 1
+body {
+  %0:i32 = builtin local_index
+  %1:i32 = const 7
+  %2:i32 = const 2
+  %3:bool = ult %2 %0
+  if %3 {
+    %4:i32 %5:i32 %6:i32 %7:i32 = image_load 0.1 2d coords(%0 %1)
+    %8:i32 = iadd %4 %7
+    image_store 0.1 2d coords(%1 %0) texel(%0 %1 %2 %8)
+    %9:i32 = image_atomic umax 0.1 2d coords(%0 %0) %2
+    %10:i32 = image_cas 0.1 2d coords(%0 %0) %1 %0
+    %11:f32 = utof %0
+    %12:f32 %13:f32 %14:f32 %15:f32 = sample 0.2 [%0] non_uniform 2d coords(%11 %11) lod %11
+    %16:f32 = sample 0.4 2d sampler 0.3 coords(%11 %11) dref %11
+    %17:i32 %18:i32 = image_size 0.1 2d
+    %19:i32 = image_levels 0.4 2d
+    %20:i32 = iadd %9 %10
+    %21:i32 = iadd %17 %18
+    %22:i32 = iadd %20 %21
+    %23:i64 = zext %0
+    %24:i64 = const 16
+    %25:i64 = imul %23 %24
+    %26:buf = buffer 0.0
+    %27:i32 = bitcast %16
+    store buffer(%26 %25 0) %8 %22 %19 %27 align 4
+    yield
+  } else {
+    yield
+  }
+  return
+}
+"#;
+
+#[test]
+fn operands_reach_the_helpers() {
+    let kernel = parse(KERNEL).expect("parses");
+    compiler::verify::verify(&kernel).expect("valid");
+    let slot = |binding: u32, offset: u32, stride: u32, count: u32, sampler_offset: u32| BindingSlot {
+        binding,
+        offset,
+        stride,
+        count,
+        sampler_offset,
+        ..Default::default()
+    };
+    let slots =
+        [slot(0, 0, 16, 1, 0), slot(1, 16, 32, 1, 0), slot(2, 48, 32, 3, 16), slot(3, 144, 16, 1, 0), slot(4, 160, 32, 1, 0)];
+    let helpers = Helpers {
+        image_load: load,
+        image_store: store,
+        image_atomic: atomic,
+        image_cas: cas,
+        image_size: size,
+        image_levels: levels,
+        sample,
+        ..NO_IMAGES
+    };
+    for width in widths() {
+        let binary = compile(&kernel, &options(width, 8, &slots)).expect("compiles");
+        let loaded = Loaded::load(&binary.bytes).expect("loads");
+        let log: Mutex<Vec<Call>> = Mutex::new(Vec::new());
+        let setup = Setup {
+            dispatch: [1, 1, 1],
+            subgroup_size: 8,
+            buffers: vec![(Place { set: 0, binding: 0, element: 0 }, vec![0; 96])],
+            ..Setup::default()
+        };
+        let user = std::ptr::from_ref(&log).cast();
+        let out = run_loaded(&loaded, &slots, &setup, &helpers, user, 1, 0);
+        let calls = log.into_inner().expect("not poisoned");
+        let names: Vec<&str> = calls.iter().map(|c| c.name).collect();
+        assert_eq!(names, ["load", "store", "atomic", "cas", "sample", "sample", "size", "levels"], "{width:?}");
+        for call in &calls {
+            let lanes: Vec<u32> = call.lanes.iter().map(|l| l.0).collect();
+            assert_eq!(lanes, [3, 4, 5], "{width:?} {}", call.name);
+        }
+        let operands = |i: usize| calls[i].lanes.iter().map(|l| l.3.clone()).collect::<Vec<_>>();
+        let inputs = |i: usize| calls[i].lanes.iter().map(|l| l.4.clone()).collect::<Vec<_>>();
+        assert_eq!(operands(0), [[3, 7], [4, 7], [5, 7]]);
+        assert_eq!(operands(1), [[7, 3], [7, 4], [7, 5]]);
+        assert_eq!(inputs(1), [[3, 7, 2, 5006], [4, 7, 2, 5008], [5, 7, 2, 5010]]);
+        assert_eq!(inputs(2), [[2], [2], [2]]);
+        assert_eq!(inputs(3), [[7, 3], [7, 4], [7, 5]]);
+        let bits = |x: f32| x.to_bits();
+        assert_eq!(operands(4)[0], [bits(3.0), bits(3.0), bits(3.0)]);
+        assert_eq!(operands(5)[2], [bits(5.0), bits(5.0), bits(5.0)]);
+        // No element of the array has these indices: no descriptor.
+        assert!(calls[4].lanes.iter().all(|l| l.1 == 0 && l.2 == 0));
+        assert_eq!((calls[4].op.has_lod, calls[5].op.has_dref, calls[5].op.rows), (1, 1, 1));
+        assert_eq!((calls[2].op.atomic, calls[6].op.rows), (4, 2));
+        let words: Vec<u32> = out[&(0, 0, 0)].chunks(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
+        for lane in 3..6u32 {
+            let at = lane as usize * 4;
+            assert_eq!(words[at], 5000 + 2 * lane);
+            assert_eq!(words[at + 1], 1000 + lane + 1000 + lane + 3000);
+            assert_eq!(words[at + 2], 1000);
+            assert_eq!(words[at + 3], 1000 + bits(lane as f32));
+        }
+        assert!(words[..12].iter().all(|w| *w == 0));
+    }
+}

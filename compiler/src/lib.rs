@@ -7,10 +7,10 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
+pub mod filetest;
 pub mod frontend;
+pub mod interp;
+pub mod passes;
 pub mod sir;
 pub mod text;
 pub mod verify;
-pub mod interp;
-pub mod filetest;
-pub mod passes;

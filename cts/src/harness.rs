@@ -172,10 +172,7 @@ impl Gpu {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn open(
-        setup: &Setup<'_>,
-        accept: impl Fn(&ash::Instance, vk::PhysicalDevice) -> bool,
-    ) -> Result<Gpu, Error> {
+    pub fn open(setup: &Setup<'_>, accept: impl Fn(&ash::Instance, vk::PhysicalDevice) -> bool) -> Result<Gpu, Error> {
         // SAFETY: the loader is a Vulkan loader; its initialisers have no requirements.
         let entry = unsafe { ash::Entry::load()? };
         let name = CString::new(setup.name).unwrap_or_default();
@@ -242,7 +239,20 @@ impl Gpu {
             allocation_sizes: gpu_allocator::AllocationSizes::default(),
         })?;
         let allocator = RefCell::new(Some(allocator));
-        Ok(Gpu { entry, instance, messenger, physical, device, queue, family, queues, features, extensions, pool, allocator })
+        Ok(Gpu {
+            entry,
+            instance,
+            messenger,
+            physical,
+            device,
+            queue,
+            family,
+            queues,
+            features,
+            extensions,
+            pool,
+            allocator,
+        })
     }
 
     fn messenger(
@@ -406,7 +416,10 @@ impl Gpu {
         let push = [vk::PushConstantRange { stage_flags: vk::ShaderStageFlags::COMPUTE, offset: 0, size: info.push }];
         // SAFETY: valid usage throughout; every pointer lives across its call.
         unsafe {
-            let set_layout = d.create_descriptor_set_layout(&vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings), None)?;
+            let set_layout = d.create_descriptor_set_layout(
+                &vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings),
+                None,
+            )?;
             let layouts = [set_layout];
             let mut layout_info = vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts);
             if info.push > 0 {
@@ -430,9 +443,15 @@ impl Gpu {
                     return Err(error.into());
                 }
             };
-            let sizes: Vec<_> = info.bindings.iter().map(|ty| vk::DescriptorPoolSize { ty: *ty, descriptor_count: 1 }).collect();
-            let pool = d.create_descriptor_pool(&vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes), None)?;
-            let set = d.allocate_descriptor_sets(&vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts))?[0];
+            let sizes: Vec<_> =
+                info.bindings.iter().map(|ty| vk::DescriptorPoolSize { ty: *ty, descriptor_count: 1 }).collect();
+            let pool = d.create_descriptor_pool(
+                &vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes),
+                None,
+            )?;
+            let set = d.allocate_descriptor_sets(
+                &vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts),
+            )?[0];
             Ok(Kernel { pipeline, layout, set_layout, pool, set, types: info.bindings.to_vec() })
         }
     }
@@ -486,11 +505,21 @@ impl Gpu {
                 .src_access_mask(vk::AccessFlags::MEMORY_WRITE)
                 .dst_access_mask(vk::AccessFlags::HOST_READ)];
             let all = vk::PipelineStageFlags::ALL_COMMANDS;
-            d.cmd_pipeline_barrier(commands[0], all, vk::PipelineStageFlags::HOST, vk::DependencyFlags::empty(), &to_host, &[], &[]);
+            d.cmd_pipeline_barrier(
+                commands[0],
+                all,
+                vk::PipelineStageFlags::HOST,
+                vk::DependencyFlags::empty(),
+                &to_host,
+                &[],
+                &[],
+            );
             d.end_command_buffer(commands[0])?;
             let fence = d.create_fence(&vk::FenceCreateInfo::default(), None)?;
             let submit = [vk::SubmitInfo::default().command_buffers(&commands)];
-            let done = d.queue_submit(self.queue, &submit, fence).and_then(|()| d.wait_for_fences(&[fence], true, 60_000_000_000));
+            let done = d
+                .queue_submit(self.queue, &submit, fence)
+                .and_then(|()| d.wait_for_fences(&[fence], true, 60_000_000_000));
             d.destroy_fence(fence, None);
             d.free_command_buffers(self.pool, &commands);
             Ok(done?)
@@ -526,7 +555,9 @@ impl Gpu {
             .src_access_mask(vk::AccessFlags::MEMORY_WRITE)
             .dst_access_mask(vk::AccessFlags::MEMORY_READ | vk::AccessFlags::MEMORY_WRITE)];
         // SAFETY: valid usage.
-        unsafe { self.device.cmd_pipeline_barrier(commands, shader, shader, vk::DependencyFlags::empty(), &memory, &[], &[]) };
+        unsafe {
+            self.device.cmd_pipeline_barrier(commands, shader, shader, vk::DependencyFlags::empty(), &memory, &[], &[])
+        };
     }
 }
 

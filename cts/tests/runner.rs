@@ -81,8 +81,18 @@ fn text(o: &Output) -> String {
 }
 
 const CASES: [&str; 12] = [
-    "a.x.one", "a.x.crash", "a.x.two", "a.y.hang", "a.y.three", "a.y.fail", "b.z.lacks", "b.z.unknown", "b.z.lost", "b.z.four",
-    "b.z.crash_too", "b.z.five",
+    "a.x.one",
+    "a.x.crash",
+    "a.x.two",
+    "a.y.hang",
+    "a.y.three",
+    "a.y.fail",
+    "b.z.lacks",
+    "b.z.unknown",
+    "b.z.lost",
+    "b.z.four",
+    "b.z.crash_too",
+    "b.z.five",
 ];
 
 const RESULTS: &str = "dEQP-VK.a.x.one Pass\ndEQP-VK.a.x.crash Crash\ndEQP-VK.a.x.two Pass\ndEQP-VK.a.y.hang Timeout\n\
@@ -135,7 +145,12 @@ fn resumes_where_it_was_cut_off() {
     std::fs::create_dir_all(f.0.join("out")).expect("folder");
     f.put("out/results.txt", "dEQP-VK.a.x.two Fail\ndEQP-VK.a.x.thr");
     let o = f.run(&["--resume"]);
-    assert_eq!(f.get("out/results.txt"), "dEQP-VK.a.x.one Pass\ndEQP-VK.a.x.two Fail\ndEQP-VK.a.x.three Pass\n", "{}", text(&o));
+    assert_eq!(
+        f.get("out/results.txt"),
+        "dEQP-VK.a.x.one Pass\ndEQP-VK.a.x.two Fail\ndEQP-VK.a.x.three Pass\n",
+        "{}",
+        text(&o)
+    );
     assert!(!f.get("build/ran.txt").contains("two"));
     // Without it everything runs.
     f.run(&[]);

@@ -87,7 +87,7 @@ impl Reservation {
     }
 
     fn replace(&self, start: u64, size: u64, prot: Prot, flags: i32) -> io::Result<()> {
-        if size == 0 || start % PAGE != 0 || !self.contains(start, size) {
+        if size == 0 || !start.is_multiple_of(PAGE) || !self.contains(start, size) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         raw_mmap(start, size, prot, flags | libc::MAP_FIXED).map(drop)
@@ -121,7 +121,7 @@ impl Reservation {
     /// refused.
     pub(crate) fn set_alias(&self, start: u64, pieces: &[Piece], prot: Prot) -> io::Result<()> {
         let total: u64 = pieces.iter().map(|(_, len)| len).sum();
-        if total == 0 || start % PAGE != 0 || !self.contains(start, total) {
+        if total == 0 || !start.is_multiple_of(PAGE) || !self.contains(start, total) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let mut at = start;

@@ -201,7 +201,7 @@ pub(crate) fn write_object<T: IntoBytes + Immutable + ?Sized>(addr: u64, value: 
 pub(crate) fn can_pin(addr: u64, len: u64, write: bool) -> bool {
     const PAGE: u64 = 4096;
     const STEP: u64 = 1 << 30;
-    if len == 0 || addr % PAGE != 0 || addr.checked_add(len).is_none() {
+    if len == 0 || !addr.is_multiple_of(PAGE) || addr.checked_add(len).is_none() {
         return false;
     }
     let mut vec = vec![0u8; (len.min(STEP).div_ceil(PAGE)) as usize];

@@ -77,7 +77,9 @@ fn unpack(binary: &[u8]) -> Result<(Kind, &[u8]), LoadError> {
 /// Whether a binary (from a cache) is undamaged and runs on this machine.
 pub fn accepts(binary: &[u8]) -> bool {
     match unpack(binary) {
-        Ok((Kind::Native, payload)) => crate::kernel_abi::Header::decode(payload).is_some_and(|(h, _)| h.width.supported()),
+        Ok((Kind::Native, payload)) => {
+            crate::kernel_abi::Header::decode(payload).is_some_and(|(h, _)| h.width.supported())
+        }
         Ok((Kind::Interpreted, payload)) => Interpreted::load(payload).is_ok(),
         Err(_) => false,
     }

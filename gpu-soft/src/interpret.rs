@@ -4,12 +4,13 @@ use crate::binary::{Bound, LoadError};
 use crate::image::{Coords, ImageDesc, Lookup, SamplerDesc, View};
 use crate::kernel_abi::{BindingSlot, BufferDesc};
 use compiler::interp::{
-    BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel, TexelCoords,
+    BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel,
+    TexelCoords,
 };
 use compiler::sir::{ImageDim, Kernel, SampleMode, Type};
 use dxg_model::EngineFault;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, Ordering};
+use std::sync::Arc;
 
 /// Words of a binding slot in the payload.
 const SLOT_WORDS: usize = 8;
@@ -33,7 +34,9 @@ pub fn payload(kernel: &Kernel, subgroup_size: u32, slots: &[BindingSlot]) -> Ve
     word(slots.len() as u32);
     for s in slots {
         let option = |v: Option<u32>| v.map_or(0, |v| v.wrapping_add(1));
-        for v in [s.set, s.binding, s.offset, s.stride, s.count, option(s.dynamic), option(s.inline_size), s.sampler_offset] {
+        for v in
+            [s.set, s.binding, s.offset, s.stride, s.count, option(s.dynamic), option(s.inline_size), s.sampler_offset]
+        {
             word(v);
         }
     }
@@ -72,7 +75,8 @@ impl Interpreted {
                 sampler_offset: w[7],
             });
         }
-        let text = payload.get((2 + count * SLOT_WORDS) * 4..).and_then(|b| std::str::from_utf8(b).ok()).ok_or(malformed)?;
+        let text =
+            payload.get((2 + count * SLOT_WORDS) * 4..).and_then(|b| std::str::from_utf8(b).ok()).ok_or(malformed)?;
         let kernel = compiler::text::parse(text).map_err(|_| malformed)?;
         // Verifies the kernel.
         let program = Arc::new(Program::new(Arc::new(kernel)).map_err(|_| malformed)?);
@@ -112,7 +116,9 @@ struct SoftMachine<'a> {
 impl SoftMachine<'_> {
     fn slot(&self, desc: Descriptor) -> Result<&BindingSlot, Fault> {
         let found = self.kernel.slots.iter().find(|s| s.set == desc.set && s.binding == desc.binding);
-        found.ok_or_else(|| Fault::Unsupported(format!("binding {}.{} is not in the pipeline layout", desc.set, desc.binding)))
+        found.ok_or_else(|| {
+            Fault::Unsupported(format!("binding {}.{} is not in the pipeline layout", desc.set, desc.binding))
+        })
     }
 
     /// Address of a descriptor, `None` if its set is not bound or the element is out of range.
@@ -126,16 +132,45 @@ impl SoftMachine<'_> {
     }
 
     fn image(&self, desc: Descriptor) -> Result<ImageDesc, Fault> {
-        // SAFETY: set memory that the application bound holds an image descriptor at this address.
-        Ok(self.descriptor(desc)?.map_or_else(ImageDesc::default, |at| unsafe { (at as *const ImageDesc).read_unaligned() }))
+        let read = |at: u64| {
+            // SAFETY: set memory that the application bound holds an image descriptor at this address.
+            unsafe { (at as *const ImageDesc).read_unaligned() }
+        };
+        Ok(self.descriptor(desc)?.map_or_else(ImageDesc::default, read))
     }
 
     fn sampler(&self, desc: Descriptor, combined: bool) -> Result<SamplerDesc, Fault> {
         let offset = if combined { u64::from(self.slot(desc)?.sampler_offset) } else { 0 };
         let at = self.descriptor(desc)?;
-        // SAFETY: set memory that the application bound holds a sampler descriptor at this address.
-        Ok(at.map_or_else(SamplerDesc::default, |at| unsafe { ((at + offset) as *const SamplerDesc).read_unaligned() }))
+        let read = |at: u64| {
+            // SAFETY: set memory that the application bound holds a sampler descriptor at this address.
+            unsafe { ((at + offset) as *const SamplerDesc).read_unaligned() }
+        };
+        Ok(at.map_or_else(SamplerDesc::default, read))
     }
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident: $atomic:ident, $int:ident;)*) => {$(
+        $(#[$doc])*
+        fn $name<'a>(addr: u64) -> &'a $atomic {
+            // SAFETY: the address lies in a buffer that the application bound, or is one that its kernel made up by buffer
+            // device address, which valid usage keeps inside of mapped memory; the caller has looked at the alignment.
+            // Memory of the application is only accessed by atomics and raw copies.
+            unsafe { $atomic::from_ptr(addr as *mut $int) }
+        }
+    )*};
+}
+
+words! {
+    /// A byte that a kernel may access.
+    word8: AtomicU8, u8;
+    /// An aligned 16-bit word that a kernel may access.
+    word16: AtomicU16, u16;
+    /// An aligned 32-bit word that a kernel may access.
+    word32: AtomicU32, u32;
+    /// An aligned 64-bit word that a kernel may access.
+    word64: AtomicU64, u64;
 }
 
 /// Dimensions that are not the layer; texel coordinates of cubes are x, y, layer-face.
@@ -181,38 +216,28 @@ impl Machine for SoftMachine<'_> {
     }
 
     fn load(&mut self, addr: u64, bytes: &mut [u8]) -> Result<(), Fault> {
-        // SAFETY (all arms): the address lies in a buffer that the application bound, or is one it made up by buffer device
-        // address, which valid usage keeps inside of memory.
         match bytes.len() {
-            1 => bytes[0] = unsafe { AtomicU8::from_ptr(addr as *mut u8) }.load(Ordering::Acquire),
-            2 if addr.is_multiple_of(2) => {
-                bytes.copy_from_slice(&unsafe { AtomicU16::from_ptr(addr as *mut u16) }.load(Ordering::Acquire).to_le_bytes());
-            }
-            4 if addr.is_multiple_of(4) => {
-                bytes.copy_from_slice(&unsafe { AtomicU32::from_ptr(addr as *mut u32) }.load(Ordering::Acquire).to_le_bytes());
-            }
-            8 if addr.is_multiple_of(8) => {
-                bytes.copy_from_slice(&unsafe { AtomicU64::from_ptr(addr as *mut u64) }.load(Ordering::Acquire).to_le_bytes());
-            }
+            1 => bytes[0] = word8(addr).load(Ordering::Acquire),
+            2 if addr.is_multiple_of(2) => bytes.copy_from_slice(&word16(addr).load(Ordering::Acquire).to_le_bytes()),
+            4 if addr.is_multiple_of(4) => bytes.copy_from_slice(&word32(addr).load(Ordering::Acquire).to_le_bytes()),
+            8 if addr.is_multiple_of(8) => bytes.copy_from_slice(&word64(addr).load(Ordering::Acquire).to_le_bytes()),
+            // SAFETY: the address is one that a kernel may access (see `word8`); the slice has `n` bytes.
             n => unsafe { std::ptr::copy_nonoverlapping(addr as *const u8, bytes.as_mut_ptr(), n) },
         }
         Ok(())
     }
 
     fn store(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Fault> {
-        // SAFETY (all arms): as in `load`.
         match *bytes {
-            [a] => unsafe { AtomicU8::from_ptr(addr as *mut u8) }.store(a, Ordering::Release),
-            [a, b] if addr.is_multiple_of(2) => {
-                unsafe { AtomicU16::from_ptr(addr as *mut u16) }.store(u16::from_le_bytes([a, b]), Ordering::Release);
-            }
+            [a] => word8(addr).store(a, Ordering::Release),
+            [a, b] if addr.is_multiple_of(2) => word16(addr).store(u16::from_le_bytes([a, b]), Ordering::Release),
             [a, b, c, d] if addr.is_multiple_of(4) => {
-                unsafe { AtomicU32::from_ptr(addr as *mut u32) }.store(u32::from_le_bytes([a, b, c, d]), Ordering::Release);
+                word32(addr).store(u32::from_le_bytes([a, b, c, d]), Ordering::Release);
             }
             [a, b, c, d, e, f, g, h] if addr.is_multiple_of(8) => {
-                let word = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-                unsafe { AtomicU64::from_ptr(addr as *mut u64) }.store(word, Ordering::Release);
+                word64(addr).store(u64::from_le_bytes([a, b, c, d, e, f, g, h]), Ordering::Release);
             }
+            // SAFETY: the address is one that a kernel may access (see `word8`).
             _ => unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), addr as *mut u8, bytes.len()) },
         }
         Ok(())
@@ -222,27 +247,17 @@ impl Machine for SoftMachine<'_> {
         if !matches!(size, 1 | 2 | 4 | 8) || !addr.is_multiple_of(u64::from(size)) {
             return Err(Fault::Memory { addr, size: u64::from(size), write: true });
         }
-        // SAFETY (all arms): as in `load`; aligned, as checked.
+        // The update never gives up, so both results of `fetch_update` hold the old value.
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
         Ok(match size {
-            1 => {
-                let w = unsafe { AtomicU8::from_ptr(addr as *mut u8) };
-                let old = w.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(u64::from(v)) as u8));
-                u64::from(old.unwrap_or_default())
-            }
+            1 => u64::from(word8(addr).fetch_update(set, fetch, |v| Some(f(u64::from(v)) as u8)).unwrap_or_else(|v| v)),
             2 => {
-                let w = unsafe { AtomicU16::from_ptr(addr as *mut u16) };
-                let old = w.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(u64::from(v)) as u16));
-                u64::from(old.unwrap_or_default())
+                u64::from(word16(addr).fetch_update(set, fetch, |v| Some(f(u64::from(v)) as u16)).unwrap_or_else(|v| v))
             }
             4 => {
-                let w = unsafe { AtomicU32::from_ptr(addr as *mut u32) };
-                let old = w.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(u64::from(v)) as u32));
-                u64::from(old.unwrap_or_default())
+                u64::from(word32(addr).fetch_update(set, fetch, |v| Some(f(u64::from(v)) as u32)).unwrap_or_else(|v| v))
             }
-            _ => {
-                let w = unsafe { AtomicU64::from_ptr(addr as *mut u64) };
-                w.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(v))).unwrap_or_default()
-            }
+            _ => word64(addr).fetch_update(set, fetch, |v| Some(f(v))).unwrap_or_else(|v| v),
         })
     }
 
@@ -273,7 +288,12 @@ impl Machine for SoftMachine<'_> {
         Ok(())
     }
 
-    fn image_atomic(&mut self, image: &ImageAccess, at: &TexelCoords, f: &mut dyn FnMut(u64) -> u64) -> Result<u64, Fault> {
+    fn image_atomic(
+        &mut self,
+        image: &ImageAccess,
+        at: &TexelCoords,
+        f: &mut dyn FnMut(u64) -> u64,
+    ) -> Result<u64, Fault> {
         let desc = self.image(image.desc)?;
         let bytes = if image.ty == Type::I64 { 8 } else { 4 };
         match View::new(&desc).and_then(|v| v.atomic(&coords(image, at), bytes)) {
@@ -303,7 +323,12 @@ impl Machine for SoftMachine<'_> {
         Ok(u32::from(self.image(image.desc)?.samples))
     }
 
-    fn sample(&mut self, image: &ImageAccess, sampler: Option<Descriptor>, request: &SampleRequest) -> Result<Texel, Fault> {
+    fn sample(
+        &mut self,
+        image: &ImageAccess,
+        sampler: Option<Descriptor>,
+        request: &SampleRequest,
+    ) -> Result<Texel, Fault> {
         let desc = self.image(image.desc)?;
         let sampler = match sampler {
             Some(separate) => self.sampler(separate, false)?,
@@ -330,7 +355,9 @@ impl Machine for SoftMachine<'_> {
         }
         if !request.grad.is_empty() {
             let half = request.grad.len() / 2;
-            let part = |from: usize| std::array::from_fn(|d| if d < half { request.grad.get(from + d).copied().unwrap_or(0.0) } else { 0.0 });
+            let part = |from: usize| {
+                std::array::from_fn(|d| if d < half { request.grad.get(from + d).copied().unwrap_or(0.0) } else { 0.0 })
+            };
             lookup.grad = Some([part(0), part(half)]);
         }
         if request.offsets.len() == 8 {

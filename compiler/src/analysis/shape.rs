@@ -46,7 +46,7 @@ const MAX_STRIDE: i64 = 1 << 24;
 
 /// Whether lanes of consecutive local index have consecutive x.
 fn linear_x(kernel: &Kernel, subgroup_size: u32) -> bool {
-    kernel.local_size[0] % subgroup_size == 0 || (kernel.local_size[1] == 1 && kernel.local_size[2] == 1)
+    kernel.local_size[0].is_multiple_of(subgroup_size) || (kernel.local_size[1] == 1 && kernel.local_size[2] == 1)
 }
 
 impl Shapes {
@@ -56,10 +56,7 @@ impl Shapes {
             kernel,
             uniformity,
             facts,
-            out: Shapes {
-                strides: vec![Stride::Unknown; kernel.types.len()],
-                ranges: vec![None; kernel.types.len()],
-            },
+            out: Shapes { strides: vec![Stride::Unknown; kernel.types.len()], ranges: vec![None; kernel.types.len()] },
             results: HashMap::new(),
             params: HashMap::new(),
             arms: Vec::new(),

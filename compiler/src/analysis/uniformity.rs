@@ -498,7 +498,7 @@ impl<'a> Walk<'a> {
 
     fn builtin(&self, builtin: Builtin) -> Level {
         let size = self.kernel.local_size;
-        let whole_rows = size[0] % self.subgroup_size == 0;
+        let whole_rows = size[0].is_multiple_of(self.subgroup_size);
         let local = |c: u8| {
             if size.get(usize::from(c)).is_none_or(|&s| s <= 1) {
                 Level::Const

@@ -74,7 +74,7 @@ impl Machine for TestMachine {
     }
 
     fn atomic(&mut self, addr: u64, size: u32, f: &mut dyn FnMut(u64) -> u64) -> Result<u64, Fault> {
-        if !addr.is_multiple_of(u64::from(size)) {
+        if addr & (u64::from(size) - 1) != 0 {
             return Err(Fault::Memory { addr, size: size.into(), write: true });
         }
         let bytes = self.range(addr, size as usize, true)?;

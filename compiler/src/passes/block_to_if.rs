@@ -49,8 +49,8 @@ fn region(kernel: &mut Kernel, region: &mut Region, depth: usize, changed: &mut 
                     let end = code.insts.pop().map(|i| i.op);
                     match end {
                         Some(Op::Yield(args)) => {
+                            keep_results(kernel, &mut code.insts, inst.results, &args);
                             region.insts.append(&mut code.insts);
-                            keep_results(kernel, &mut region.insts, inst.results, &args);
                         }
                         other => {
                             code.insts.extend(other.map(|op| Inst { results: SmallVec::new(), op }));
@@ -84,7 +84,8 @@ fn region(kernel: &mut Kernel, region: &mut Region, depth: usize, changed: &mut 
     below
 }
 
-/// Makes `results` stand for `args`: by the If just written where it has these results, else by a Block around nothing.
+/// Makes `results` stand for the `args` that code yields at its end: by its last construct where that has just these
+/// results, which nothing else can use, else by a Block around nothing.
 fn keep_results(kernel: &mut Kernel, out: &mut Vec<Inst>, results: SmallVec<[Value; 2]>, args: &[Value]) {
     if let Some(last) = out.last_mut() {
         if last.results.as_slice() == args && last.op.is_control() {

@@ -118,7 +118,11 @@ impl Progress {
         );
         // Progress that cannot be shown harms nobody.
         let mut err = std::io::stderr();
-        let _ = if self.terminal && !last { write!(err, "\r{line}\x1b[K") } else { writeln!(err, "{}{line}", if self.terminal { "\r" } else { "" }) };
+        let _ = if self.terminal && !last {
+            write!(err, "\r{line}\x1b[K")
+        } else {
+            writeln!(err, "{}{line}", if self.terminal { "\r" } else { "" })
+        };
     }
 }
 
@@ -149,7 +153,8 @@ fn judge(a: &Arguments) -> Result<bool, String> {
     });
     // Results are added line by line, so that a run that is cut off can be taken up.
     write(&path, &kept)?;
-    let mut file = std::fs::OpenOptions::new().append(true).open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut file =
+        std::fs::OpenOptions::new().append(true).open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     let todo: Vec<_> = cases.iter().filter(|c| !outcomes.contains_key(*c)).cloned().collect();
     let mut counts = Counts::default();
     outcomes.values().for_each(|o| counts.add(o.status));
@@ -199,13 +204,21 @@ fn judge(a: &Arguments) -> Result<bool, String> {
                 let message = outcomes.get(case).map_or("", |o| o.message.lines().next().unwrap_or(""));
                 println!("{case}: {} {message}", got.name());
             }
-            Difference::Unexpected(case, got, Some(want)) => println!("{case}: {}, expected {}", got.name(), want.name()),
+            Difference::Unexpected(case, got, Some(want)) => {
+                println!("{case}: {}, expected {}", got.name(), want.name())
+            }
             Difference::UnexpectedPass(case, got, want) => {
                 println!("{case}: {}, unexpected: should be {}", got.name(), want.name());
             }
         }
     }
-    println!("{} cases, {} good, {} differences; {}", list.len(), counts.total() - counts.bad(), differences.len(), a.out.join("report.html").display());
+    println!(
+        "{} cases, {} good, {} differences; {}",
+        list.len(),
+        counts.total() - counts.bad(),
+        differences.len(),
+        a.out.join("report.html").display()
+    );
     Ok(differences.is_empty())
 }
 

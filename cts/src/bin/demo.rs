@@ -39,7 +39,13 @@ fn main() -> ExitCode {
             Ok(o) => {
                 good &= o.right;
                 let verdict = if o.right { "right" } else { "WRONG" };
-                println!("{:<11} {verdict:<6} {:>9.3} ms  {:>14}  {}", demo.name, o.time.as_secs_f64() * 1e3, o.figure, o.checked);
+                println!(
+                    "{:<11} {verdict:<6} {:>9.3} ms  {:>14}  {}",
+                    demo.name,
+                    o.time.as_secs_f64() * 1e3,
+                    o.figure,
+                    o.checked
+                );
             }
             Err(error) => {
                 good = false;

@@ -40,7 +40,8 @@ fn write_png(path: &Path, steps: &[u32]) -> std::io::Result<()> {
 
 pub fn run(gpu: &Gpu, folder: &Path) -> Result<Outcome, Error> {
     let spirv = shaders::wgsl(include_str!("../../shaders/mandelbrot.wgsl")).map_err(Error::Shader)?;
-    let info = KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER], push: 12, ..KernelInfo::default() };
+    let info =
+        KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER], push: 12, ..KernelInfo::default() };
     let kernel = gpu.kernel(&info)?;
     let buffer = gpu.buffer(u64::from(WIDTH * HEIGHT) * 4)?;
     gpu.bind(&kernel, &[&buffer]);

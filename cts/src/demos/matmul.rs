@@ -9,7 +9,8 @@ const N: usize = 512;
 
 pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
     let spirv = shaders::spirv(include_bytes!("../../shaders/matmul.spv"));
-    let info = KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER; 3], push: 4, ..KernelInfo::default() };
+    let info =
+        KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER; 3], push: 4, ..KernelInfo::default() };
     let kernel = gpu.kernel(&info)?;
     let mut random = Random(2);
     let a: Vec<f32> = (0..N * N).map(|_| random.float()).collect();

@@ -27,7 +27,11 @@ fn reference(bodies: &[Body], i: usize) -> [f64; 3] {
 
 pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
     let spirv = shaders::wgsl(include_str!("../../shaders/nbody.wgsl")).map_err(Error::Shader)?;
-    let kernel = gpu.kernel(&KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER; 2], ..KernelInfo::default() })?;
+    let kernel = gpu.kernel(&KernelInfo {
+        spirv: &spirv,
+        bindings: &[DescriptorType::STORAGE_BUFFER; 2],
+        ..KernelInfo::default()
+    })?;
     let mut random = Random(4);
     let bodies: Vec<Body> = (0..BODIES)
         .map(|_| {

@@ -9,7 +9,11 @@ const COUNT: usize = 1_000_003;
 
 pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
     let spirv = shaders::wgsl(include_str!("../../shaders/vector_add.wgsl")).map_err(Error::Shader)?;
-    let kernel = gpu.kernel(&KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER; 3], ..KernelInfo::default() })?;
+    let kernel = gpu.kernel(&KernelInfo {
+        spirv: &spirv,
+        bindings: &[DescriptorType::STORAGE_BUFFER; 3],
+        ..KernelInfo::default()
+    })?;
     let mut random = Random(1);
     let a: Vec<f32> = (0..COUNT).map(|_| random.float()).collect();
     let b: Vec<f32> = (0..COUNT).map(|_| random.float()).collect();

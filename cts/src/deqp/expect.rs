@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn blessing_makes_no_difference() {
         let mut e = Expectations::parse(TEXT).expect("text");
-        let r = results(&[("a.b", Status::Pass), ("a.c.d", Status::Fail), ("a.c.z", Status::Fail), ("a.f", Status::Crash)]);
+        let r =
+            results(&[("a.b", Status::Pass), ("a.c.d", Status::Fail), ("a.c.z", Status::Fail), ("a.f", Status::Crash)]);
         e.bless(&r);
         assert_eq!(e.differences(&r), []);
         assert_eq!(e.of("a.c.d").map(|e| e.reason.as_str()), Some("sad"));

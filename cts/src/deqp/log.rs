@@ -116,7 +116,10 @@ mod tests {
     #[test]
     fn survives_nonsense() {
         let mut r = Reader::default();
-        assert_eq!(r.feed(b"\xff\xfe\n#endTestCaseResult\n#beginTestCaseResult\nStatusCode=\"\n#terminateTestCaseResult\n"), []);
+        assert_eq!(
+            r.feed(b"\xff\xfe\n#endTestCaseResult\n#beginTestCaseResult\nStatusCode=\"\n#terminateTestCaseResult\n"),
+            []
+        );
         assert_eq!(r.open_case(), None);
         assert_eq!(r.feed(b"#beginTestCaseResult a\nStatusCode=\"Odd\n#endTestCaseResult\n").len(), 2);
     }

@@ -99,7 +99,8 @@ pub fn markdown(title: &str, outcomes: &[Outcome]) -> String {
         out.push_str("\n## Not passed\n\n");
         for o in bad {
             let text = o.message.lines().next().unwrap_or("");
-            let _ = writeln!(out, "- `{}` {}{}{text}", o.case, o.status.name(), if text.is_empty() { "" } else { ": " });
+            let _ =
+                writeln!(out, "- `{}` {}{}{text}", o.case, o.status.name(), if text.is_empty() { "" } else { ": " });
         }
     }
     out

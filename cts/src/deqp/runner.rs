@@ -73,7 +73,9 @@ pub fn run(options: &Options, cases: &[String], mut done: impl FnMut(Outcome)) -
         for outcome in receive {
             done(outcome);
         }
-        threads.into_iter().try_for_each(|t| t.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread panicked"))))
+        threads
+            .into_iter()
+            .try_for_each(|t| t.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread panicked"))))
     })
 }
 
@@ -128,7 +130,12 @@ enum Ending {
 }
 
 /// Runs one process over some cases; those it did not come to.
-fn process(options: &Options, n: u32, cases: Vec<String>, send: &mpsc::Sender<Outcome>) -> std::io::Result<Vec<String>> {
+fn process(
+    options: &Options,
+    n: u32,
+    cases: Vec<String>,
+    send: &mpsc::Sender<Outcome>,
+) -> std::io::Result<Vec<String>> {
     let mut p = start(options, n, &cases)?;
     let mut left: HashSet<&str> = cases.iter().map(String::as_str).collect();
     let mut reader = Reader::default();

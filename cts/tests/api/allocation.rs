@@ -56,7 +56,12 @@ unsafe fn heap<'a>(user: *mut c_void) -> &'a Heap {
     &*user.cast::<Heap>()
 }
 
-unsafe extern "system" fn allocate(user: *mut c_void, size: usize, align: usize, _: vk::SystemAllocationScope) -> *mut c_void {
+unsafe extern "system" fn allocate(
+    user: *mut c_void,
+    size: usize,
+    align: usize,
+    _: vk::SystemAllocationScope,
+) -> *mut c_void {
     let mut s = heap(user).lock();
     s.calls += 1;
     if s.fail_from.is_some_and(|n| s.calls > n) || size == 0 {
@@ -129,7 +134,8 @@ unsafe fn fail_until_success(
             // It may do without, for instance a cache.
             Ok(()) | Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY) => {}
             // Loading a driver at all can fail for want of memory.
-            Err(vk::Result::ERROR_INITIALIZATION_FAILED | vk::Result::ERROR_INCOMPATIBLE_DRIVER) if what == "instance" => {}
+            Err(vk::Result::ERROR_INITIALIZATION_FAILED | vk::Result::ERROR_INCOMPATIBLE_DRIVER)
+                if what == "instance" => {}
             Err(e) => fail!("{what}: {e:?} when allocation {n} failed"),
         }
     }
@@ -148,7 +154,12 @@ unsafe fn make_device(i: &ash::Instance, a: Option<&vk::AllocationCallbacks<'_>>
 }
 
 /// Makes and destroys one object of every kind.
-unsafe fn objects(d: &ash::Device, memory_type: u32, a: &vk::AllocationCallbacks<'_>, which: usize) -> Option<Result<(), vk::Result>> {
+unsafe fn objects(
+    d: &ash::Device,
+    memory_type: u32,
+    a: &vk::AllocationCallbacks<'_>,
+    which: usize,
+) -> Option<Result<(), vk::Result>> {
     let a = Some(a);
     macro_rules! kinds {
         ($($make:ident $destroy:ident $info:expr;)*) => {{
@@ -290,7 +301,8 @@ unsafe fn failing_commands() -> R {
     let heap = Heap::default();
     let b = t.buf(1024)?;
     fail_until_success(&heap, "commands", |a| {
-        let pool = t.d.create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(t.family), Some(a))?;
+        let pool =
+            t.d.create_command_pool(&vk::CommandPoolCreateInfo::default().queue_family_index(t.family), Some(a))?;
         let made = || -> Result<(), vk::Result> {
             let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(3);
             let c = t.d.allocate_command_buffers(&info)?;

@@ -83,7 +83,7 @@ unsafe fn fill_and_update() -> R {
     want[2048..2052].copy_from_slice(&[1, 2, 3, 4]);
     equal(&b.get::<u8>(), &want)?;
     // The largest update.
-    let big: Vec<u8> = (0..65536u32).map(|k| (k * 7 >> 3) as u8).collect();
+    let big: Vec<u8> = (0..65536u32).map(|k| ((k * 7) >> 3) as u8).collect();
     let b = t.buf(65536)?;
     t.now(|c| t.d.cmd_update_buffer(c, b.h, 0, &big))?;
     equal(&b.get::<u8>(), &big)
@@ -142,7 +142,10 @@ unsafe fn create_limits() -> R {
         let b = t.d.create_buffer(&vk::BufferCreateInfo::default().size(max).usage(usage()), None);
         match b {
             Ok(b) => t.d.destroy_buffer(b, None),
-            Err(e) => check!(e == vk::Result::ERROR_OUT_OF_DEVICE_MEMORY || e == vk::Result::ERROR_OUT_OF_HOST_MEMORY, "{e:?}"),
+            Err(e) => check!(
+                e == vk::Result::ERROR_OUT_OF_DEVICE_MEMORY || e == vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+                "{e:?}"
+            ),
         }
     }
     Ok(())
@@ -163,14 +166,26 @@ unsafe fn uniform_texels() -> R {
         (F::R8G8B8A8_SNORM, vec![127, 0x81, 0, 0x80], [1.0, -1.0, 0.0, -1.0]),
         (F::B8G8R8A8_UNORM, vec![0, 51, 102, 255], [0.4, 0.2, 0.0, 1.0]),
         (F::A8B8G8R8_UNORM_PACK32, vec![0, 51, 102, 255], [0.0, 0.2, 0.4, 1.0]),
-        (F::A2B10G10R10_UNORM_PACK32, (1023u32 | 0 << 10 | 341 << 20 | 2 << 30).to_le_bytes().to_vec(), [1.0, 0.0, 1.0 / 3.0, 2.0 / 3.0]),
+        (
+            F::A2B10G10R10_UNORM_PACK32,
+            (1023u32 | 341 << 20 | 2 << 30).to_le_bytes().to_vec(),
+            [1.0, 0.0, 1.0 / 3.0, 2.0 / 3.0],
+        ),
         (F::R16_SFLOAT, h(-2.5).to_vec(), [-2.5, 0.0, 0.0, 1.0]),
         (F::R16G16_SFLOAT, [h(0.5), h(65504.0)].concat(), [0.5, 65504.0, 0.0, 1.0]),
         (F::R16G16B16A16_SFLOAT, [h(1.0), h(-0.25), h(3.0), h(6e-8)].concat(), [1.0, -0.25, 3.0, 5.960_464_5e-8]),
         (F::R32_SFLOAT, 1.25f32.to_ne_bytes().to_vec(), [1.25, 0.0, 0.0, 1.0]),
         (F::R32G32_SFLOAT, [1.5f32.to_ne_bytes(), (-3e30f32).to_ne_bytes()].concat(), [1.5, -3e30, 0.0, 1.0]),
-        (F::R32G32B32A32_SFLOAT, [1f32, 2.0, 3.0, 4.0].iter().flat_map(|v| v.to_ne_bytes()).collect(), [1.0, 2.0, 3.0, 4.0]),
-        (F::B10G11R11_UFLOAT_PACK32, (0x3c0u32 | 0x400 << 11 | 0x1c0 << 22).to_le_bytes().to_vec(), [1.0, 2.0, 0.5, 1.0]),
+        (
+            F::R32G32B32A32_SFLOAT,
+            [1f32, 2.0, 3.0, 4.0].iter().flat_map(|v| v.to_ne_bytes()).collect(),
+            [1.0, 2.0, 3.0, 4.0],
+        ),
+        (
+            F::B10G11R11_UFLOAT_PACK32,
+            (0x3c0u32 | 0x400 << 11 | 0x1c0 << 22).to_le_bytes().to_vec(),
+            [1.0, 2.0, 0.5, 1.0],
+        ),
     ];
     for (format, bytes, want) in cases {
         let n = 50usize;
@@ -178,7 +193,10 @@ unsafe fn uniform_texels() -> R {
         let Some(got) = got else { continue };
         for (k, texel) in got.chunks(4).enumerate() {
             for (g, w) in texel.iter().zip(want) {
-                check!((g - w).abs() <= w.abs() * 1e-6 + 1e-9, "{format:?}: texel {k} is {texel:?}, should be {want:?}");
+                check!(
+                    (g - w).abs() <= w.abs() * 1e-6 + 1e-9,
+                    "{format:?}: texel {k} is {texel:?}, should be {want:?}"
+                );
             }
         }
     }
@@ -209,7 +227,13 @@ unsafe fn uniform_texels() -> R {
 }
 
 /// Reads `n` texels of a format; none if the device cannot.
-unsafe fn fetch<E: bytemuck::Pod>(t: &T, format: vk::Format, bytes: &[u8], code: &[u32], n: usize) -> R<Option<Vec<E>>> {
+unsafe fn fetch<E: bytemuck::Pod>(
+    t: &T,
+    format: vk::Format,
+    bytes: &[u8],
+    code: &[u32],
+    n: usize,
+) -> R<Option<Vec<E>>> {
     if !t.format(format).buffer_features.contains(vk::FormatFeatureFlags::UNIFORM_TEXEL_BUFFER) {
         println!("{format:?} is not for texel buffers");
         return Ok(None);
@@ -259,7 +283,11 @@ unsafe fn texel_offsets() -> R {
     let b = t.buf_of(&data)?;
     let step = t.props.limits.min_texel_buffer_offset_alignment.max(4);
     for (offset, n) in [(0, 1u32), (step, 10), (step * 3, 200)] {
-        let info = vk::BufferViewCreateInfo::default().buffer(b.h).format(vk::Format::R32_UINT).offset(offset).range(u64::from(n) * 4);
+        let info = vk::BufferViewCreateInfo::default()
+            .buffer(b.h)
+            .format(vk::Format::R32_UINT)
+            .offset(offset)
+            .range(u64::from(n) * 4);
         let view = t.own(t.d.create_buffer_view(&info, None)?);
         let o = t.zeros(16 + 256 * 16)?;
         t.compute(spv!("texel_uint"), &[B::Ut(view), B::S(o)], &[], [8, 1, 1])?;

@@ -152,7 +152,24 @@ fn ids_right(records: &[[u32; 16]], extent: [u32; 3], base: [u32; 3], groups: [u
         let inside = (0..3).all(|k| w[k] >= base[k] && w[k] < base[k] + groups[k]);
         let l = [g[0] % 4, g[1] % 2, g[2] % 2];
         let want = if inside {
-            [g[0], g[1], g[2], 1, l[0], l[1], l[2], l[2] * 8 + l[1] * 4 + l[0], w[0], w[1], w[2], 1, groups[0], groups[1], groups[2], 1]
+            [
+                g[0],
+                g[1],
+                g[2],
+                1,
+                l[0],
+                l[1],
+                l[2],
+                l[2] * 8 + l[1] * 4 + l[0],
+                w[0],
+                w[1],
+                w[2],
+                1,
+                groups[0],
+                groups[1],
+                groups[2],
+                1,
+            ]
         } else {
             [0; 16]
         };
@@ -172,7 +189,13 @@ unsafe fn run_ids_of(
     record: impl FnOnce(vk::CommandBuffer),
 ) -> R<(u32, Vec<[u32; 16]>)> {
     let n = extent.iter().product::<u32>() * 16;
-    let k = t.kernel_of(&KernelInfo { code: spv!("ids"), types: &[D::STORAGE_BUFFER], push: 12, flags, ..KernelInfo::default() })?;
+    let k = t.kernel_of(&KernelInfo {
+        code: spv!("ids"),
+        types: &[D::STORAGE_BUFFER],
+        push: 12,
+        flags,
+        ..KernelInfo::default()
+    })?;
     let b = t.zeros(16 + u64::from(n) * 64)?;
     let set = t.set(k.set_layout, &[B::S(b)])?;
     t.now(|c| {
@@ -261,7 +284,9 @@ unsafe fn push_constants() -> R {
     let set = t.set(k.set_layout, &[B::S(o)])?;
     let mut data = Random(14).words(32);
     let first = data.clone();
-    let offsets = |k: &K, c, at: u32, v: &[u32]| t.d.cmd_push_constants(c, k.layout, vk::ShaderStageFlags::COMPUTE, at, &words(v));
+    let offsets = |k: &K, c, at: u32, v: &[u32]| {
+        t.d.cmd_push_constants(c, k.layout, vk::ShaderStageFlags::COMPUTE, at, &words(v))
+    };
     t.now(|c| {
         t.d.cmd_bind_pipeline(c, vk::PipelineBindPoint::COMPUTE, k.p);
         t.d.cmd_bind_descriptor_sets(c, vk::PipelineBindPoint::COMPUTE, k.layout, 0, &[set], &[]);
@@ -354,7 +379,8 @@ unsafe fn free_and_trim() -> R {
     for _ in 0..300 {
         if random.below(2) == 0 {
             let n = 1 + random.below(5);
-            let level = if random.below(2) == 0 { vk::CommandBufferLevel::PRIMARY } else { vk::CommandBufferLevel::SECONDARY };
+            let level =
+                if random.below(2) == 0 { vk::CommandBufferLevel::PRIMARY } else { vk::CommandBufferLevel::SECONDARY };
             live.extend(t.commands(pool, level, n)?);
         } else {
             let n = random.below(live.len() as u32 + 1) as usize;
@@ -391,7 +417,13 @@ unsafe fn many_pools_in_threads() -> R {
                     d.cmd_bind_pipeline(c, vk::PipelineBindPoint::COMPUTE, k.p);
                     d.cmd_bind_descriptor_sets(c, vk::PipelineBindPoint::COMPUTE, k.layout, 0, &[*set], &[]);
                     for n in 0..256 {
-                        d.cmd_push_constants(c, k.layout, vk::ShaderStageFlags::COMPUTE, 0, &words(&[n, 1, 1, n * 10 + i]));
+                        d.cmd_push_constants(
+                            c,
+                            k.layout,
+                            vk::ShaderStageFlags::COMPUTE,
+                            0,
+                            &words(&[n, 1, 1, n * 10 + i]),
+                        );
                         d.cmd_dispatch(c, 1, 1, 1);
                     }
                     d.end_command_buffer(c)?;
@@ -413,7 +445,10 @@ unsafe fn pipelines_switch() -> R {
     // Pipelines alternate with compatible layouts: sets and push constants stay bound.
     let t = T::new(&[])?;
     let a = t.kernel(spv!("affine"), &[D::STORAGE_BUFFER], 16)?;
-    let p = t.pipeline(&KernelInfo { code: spv!("affine"), spec: &[(0, &7u32.to_ne_bytes())], ..KernelInfo::default() }, a.layout)?;
+    let p = t.pipeline(
+        &KernelInfo { code: spv!("affine"), spec: &[(0, &7u32.to_ne_bytes())], ..KernelInfo::default() },
+        a.layout,
+    )?;
     let p = t.own(p);
     let b = t.zeros(28)?;
     let set = t.set(a.set_layout, &[B::S(b)])?;

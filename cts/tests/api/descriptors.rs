@@ -28,7 +28,11 @@ unsafe fn pool(t: &T, flags: vk::DescriptorPoolCreateFlags, sets: u32, sizes: &[
     Ok(t.own(t.d.create_descriptor_pool(&info, None)?))
 }
 
-unsafe fn allocate(t: &T, pool: vk::DescriptorPool, layouts: &[vk::DescriptorSetLayout]) -> Result<Vec<vk::DescriptorSet>, vk::Result> {
+unsafe fn allocate(
+    t: &T,
+    pool: vk::DescriptorPool,
+    layouts: &[vk::DescriptorSetLayout],
+) -> Result<Vec<vk::DescriptorSet>, vk::Result> {
     t.d.allocate_descriptor_sets(&vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(layouts))
 }
 
@@ -142,12 +146,7 @@ unsafe fn copies() -> R {
     let from = t.set(k.set_layout, &[B::S(a), B::S(b), B::U(u), B::S(o)])?;
     let to = t.set(k.set_layout, &[B::S(o), B::S(o), B::U(u), B::S(a)])?;
     let copy = |i| {
-        vk::CopyDescriptorSet::default()
-            .src_set(from)
-            .src_binding(i)
-            .dst_set(to)
-            .dst_binding(i)
-            .descriptor_count(1)
+        vk::CopyDescriptorSet::default().src_set(from).src_binding(i).dst_set(to).dst_binding(i).descriptor_count(1)
     };
     t.d.update_descriptor_sets(&[], &[copy(0), copy(1), copy(2), copy(3)]);
     // A copy is a copy: later writes to the source do not show.
@@ -162,7 +161,12 @@ unsafe fn copies() -> R {
 unsafe fn consecutive_updates() -> R {
     // One write that runs over from an array binding into the next binding.
     let t = T::new(&[])?;
-    let bindings = [binding(0, D::STORAGE_BUFFER, 1), binding(1, D::STORAGE_BUFFER, 1), binding(2, D::UNIFORM_BUFFER, 1), binding(3, D::STORAGE_BUFFER, 1)];
+    let bindings = [
+        binding(0, D::STORAGE_BUFFER, 1),
+        binding(1, D::STORAGE_BUFFER, 1),
+        binding(2, D::UNIFORM_BUFFER, 1),
+        binding(3, D::STORAGE_BUFFER, 1),
+    ];
     let l = layout(&t, &bindings)?;
     let (k, [a, b, u, o]) = two(&t)?;
     let p = pool(&t, NONE, 1, &[(D::STORAGE_BUFFER, 3), (D::UNIFORM_BUFFER, 1)])?;
@@ -231,7 +235,8 @@ unsafe fn dynamic_offsets() -> R {
         a.put((step * i) as usize, &[i as u32 + 1; 64]);
         u.put((step * i) as usize, &[i as u32 * 10, 64, 0, 0]);
     }
-    let p = pool(&t, NONE, 1, &[(D::STORAGE_BUFFER_DYNAMIC, 2), (D::STORAGE_BUFFER, 1), (D::UNIFORM_BUFFER_DYNAMIC, 1)])?;
+    let p =
+        pool(&t, NONE, 1, &[(D::STORAGE_BUFFER_DYNAMIC, 2), (D::STORAGE_BUFFER, 1), (D::UNIFORM_BUFFER_DYNAMIC, 1)])?;
     let set = allocate(&t, p, &[k.set_layout])?[0];
     for (at, ty, buf, range) in [
         (0, D::STORAGE_BUFFER_DYNAMIC, a, 256),
@@ -240,7 +245,8 @@ unsafe fn dynamic_offsets() -> R {
         (3, D::STORAGE_BUFFER_DYNAMIC, o, 256),
     ] {
         let info = [vk::DescriptorBufferInfo { buffer: buf.h, offset: 0, range }];
-        let write = vk::WriteDescriptorSet::default().dst_set(set).dst_binding(at).descriptor_type(ty).buffer_info(&info);
+        let write =
+            vk::WriteDescriptorSet::default().dst_set(set).dst_binding(at).descriptor_type(ty).buffer_info(&info);
         t.d.update_descriptor_sets(&[write], &[]);
     }
     t.now(|c| {
@@ -308,7 +314,12 @@ unsafe fn push_descriptors() -> R {
     let t = T::new(&[ash::khr::push_descriptor::NAME])?;
     need!(t.has(ash::khr::push_descriptor::NAME), "VK_KHR_push_descriptor");
     let ext = ash::khr::push_descriptor::Device::new(t.instance(), &t.d);
-    let bindings = [binding(0, D::STORAGE_BUFFER, 1), binding(1, D::STORAGE_BUFFER, 1), binding(2, D::UNIFORM_BUFFER, 1), binding(3, D::STORAGE_BUFFER, 1)];
+    let bindings = [
+        binding(0, D::STORAGE_BUFFER, 1),
+        binding(1, D::STORAGE_BUFFER, 1),
+        binding(2, D::UNIFORM_BUFFER, 1),
+        binding(3, D::STORAGE_BUFFER, 1),
+    ];
     let info = vk::DescriptorSetLayoutCreateInfo::default()
         .bindings(&bindings)
         .flags(vk::DescriptorSetLayoutCreateFlags::PUSH_DESCRIPTOR_KHR);
@@ -339,7 +350,13 @@ unsafe fn push_descriptors() -> R {
     t.now(|c| {
         t.d.cmd_bind_pipeline(c, point, p);
         let s = D::STORAGE_BUFFER;
-        ext.cmd_push_descriptor_set(c, point, pl, 0, &[write(0, s, &ia), write(1, s, &ib), write(2, D::UNIFORM_BUFFER, &iu), write(3, s, &io)]);
+        ext.cmd_push_descriptor_set(
+            c,
+            point,
+            pl,
+            0,
+            &[write(0, s, &ia), write(1, s, &ib), write(2, D::UNIFORM_BUFFER, &iu), write(3, s, &io)],
+        );
         t.d.cmd_dispatch(c, 2, 1, 1);
         // Only one changes; the others stay.
         ext.cmd_push_descriptor_set(c, point, pl, 0, &[write(3, s, &io2)]);
@@ -398,10 +415,12 @@ unsafe fn inline_uniform_block() -> R {
         .descriptor_count(16);
     t.d.update_descriptor_sets(&[], &[copy]);
     let k = K { p, layout: pl, set_layout: sl };
-    let go = |set| t.now(|c| {
-        t.bind(c, &k, set, &[]);
-        t.d.cmd_dispatch(c, 1, 1, 1);
-    });
+    let go = |set| {
+        t.now(|c| {
+            t.bind(c, &k, set, &[]);
+            t.d.cmd_dispatch(c, 1, 1, 1);
+        })
+    };
     go(sets[0])?;
     equal(&o.get::<u32>(), &want)?;
     go(sets[1])?;
@@ -430,13 +449,17 @@ unsafe fn bindless(t: &T, flags: vk::DescriptorBindingFlags, n: u32) -> R<(K, vk
 unsafe fn variable_count() -> R {
     let t = T::new(&[])?;
     let f = &t.features.v12;
-    need!(f.descriptor_binding_variable_descriptor_count != 0 && f.runtime_descriptor_array != 0, "variable descriptor counts");
+    need!(
+        f.descriptor_binding_variable_descriptor_count != 0 && f.runtime_descriptor_array != 0,
+        "variable descriptor counts"
+    );
     need!(f.shader_storage_buffer_array_non_uniform_indexing != 0, "non-uniform indexing");
     let (k, dp) = bindless(&t, vk::DescriptorBindingFlags::VARIABLE_DESCRIPTOR_COUNT, 1000)?;
     let layouts = [k.set_layout];
     let counts = [21];
     let mut variable = vk::DescriptorSetVariableDescriptorCountAllocateInfo::default().descriptor_counts(&counts);
-    let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(dp).set_layouts(&layouts).push_next(&mut variable);
+    let info =
+        vk::DescriptorSetAllocateInfo::default().descriptor_pool(dp).set_layouts(&layouts).push_next(&mut variable);
     let set = t.d.allocate_descriptor_sets(&info)?[0];
     let o = t.zeros(1024)?;
     t.write(set, 0, B::S(o));
@@ -493,7 +516,12 @@ unsafe fn null_descriptors() -> R {
     let no_image = [vk::DescriptorImageInfo { image_layout: vk::ImageLayout::GENERAL, ..Default::default() }];
     let write = |at| vk::WriteDescriptorSet::default().dst_set(set).dst_binding(at).descriptor_type(types[at as usize]);
     t.d.update_descriptor_sets(
-        &[write(0).buffer_info(&nothing), write(1).buffer_info(&nothing), write(2).texel_buffer_view(&no_view), write(3).image_info(&no_image)],
+        &[
+            write(0).buffer_info(&nothing),
+            write(1).buffer_info(&nothing),
+            write(2).texel_buffer_view(&no_view),
+            write(3).image_info(&no_image),
+        ],
         &[],
     );
     t.write(set, 4, B::S(o));
@@ -509,7 +537,10 @@ unsafe fn empty_layouts() -> R {
     let t = T::new(&[])?;
     // An empty layout in between, a binding with no descriptors, holes in numbering.
     let empty = layout(&t, &[])?;
-    let holes = layout(&t, &[binding(7, D::STORAGE_BUFFER, 0), binding(0, D::STORAGE_BUFFER, 1), binding(200, D::UNIFORM_BUFFER, 2)])?;
+    let holes = layout(
+        &t,
+        &[binding(7, D::STORAGE_BUFFER, 0), binding(0, D::STORAGE_BUFFER, 1), binding(200, D::UNIFORM_BUFFER, 2)],
+    )?;
     let pl = t.layout(&[holes, empty], 16)?;
     let p = t.own(t.pipeline(&KernelInfo { code: spv!("affine"), ..KernelInfo::default() }, pl)?);
     let dp = pool(&t, NONE, 2, &[(D::STORAGE_BUFFER, 1), (D::UNIFORM_BUFFER, 2)])?;
@@ -531,12 +562,18 @@ unsafe fn layout_support() -> R {
     let ask = |n| {
         let bindings = [binding(0, D::STORAGE_BUFFER, n)];
         let mut s = vk::DescriptorSetLayoutSupport::default();
-        t.d.get_descriptor_set_layout_support(&vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings), &mut s);
+        t.d.get_descriptor_set_layout_support(
+            &vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings),
+            &mut s,
+        );
         s.supported != 0
     };
     // What the limits promise must be supported.
     let l = &t.props.limits;
     let promised = t.property::<vk::PhysicalDeviceMaintenance3Properties<'_>>().max_per_set_descriptors;
-    check!(ask(1) && ask(promised.min(l.max_descriptor_set_storage_buffers).min(l.max_per_stage_descriptor_storage_buffers)));
+    check!(
+        ask(1)
+            && ask(promised.min(l.max_descriptor_set_storage_buffers).min(l.max_per_stage_descriptor_storage_buffers))
+    );
     Ok(())
 }

@@ -64,27 +64,51 @@ unsafe fn features_in_any_order() -> R {
     let t = T::new(&[])?;
     need!(t.props.api_version >= vk::API_VERSION_1_3, "Vulkan 1.3");
     any_order!(
-        t, get_physical_device_features2, PhysicalDeviceFeatures2,
-        PhysicalDeviceVulkan11Features, PhysicalDeviceVulkan12Features, PhysicalDeviceVulkan13Features,
-        PhysicalDevice16BitStorageFeatures, PhysicalDevice8BitStorageFeatures, PhysicalDeviceVariablePointersFeatures,
-        PhysicalDeviceShaderFloat16Int8Features, PhysicalDeviceShaderAtomicInt64Features,
-        PhysicalDeviceTimelineSemaphoreFeatures, PhysicalDeviceBufferDeviceAddressFeatures,
-        PhysicalDeviceDescriptorIndexingFeatures, PhysicalDeviceVulkanMemoryModelFeatures,
-        PhysicalDeviceScalarBlockLayoutFeatures, PhysicalDeviceHostQueryResetFeatures,
-        PhysicalDeviceSubgroupSizeControlFeatures, PhysicalDeviceSynchronization2Features,
-        PhysicalDeviceMaintenance4Features, PhysicalDeviceInlineUniformBlockFeatures,
-        PhysicalDevicePrivateDataFeatures, PhysicalDeviceShaderIntegerDotProductFeatures,
-        PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures, PhysicalDeviceImageRobustnessFeatures,
+        t,
+        get_physical_device_features2,
+        PhysicalDeviceFeatures2,
+        PhysicalDeviceVulkan11Features,
+        PhysicalDeviceVulkan12Features,
+        PhysicalDeviceVulkan13Features,
+        PhysicalDevice16BitStorageFeatures,
+        PhysicalDevice8BitStorageFeatures,
+        PhysicalDeviceVariablePointersFeatures,
+        PhysicalDeviceShaderFloat16Int8Features,
+        PhysicalDeviceShaderAtomicInt64Features,
+        PhysicalDeviceTimelineSemaphoreFeatures,
+        PhysicalDeviceBufferDeviceAddressFeatures,
+        PhysicalDeviceDescriptorIndexingFeatures,
+        PhysicalDeviceVulkanMemoryModelFeatures,
+        PhysicalDeviceScalarBlockLayoutFeatures,
+        PhysicalDeviceHostQueryResetFeatures,
+        PhysicalDeviceSubgroupSizeControlFeatures,
+        PhysicalDeviceSynchronization2Features,
+        PhysicalDeviceMaintenance4Features,
+        PhysicalDeviceInlineUniformBlockFeatures,
+        PhysicalDevicePrivateDataFeatures,
+        PhysicalDeviceShaderIntegerDotProductFeatures,
+        PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures,
+        PhysicalDeviceImageRobustnessFeatures,
         PhysicalDevicePipelineCreationCacheControlFeatures
     );
     any_order!(
-        t, get_physical_device_properties2, PhysicalDeviceProperties2,
-        PhysicalDeviceVulkan11Properties, PhysicalDeviceVulkan12Properties, PhysicalDeviceVulkan13Properties,
-        PhysicalDeviceIDProperties, PhysicalDeviceSubgroupProperties, PhysicalDeviceMaintenance3Properties,
-        PhysicalDeviceDriverProperties, PhysicalDeviceFloatControlsProperties,
-        PhysicalDeviceTimelineSemaphoreProperties, PhysicalDeviceDescriptorIndexingProperties,
-        PhysicalDeviceSubgroupSizeControlProperties, PhysicalDeviceInlineUniformBlockProperties,
-        PhysicalDeviceTexelBufferAlignmentProperties, PhysicalDeviceMaintenance4Properties,
+        t,
+        get_physical_device_properties2,
+        PhysicalDeviceProperties2,
+        PhysicalDeviceVulkan11Properties,
+        PhysicalDeviceVulkan12Properties,
+        PhysicalDeviceVulkan13Properties,
+        PhysicalDeviceIDProperties,
+        PhysicalDeviceSubgroupProperties,
+        PhysicalDeviceMaintenance3Properties,
+        PhysicalDeviceDriverProperties,
+        PhysicalDeviceFloatControlsProperties,
+        PhysicalDeviceTimelineSemaphoreProperties,
+        PhysicalDeviceDescriptorIndexingProperties,
+        PhysicalDeviceSubgroupSizeControlProperties,
+        PhysicalDeviceInlineUniformBlockProperties,
+        PhysicalDeviceTexelBufferAlignmentProperties,
+        PhysicalDeviceMaintenance4Properties,
         PhysicalDeviceShaderIntegerDotProductProperties
     );
     Ok(())
@@ -118,7 +142,10 @@ unsafe fn features_consistent() -> R {
     let old = i.get_physical_device_features(t.physical);
     check!(bytes_of(&core) == bytes_of(&old), "the core features differ between the two queries");
     same!(booleans(&v11)[..4], booleans(&f16)[..4]);
-    same!([v12.storage_buffer8_bit_access, v12.uniform_and_storage_buffer8_bit_access, v12.storage_push_constant8], booleans(&f8)[..3]);
+    same!(
+        [v12.storage_buffer8_bit_access, v12.uniform_and_storage_buffer8_bit_access, v12.storage_push_constant8],
+        booleans(&f8)[..3]
+    );
     same!([v12.shader_float16, v12.shader_int8], booleans(&half)[..2]);
     same!([v12.buffer_device_address, v12.buffer_device_address_capture_replay], booleans(&address)[..2]);
     same!([v13.subgroup_size_control, v13.compute_full_subgroups], booleans(&size)[..2]);
@@ -127,8 +154,12 @@ unsafe fn features_consistent() -> R {
     check!(v12.timeline_semaphore != 0 && v12.host_query_reset != 0);
     check!(v12.uniform_buffer_standard_layout != 0 && v12.subgroup_broadcast_dynamic_id != 0);
     check!(v12.shader_subgroup_extended_types != 0 && v12.buffer_device_address != 0 && v12.vulkan_memory_model != 0);
-    check!(v13.synchronization2 != 0 && v13.maintenance4 != 0 && v13.private_data != 0 && v13.inline_uniform_block != 0);
-    check!(v13.subgroup_size_control != 0 && v13.compute_full_subgroups != 0 && v13.pipeline_creation_cache_control != 0);
+    check!(
+        v13.synchronization2 != 0 && v13.maintenance4 != 0 && v13.private_data != 0 && v13.inline_uniform_block != 0
+    );
+    check!(
+        v13.subgroup_size_control != 0 && v13.compute_full_subgroups != 0 && v13.pipeline_creation_cache_control != 0
+    );
     check!(v13.shader_integer_dot_product != 0 && v13.shader_zero_initialize_workgroup_memory != 0);
     check!(v13.robust_image_access != 0 && core.robust_buffer_access != 0);
     for b in booleans(&v11)[..12].iter().chain(&booleans(&v13)[..15]) {
@@ -136,7 +167,10 @@ unsafe fn features_consistent() -> R {
     }
     // What features require of each other.
     check!(v11.variable_pointers == 0 || v11.variable_pointers_storage_buffer != 0);
-    check!(v12.descriptor_indexing == 0 || v12.descriptor_binding_partially_bound != 0 && v12.runtime_descriptor_array != 0);
+    check!(
+        v12.descriptor_indexing == 0
+            || v12.descriptor_binding_partially_bound != 0 && v12.runtime_descriptor_array != 0
+    );
     Ok(())
 }
 
@@ -151,7 +185,10 @@ unsafe fn properties_consistent() -> R {
     let v12 = t.property::<vk::PhysicalDeviceVulkan12Properties<'_>>();
     let v13 = t.property::<vk::PhysicalDeviceVulkan13Properties<'_>>();
     let id = t.property::<vk::PhysicalDeviceIDProperties<'_>>();
-    same!((v11.device_uuid, v11.driver_uuid, v11.device_luid_valid), (id.device_uuid, id.driver_uuid, id.device_luid_valid));
+    same!(
+        (v11.device_uuid, v11.driver_uuid, v11.device_luid_valid),
+        (id.device_uuid, id.driver_uuid, id.device_luid_valid)
+    );
     check!(v11.device_uuid != [0; 16] && v11.driver_uuid != [0; 16]);
     let sub = t.property::<vk::PhysicalDeviceSubgroupProperties<'_>>();
     same!(
@@ -161,10 +198,16 @@ unsafe fn properties_consistent() -> R {
     check!(sub.supported_stages.contains(vk::ShaderStageFlags::COMPUTE));
     check!(sub.supported_operations.contains(vk::SubgroupFeatureFlags::BASIC));
     let m3 = t.property::<vk::PhysicalDeviceMaintenance3Properties<'_>>();
-    same!((v11.max_per_set_descriptors, v11.max_memory_allocation_size), (m3.max_per_set_descriptors, m3.max_memory_allocation_size));
+    same!(
+        (v11.max_per_set_descriptors, v11.max_memory_allocation_size),
+        (m3.max_per_set_descriptors, m3.max_memory_allocation_size)
+    );
     check!(m3.max_per_set_descriptors >= 1024 && m3.max_memory_allocation_size >= 1 << 30);
     let driver = t.property::<vk::PhysicalDeviceDriverProperties<'_>>();
-    same!((v12.driver_id, v12.driver_name, v12.driver_info), (driver.driver_id, driver.driver_name, driver.driver_info));
+    same!(
+        (v12.driver_id, v12.driver_name, v12.driver_info),
+        (driver.driver_id, driver.driver_name, driver.driver_info)
+    );
     let fc = t.property::<vk::PhysicalDeviceFloatControlsProperties<'_>>();
     same!(v12.shader_denorm_preserve_float32, fc.shader_denorm_preserve_float32);
     same!(v12.shader_rounding_mode_rtz_float16, fc.shader_rounding_mode_rtz_float16);
@@ -174,8 +217,18 @@ unsafe fn properties_consistent() -> R {
     check!(timeline.max_timeline_semaphore_value_difference >= (1 << 31) - 1);
     let size = t.property::<vk::PhysicalDeviceSubgroupSizeControlProperties<'_>>();
     same!(
-        (v13.min_subgroup_size, v13.max_subgroup_size, v13.max_compute_workgroup_subgroups, v13.required_subgroup_size_stages),
-        (size.min_subgroup_size, size.max_subgroup_size, size.max_compute_workgroup_subgroups, size.required_subgroup_size_stages)
+        (
+            v13.min_subgroup_size,
+            v13.max_subgroup_size,
+            v13.max_compute_workgroup_subgroups,
+            v13.required_subgroup_size_stages
+        ),
+        (
+            size.min_subgroup_size,
+            size.max_subgroup_size,
+            size.max_compute_workgroup_subgroups,
+            size.required_subgroup_size_stages
+        )
     );
     check!(size.min_subgroup_size.is_power_of_two() && size.max_subgroup_size.is_power_of_two());
     check!((size.min_subgroup_size..=size.max_subgroup_size).contains(&sub.subgroup_size));
@@ -233,7 +286,9 @@ unsafe fn limits() -> R {
 unsafe fn formats() -> R {
     use vk::Format as F;
     let t = T::new(&[])?;
-    let sampled = vk::FormatFeatureFlags::SAMPLED_IMAGE | vk::FormatFeatureFlags::TRANSFER_SRC | vk::FormatFeatureFlags::TRANSFER_DST;
+    let sampled = vk::FormatFeatureFlags::SAMPLED_IMAGE
+        | vk::FormatFeatureFlags::TRANSFER_SRC
+        | vk::FormatFeatureFlags::TRANSFER_DST;
     let linear = sampled | vk::FormatFeatureFlags::SAMPLED_IMAGE_FILTER_LINEAR;
     let storage = vk::FormatFeatureFlags::STORAGE_IMAGE;
     let atomic = vk::FormatFeatureFlags::STORAGE_IMAGE_ATOMIC;
@@ -296,8 +351,11 @@ unsafe fn formats() -> R {
         }
         t.instance().get_physical_device_format_properties2(t.physical, f, &mut p2);
         let p2 = p2.format_properties;
-        check!((p.linear_tiling_features, p.optimal_tiling_features, p.buffer_features)
-            == (p2.linear_tiling_features, p2.optimal_tiling_features, p2.buffer_features), "{f:?}");
+        check!(
+            (p.linear_tiling_features, p.optimal_tiling_features, p.buffer_features)
+                == (p2.linear_tiling_features, p2.optimal_tiling_features, p2.buffer_features),
+            "{f:?}"
+        );
         if t.props.api_version >= vk::API_VERSION_1_3 {
             // The first 31 bits are the same in both.
             let low = |f: vk::FormatFeatureFlags2| f.as_raw() as u32 & 0x7fff_ffff;
@@ -315,7 +373,14 @@ unsafe fn format_limits() -> R {
     let t = T::new(&[])?;
     let l = &t.props.limits;
     let get = |f, ty, tiling, usage| {
-        t.instance().get_physical_device_image_format_properties(t.physical, f, ty, tiling, usage, vk::ImageCreateFlags::empty())
+        t.instance().get_physical_device_image_format_properties(
+            t.physical,
+            f,
+            ty,
+            tiling,
+            usage,
+            vk::ImageCreateFlags::empty(),
+        )
     };
     let usage = vk::ImageUsageFlags::STORAGE | vk::ImageUsageFlags::TRANSFER_DST;
     for (ty, dims) in [
@@ -326,7 +391,9 @@ unsafe fn format_limits() -> R {
         let p = get(vk::Format::R32_UINT, ty, vk::ImageTiling::OPTIMAL, usage)?;
         let e = p.max_extent;
         check!(e.width >= dims[0] && e.height >= dims[1] && e.depth >= dims[2], "{ty:?}: {e:?}");
-        check!(p.max_mip_levels >= 1 && p.max_array_layers >= 1 && p.sample_counts.contains(vk::SampleCountFlags::TYPE_1));
+        check!(
+            p.max_mip_levels >= 1 && p.max_array_layers >= 1 && p.sample_counts.contains(vk::SampleCountFlags::TYPE_1)
+        );
         check!(p.max_resource_size >= 1 << 31);
     }
     // A format without the feature is refused.
@@ -385,13 +452,18 @@ unsafe fn queue_families() -> R {
     }
     // With a graphics family there must be one that computes too.
     let graphics = |f: &&vk::QueueFamilyProperties| f.queue_flags.contains(vk::QueueFlags::GRAPHICS);
-    check!(families.iter().filter(graphics).count() == 0
-        || families.iter().filter(graphics).any(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE)));
+    check!(
+        families.iter().filter(graphics).count() == 0
+            || families.iter().filter(graphics).any(|f| f.queue_flags.contains(vk::QueueFlags::COMPUTE))
+    );
     let mut list = vec![vk::QueueFamilyProperties2::default(); families.len()];
     t.instance().get_physical_device_queue_family_properties2(t.physical, &mut list);
     for (a, b) in families.iter().zip(&list) {
         let b = b.queue_family_properties;
-        same!((a.queue_flags, a.queue_count, a.timestamp_valid_bits), (b.queue_flags, b.queue_count, b.timestamp_valid_bits));
+        same!(
+            (a.queue_flags, a.queue_count, a.timestamp_valid_bits),
+            (b.queue_flags, b.queue_count, b.timestamp_valid_bits)
+        );
     }
     Ok(())
 }
@@ -444,7 +516,11 @@ unsafe fn unsupported_features() -> R {
         let want = if read(&supported) == 0 { vk::Result::ERROR_FEATURE_NOT_PRESENT } else { vk::Result::SUCCESS };
         same!(try_device(&i.i, p, vk::DeviceCreateInfo::default().enabled_features(&f)), want, "for core feature {k}");
         let mut f2 = vk::PhysicalDeviceFeatures2::default().features(f);
-        same!(try_device(&i.i, p, vk::DeviceCreateInfo::default().push_next(&mut f2)), want, "for core feature {k} (chained)");
+        same!(
+            try_device(&i.i, p, vk::DeviceCreateInfo::default().push_next(&mut f2)),
+            want,
+            "for core feature {k} (chained)"
+        );
         tried += u32::from(read(&supported) == 0);
     }
     macro_rules! each {
@@ -468,7 +544,7 @@ unsafe fn unsupported_features() -> R {
     }
     if i.i.get_physical_device_properties(p).api_version >= vk::API_VERSION_1_3 {
         each! { PhysicalDeviceVulkan11Features PhysicalDeviceVulkan12Features PhysicalDeviceVulkan13Features
-            PhysicalDeviceProtectedMemoryFeatures PhysicalDeviceShaderAtomicInt64Features }
+        PhysicalDeviceProtectedMemoryFeatures PhysicalDeviceShaderAtomicInt64Features }
     }
     println!("{tried} unsupported features tried");
     Ok(())
@@ -521,7 +597,8 @@ unsafe fn external_capabilities() -> R {
     let i = t.instance();
     use vk::ExternalMemoryHandleTypeFlags as H;
     for ty in [H::OPAQUE_FD, H::DMA_BUF_EXT, H::HOST_ALLOCATION_EXT, H::OPAQUE_WIN32] {
-        let info = vk::PhysicalDeviceExternalBufferInfo::default().usage(vk::BufferUsageFlags::STORAGE_BUFFER).handle_type(ty);
+        let info =
+            vk::PhysicalDeviceExternalBufferInfo::default().usage(vk::BufferUsageFlags::STORAGE_BUFFER).handle_type(ty);
         let mut p = vk::ExternalBufferProperties::default();
         i.get_physical_device_external_buffer_properties(t.physical, &info, &mut p);
         let e = p.external_memory_properties;
@@ -529,11 +606,13 @@ unsafe fn external_capabilities() -> R {
             check!(e.compatible_handle_types.contains(ty), "{ty:?} is not compatible with itself");
         }
     }
-    let info = vk::PhysicalDeviceExternalSemaphoreInfo::default().handle_type(vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_WIN32);
+    let info = vk::PhysicalDeviceExternalSemaphoreInfo::default()
+        .handle_type(vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_WIN32);
     let mut p = vk::ExternalSemaphoreProperties::default();
     i.get_physical_device_external_semaphore_properties(t.physical, &info, &mut p);
     check!(p.external_semaphore_features.is_empty(), "Windows handles on Linux");
-    let info = vk::PhysicalDeviceExternalFenceInfo::default().handle_type(vk::ExternalFenceHandleTypeFlags::OPAQUE_WIN32);
+    let info =
+        vk::PhysicalDeviceExternalFenceInfo::default().handle_type(vk::ExternalFenceHandleTypeFlags::OPAQUE_WIN32);
     let mut p = vk::ExternalFenceProperties::default();
     i.get_physical_device_external_fence_properties(t.physical, &info, &mut p);
     check!(p.external_fence_features.is_empty(), "Windows handles on Linux");
@@ -552,7 +631,12 @@ unsafe fn private_data() -> R {
     t.d.set_private_data(x, b, 3)?;
     t.d.set_private_data(t.queue, b, 4)?;
     same!(
-        [t.d.get_private_data(x, a), t.d.get_private_data(y, a), t.d.get_private_data(x, b), t.d.get_private_data(y, b)],
+        [
+            t.d.get_private_data(x, a),
+            t.d.get_private_data(y, a),
+            t.d.get_private_data(x, b),
+            t.d.get_private_data(y, b)
+        ],
         [1 << 40, 2, 3, 0]
     );
     same!(t.d.get_private_data(t.queue, b), 4);
@@ -568,9 +652,13 @@ unsafe fn object_names() -> R {
     let ext = ash::ext::debug_utils::Device::new(t.instance(), &t.d);
     let b = t.buf(64)?;
     for name in [c"a name", c"", c"a much longer name with ümläuts"] {
-        ext.set_debug_utils_object_name(&vk::DebugUtilsObjectNameInfoEXT::default().object_handle(b.h).object_name(name))?;
+        ext.set_debug_utils_object_name(
+            &vk::DebugUtilsObjectNameInfoEXT::default().object_handle(b.h).object_name(name),
+        )?;
     }
-    ext.set_debug_utils_object_tag(&vk::DebugUtilsObjectTagInfoEXT::default().object_handle(b.h).tag_name(7).tag(&[1, 2, 3]))?;
+    ext.set_debug_utils_object_tag(
+        &vk::DebugUtilsObjectTagInfoEXT::default().object_handle(b.h).tag_name(7).tag(&[1, 2, 3]),
+    )?;
     let label = vk::DebugUtilsLabelEXT::default().label_name(c"region").color([1.0; 4]);
     ext.queue_begin_debug_utils_label(t.queue, &label);
     ext.queue_insert_debug_utils_label(t.queue, &label);
@@ -596,13 +684,19 @@ unsafe fn memory_requirements() -> R {
     same!(plain(new.memory_requirements), plain(old));
     if t.features.v13.maintenance4 != 0 {
         let mut r = vk::MemoryRequirements2::default();
-        t.d.get_device_buffer_memory_requirements(&vk::DeviceBufferMemoryRequirements::default().create_info(&info), &mut r);
+        t.d.get_device_buffer_memory_requirements(
+            &vk::DeviceBufferMemoryRequirements::default().create_info(&info),
+            &mut r,
+        );
         same!(plain(r.memory_requirements), plain(old), "without a buffer");
         // Larger buffers never need less.
         let mut before = 0;
         for size in [1, 16, 100, 4096, 65_537, 1 << 20] {
             let info = info.size(size);
-            t.d.get_device_buffer_memory_requirements(&vk::DeviceBufferMemoryRequirements::default().create_info(&info), &mut r);
+            t.d.get_device_buffer_memory_requirements(
+                &vk::DeviceBufferMemoryRequirements::default().create_info(&info),
+                &mut r,
+            );
             check!(r.memory_requirements.size >= size && r.memory_requirements.size >= before);
             before = r.memory_requirements.size;
         }
@@ -637,7 +731,10 @@ unsafe fn many_devices() -> R {
                 })
             })
             .collect();
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(Stop::Fail("a thread panicked".into())))).collect::<Vec<_>>()
+        threads
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|_| Err(Stop::Fail("a thread panicked".into()))))
+            .collect::<Vec<_>>()
     });
     results.into_iter().collect()
 }

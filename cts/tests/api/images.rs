@@ -10,7 +10,13 @@ tests! {
 }
 
 /// An image description with everything a compute client does with it.
-fn info(ty: vk::ImageType, format: vk::Format, extent: [u32; 3], mips: u32, layers: u32) -> vk::ImageCreateInfo<'static> {
+fn info(
+    ty: vk::ImageType,
+    format: vk::Format,
+    extent: [u32; 3],
+    mips: u32,
+    layers: u32,
+) -> vk::ImageCreateInfo<'static> {
     vk::ImageCreateInfo::default()
         .image_type(ty)
         .format(format)
@@ -44,7 +50,12 @@ unsafe fn transition(t: &T, c: vk::CommandBuffer, i: &Img, from: vk::ImageLayout
 }
 
 fn layers(mip: u32, base: u32, count: u32) -> vk::ImageSubresourceLayers {
-    vk::ImageSubresourceLayers { aspect_mask: vk::ImageAspectFlags::COLOR, mip_level: mip, base_array_layer: base, layer_count: count }
+    vk::ImageSubresourceLayers {
+        aspect_mask: vk::ImageAspectFlags::COLOR,
+        mip_level: mip,
+        base_array_layer: base,
+        layer_count: count,
+    }
 }
 
 fn extent(i: &Img, mip: u32) -> vk::Extent3D {
@@ -102,7 +113,8 @@ unsafe fn copies_of_all_shapes() -> R {
         (Ty::TYPE_3D, [32, 16, 8], 6, 1),
         (Ty::TYPE_2D, [1, 1, 1], 1, 1),
     ];
-    let formats = [(F::R8_UNORM, 1), (F::R16_UINT, 2), (F::R8G8B8A8_UNORM, 4), (F::R32G32_SFLOAT, 8), (F::R32G32B32A32_UINT, 16)];
+    let formats =
+        [(F::R8_UNORM, 1), (F::R16_UINT, 2), (F::R8G8B8A8_UNORM, 4), (F::R32G32_SFLOAT, 8), (F::R32G32B32A32_UINT, 16)];
     for (n, (ty, dims, mips, array)) in shapes.into_iter().enumerate() {
         for (format, texel) in [formats[n % 5], formats[(n + 2) % 5]] {
             let i = t.image(&info(ty, format, dims, mips, array))?;
@@ -130,7 +142,10 @@ unsafe fn copies_of_all_shapes() -> R {
                 let n = level_bytes(&i, m, texel) as usize;
                 check!(got[o..o + n] == data[o..o + n], "{ty:?} {dims:?} {format:?}, {array} layers: mip {m} differs");
                 if m + 1 < mips {
-                    check!(got[o + n..offsets[m as usize + 1] as usize].iter().all(|b| *b == 0x77), "wrote between the regions");
+                    check!(
+                        got[o + n..offsets[m as usize + 1] as usize].iter().all(|b| *b == 0x77),
+                        "wrote between the regions"
+                    );
                 }
             }
         }
@@ -187,7 +202,10 @@ unsafe fn linear_tiling() -> R {
     need!(p.linear_tiling_features.contains(vk::FormatFeatureFlags::TRANSFER_DST), "linear images");
     let create = flat(f, 30, 20).tiling(vk::ImageTiling::LINEAR).initial_layout(vk::ImageLayout::PREINITIALIZED);
     let i = t.image(&create)?;
-    let l = t.d.get_image_subresource_layout(i.h, vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, mip_level: 0, array_layer: 0 });
+    let l = t.d.get_image_subresource_layout(
+        i.h,
+        vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, mip_level: 0, array_layer: 0 },
+    );
     check!(l.row_pitch >= 120 && l.size >= l.row_pitch * 19 + 120);
     let base = t.d.map_memory(i.mem, 0, vk::WHOLE_SIZE, vk::MemoryMapFlags::empty())?.cast::<u8>();
     // The host writes rows, the device reads them; and back.
@@ -285,8 +303,7 @@ unsafe fn clears() -> R {
         let regions = [region(&i, 0, 0), region(&i, 1, 64 * 3 * 4), region(&i, 2, (64 + 16) * 3 * 4)];
         t.d.cmd_copy_image_to_buffer(c, i.h, GENERAL, o.h, &regions);
     })?;
-    let want: Vec<u32> =
-        [vec![1; 64 * 3], vec![2; 32], vec![1; 16], vec![1; 8], vec![2; 4]].concat();
+    let want: Vec<u32> = [vec![1; 64 * 3], vec![2; 32], vec![1; 16], vec![1; 8], vec![2; 4]].concat();
     equal(&o.get::<u32>(), &want)
 }
 
@@ -299,7 +316,8 @@ unsafe fn storage_and_atomics() -> R {
         (vk::ImageType::TYPE_2D, vk::ImageViewType::TYPE_2D_ARRAY, [13, 9, 1], 4, spv!("image_2d_array")),
         (vk::ImageType::TYPE_3D, vk::ImageViewType::TYPE_3D, [12, 11, 5], 1, spv!("image_3d")),
     ] {
-        let usage = vk::ImageUsageFlags::STORAGE | vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST;
+        let usage =
+            vk::ImageUsageFlags::STORAGE | vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST;
         if ty == vk::ImageType::TYPE_1D {
             need!(t.props.limits.max_image_dimension1_d > 0, "1D images");
         }
@@ -560,14 +578,24 @@ unsafe fn separate_sampler() -> R {
         binding(1, vk::DescriptorType::SAMPLER).immutable_samplers(&s),
         binding(2, vk::DescriptorType::STORAGE_BUFFER),
     ];
-    let set_layout = t.own(t.d.create_descriptor_set_layout(&vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings), None)?);
+    let set_layout = t.own(
+        t.d.create_descriptor_set_layout(&vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings), None)?,
+    );
     let layout = t.layout(&[set_layout], 0)?;
     let p = t.own(t.pipeline(&KernelInfo { code: spv!("separate"), ..KernelInfo::default() }, layout)?);
     let size = |ty| vk::DescriptorPoolSize { ty, descriptor_count: 1 };
-    let sizes = [size(vk::DescriptorType::SAMPLED_IMAGE), size(vk::DescriptorType::SAMPLER), size(vk::DescriptorType::STORAGE_BUFFER)];
-    let pool = t.own(t.d.create_descriptor_pool(&vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes), None)?);
+    let sizes = [
+        size(vk::DescriptorType::SAMPLED_IMAGE),
+        size(vk::DescriptorType::SAMPLER),
+        size(vk::DescriptorType::STORAGE_BUFFER),
+    ];
+    let pool = t.own(
+        t.d.create_descriptor_pool(&vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes), None)?,
+    );
     let layouts = [set_layout];
-    let set = t.d.allocate_descriptor_sets(&vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts))?[0];
+    let set = t.d.allocate_descriptor_sets(
+        &vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(&layouts),
+    )?[0];
     let o = t.zeros(64)?;
     t.write(set, 0, B::Im(view));
     t.write(set, 2, B::S(o));
@@ -577,7 +605,9 @@ unsafe fn separate_sampler() -> R {
         t.d.cmd_dispatch(c, 1, 1, 1);
     })?;
     let got = o.get::<[f32; 4]>();
-    for (g, w) in got.iter().zip([[0.0, 0.2, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]]) {
+    for (g, w) in
+        got.iter().zip([[0.0, 0.2, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]])
+    {
         check!(near(g, &w, 1e-5), "{g:?}, should be {w:?}");
     }
     Ok(())

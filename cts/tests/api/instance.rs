@@ -60,7 +60,8 @@ unsafe fn proc_addresses_instance() -> R {
 
 unsafe fn proc_addresses_device() -> R {
     let t = T::new(&[])?;
-    let get = |d: &ash::Device, n: &CStr| (t.instance().fp_v1_0().get_device_proc_addr)(d.handle(), n.as_ptr()).is_some();
+    let get =
+        |d: &ash::Device, n: &CStr| (t.instance().fp_v1_0().get_device_proc_addr)(d.handle(), n.as_ptr()).is_some();
     let minor = vk::api_version_minor(t.props.api_version).min(3);
     for (level, name) in commands(minor) {
         let device = level == "device";
@@ -69,7 +70,9 @@ unsafe fn proc_addresses_device() -> R {
             check!(get(&t.d, &name), "{name:?} is not found");
         }
     }
-    for name in [c"vkCreateInstance", c"vkEnumeratePhysicalDevices", c"vkGetPhysicalDeviceProperties", c"vkNoSuchCommand", c""] {
+    for name in
+        [c"vkCreateInstance", c"vkEnumeratePhysicalDevices", c"vkGetPhysicalDeviceProperties", c"vkNoSuchCommand", c""]
+    {
         check!(!get(&t.d, name), "{name:?} is found in a device");
     }
     // Commands of extensions that are not enabled are NULL, and there when they are.
@@ -142,11 +145,14 @@ fn no_duplicates(list: &[vk::ExtensionProperties]) -> R {
 unsafe fn extension_enumeration() -> R {
     let i = Inst::new(vk::API_VERSION_1_3)?;
     let fp = i.entry.fp_v1_0();
-    let list = two_calls("instance extensions", |n, p| (fp.enumerate_instance_extension_properties)(std::ptr::null(), n, p))?;
+    let list =
+        two_calls("instance extensions", |n, p| (fp.enumerate_instance_extension_properties)(std::ptr::null(), n, p))?;
     no_duplicates(&list)?;
     let p = i.first()?;
     let fi = i.i.fp_v1_0();
-    let list = two_calls("device extensions", |n, out| (fi.enumerate_device_extension_properties)(p, std::ptr::null(), n, out))?;
+    let list = two_calls("device extensions", |n, out| {
+        (fi.enumerate_device_extension_properties)(p, std::ptr::null(), n, out)
+    })?;
     no_duplicates(&list)?;
     two_calls("device layers", |n, out| (fi.enumerate_device_layer_properties)(p, n, out))?;
     Ok(())

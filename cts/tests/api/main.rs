@@ -8,6 +8,8 @@
 // The tests are sequences of Vulkan calls; each is unsafe, and what makes them sound is Vulkan's valid usage, which the
 // validation layer checks. The functions are unsafe as a whole instead of repeating that at every call.
 #![allow(unsafe_op_in_unsafe_fn, clippy::missing_safety_doc)]
+// The workspace's oldest compiler has no `is_multiple_of`.
+#![allow(clippy::manual_is_multiple_of)]
 
 #[macro_use]
 mod support;
@@ -247,5 +249,9 @@ fn main() -> ExitCode {
         failed.len(),
         start.elapsed().as_secs_f32()
     );
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

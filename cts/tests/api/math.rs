@@ -36,7 +36,10 @@ fn within(got: f32, want: f64, bound: Bound) -> bool {
         // Results too large for a float are infinite, or the largest.
         Ulp(_) | Abs(_) | Either(..) if want.abs() > f64::from(f32::MAX) => got.is_infinite() || got.abs() == f32::MAX,
         // Half an ulp more for rounding the reference.
-        Ulp(n) => error <= (n + 0.5) * ulp(want) || want.abs() < f64::from(f32::MIN_POSITIVE) && error <= f64::from(f32::MIN_POSITIVE),
+        Ulp(n) => {
+            error <= (n + 0.5) * ulp(want)
+                || want.abs() < f64::from(f32::MIN_POSITIVE) && error <= f64::from(f32::MIN_POSITIVE)
+        }
         Abs(a) => error <= a,
         Either(n, a) => error <= (n + 0.5) * ulp(want) || error <= a,
         Bits => got.to_bits() == (want as f32).to_bits(),
@@ -155,13 +158,21 @@ fn reference(xf: f32, yf: f32) -> Vec<(&'static str, f64, Bound)> {
 
 /// The dot product decides; near zero it may go either way.
 fn f64_faceforward(y: f64) -> Bound {
-    if y.abs() < 1e-30 { Abs(f64::INFINITY) } else { Exact }
+    if y.abs() < 1e-30 {
+        Abs(f64::INFINITY)
+    } else {
+        Exact
+    }
 }
 
 /// Near multiples of three the quotient may round over.
 fn f64_mod(x: f64) -> Bound {
     let q = x / 3.0;
-    if (q - q.round()).abs() < 1e-5 * (1.0 + q.abs()) { Abs(f64::INFINITY) } else { Abs(x.abs() * 4e-7 + 1e-6) }
+    if (q - q.round()).abs() < 1e-5 * (1.0 + q.abs()) {
+        Abs(f64::INFINITY)
+    } else {
+        Abs(x.abs() * 4e-7 + 1e-6)
+    }
 }
 
 fn frexp(v: f32) -> (f64, i32) {
@@ -190,7 +201,9 @@ unsafe fn functions() -> R {
     xs.extend((0..300).map(|_| (random.below(200_001) as f32 - 100_000.0) / 1000.0));
     xs.extend((0..300).map(|_| {
         let e = random.below(30) as i32 - 14;
-        (1.0 + random.below(1 << 20) as f32 / (1 << 20) as f32) * 2f32.powi(e) * if random.below(2) == 0 { -1.0 } else { 1.0 }
+        (1.0 + random.below(1 << 20) as f32 / (1 << 20) as f32)
+            * 2f32.powi(e)
+            * if random.below(2) == 0 { -1.0 } else { 1.0 }
     }));
     let ys: Vec<f32> = (0..xs.len()).map(|_| (random.below(200_001) as f32 - 100_000.0) / 1000.0).collect();
     let got = run(&xs, &ys)?;

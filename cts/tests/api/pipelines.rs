@@ -103,7 +103,12 @@ unsafe fn entry_points() -> R {
     let t = T::new(&[])?;
     let o = t.zeros(16)?;
     for (entry, want) in [(c"nothing", 0), (c"store", 7)] {
-        t.compute_of(&KernelInfo { code: spv!("empty"), entry: Some(entry), ..KernelInfo::default() }, &[B::S(o)], &[], [1, 1, 1])?;
+        t.compute_of(
+            &KernelInfo { code: spv!("empty"), entry: Some(entry), ..KernelInfo::default() },
+            &[B::S(o)],
+            &[],
+            [1, 1, 1],
+        )?;
         same!(o.get::<u32>()[0], want, "after {entry:?}");
     }
     Ok(())
@@ -158,7 +163,8 @@ unsafe fn cache_garbage() -> R {
     cached(&t, cache, 64)?;
     let good = t.d.get_pipeline_cache_data(cache)?;
     let mut random = Random(77);
-    let mut cases: Vec<Vec<u8>> = vec![vec![0], vec![0; 16], vec![0xff; 32], vec![7; 5000], good[..32].to_vec(), good[..31].to_vec()];
+    let mut cases: Vec<Vec<u8>> =
+        vec![vec![0], vec![0; 16], vec![0xff; 32], vec![7; 5000], good[..32].to_vec(), good[..31].to_vec()];
     // A foreign vendor, device, UUID, version, length.
     for at in [0, 4, 8, 12, 16, 31] {
         let mut c = good.clone();
@@ -211,7 +217,8 @@ unsafe fn creation_feedback() -> R {
         let mut feedback = vk::PipelineCreationFeedbackCreateInfo::default()
             .pipeline_creation_feedback(&mut whole)
             .pipeline_stage_creation_feedbacks(&mut stages);
-        let info = [vk::ComputePipelineCreateInfo::default().stage(stage(module)).layout(layout).push_next(&mut feedback)];
+        let info =
+            [vk::ComputePipelineCreateInfo::default().stage(stage(module)).layout(layout).push_next(&mut feedback)];
         let p = t.d.create_compute_pipelines(cache, &info, None).map_err(|(_, e)| e)?;
         t.own(p[0]);
         use vk::PipelineCreationFeedbackFlags as F;
@@ -280,8 +287,15 @@ unsafe fn executable_properties() -> R {
     let t = T::new(&[pep::NAME])?;
     need!(t.features.executables.pipeline_executable_info != 0, "pipelineExecutableInfo");
     let ext = pep::Device::new(t.instance(), &t.d);
-    let flags = vk::PipelineCreateFlags::CAPTURE_STATISTICS_KHR | vk::PipelineCreateFlags::CAPTURE_INTERNAL_REPRESENTATIONS_KHR;
-    let k = t.kernel_of(&KernelInfo { code: spv!("reduce"), types: &[D::STORAGE_BUFFER; 2], push: 4, flags, ..KernelInfo::default() })?;
+    let flags =
+        vk::PipelineCreateFlags::CAPTURE_STATISTICS_KHR | vk::PipelineCreateFlags::CAPTURE_INTERNAL_REPRESENTATIONS_KHR;
+    let k = t.kernel_of(&KernelInfo {
+        code: spv!("reduce"),
+        types: &[D::STORAGE_BUFFER; 2],
+        push: 4,
+        flags,
+        ..KernelInfo::default()
+    })?;
     let list = ext.get_pipeline_executable_properties(&vk::PipelineInfoKHR::default().pipeline(k.p))?;
     check!(!list.is_empty());
     for (i, e) in (0u32..).zip(&list) {
@@ -300,8 +314,6 @@ unsafe fn executable_properties() -> R {
         f(t.d.handle(), &info, &mut n, reps.as_mut_ptr()).result()?;
         for r in &mut reps {
             let mut text = vec![0u8; r.data_size];
-            let mut one = vec![*r];
-            one[0].p_data = text.as_mut_ptr().cast();
             println!("{:?}: {} bytes", r.name_as_c_str(), text.len());
             check!(!text.is_empty());
             r.p_data = text.as_mut_ptr().cast();
@@ -356,10 +368,17 @@ unsafe fn full_subgroups() -> R {
     need!(n <= t.props.limits.max_compute_work_group_invocations, "room for two subgroups");
     for flags in [
         vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS,
-        vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS | vk::PipelineShaderStageCreateFlags::ALLOW_VARYING_SUBGROUP_SIZE,
+        vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS
+            | vk::PipelineShaderStageCreateFlags::ALLOW_VARYING_SUBGROUP_SIZE,
     ] {
-        let (v, o, ids) = (t.buf_of(&vec![1u32; n as usize])?, t.zeros(u64::from(n) * 21 * 4)?, t.zeros(u64::from(n) * 16)?);
-        let info = KernelInfo { code: spv!("subgroup_arith_u32"), stage_flags: flags, spec: &[(0, &n.to_ne_bytes())], ..KernelInfo::default() };
+        let (v, o, ids) =
+            (t.buf_of(&vec![1u32; n as usize])?, t.zeros(u64::from(n) * 21 * 4)?, t.zeros(u64::from(n) * 16)?);
+        let info = KernelInfo {
+            code: spv!("subgroup_arith_u32"),
+            stage_flags: flags,
+            spec: &[(0, &n.to_ne_bytes())],
+            ..KernelInfo::default()
+        };
         t.compute_of(&info, &[B::S(v), B::S(o), B::S(ids)], &words(&[n, u32::MAX]), [1, 1, 1])?;
         for (id, sum) in ids.get::<[u32; 4]>().iter().zip(o.get::<u32>()) {
             check!(id[2] == sum && id[2] * id[3] == n, "{id:?}: {sum} invocations in a subgroup");
@@ -379,14 +398,17 @@ unsafe fn many_threads() -> R {
         let threads: Vec<_> = (0..4u32)
             .map(|k| {
                 s.spawn(move || -> Result<Vec<vk::Pipeline>, vk::Result> {
-                    let module = d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(spv!("affine")), None)?;
+                    let module =
+                        d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(spv!("affine")), None)?;
                     let entry = [vk::SpecializationMapEntry { constant_id: 0, offset: 0, size: 4 }];
                     let mut all = Vec::new();
                     for n in 0..6u32 {
                         // Some sizes in common, some not.
                         let size = (16 + n * if n % 2 == 0 { 1 } else { k + 1 }).to_ne_bytes();
                         let spec = vk::SpecializationInfo::default().map_entries(&entry).data(&size);
-                        let info = [vk::ComputePipelineCreateInfo::default().stage(stage(module).specialization_info(&spec)).layout(layout)];
+                        let info = [vk::ComputePipelineCreateInfo::default()
+                            .stage(stage(module).specialization_info(&spec))
+                            .layout(layout)];
                         all.extend(d.create_compute_pipelines(cache, &info, None).map_err(|(_, e)| e)?);
                     }
                     d.destroy_shader_module(module, None);
@@ -486,7 +508,9 @@ unsafe fn derivatives() -> R {
         .stage(stage(module))
         .layout(layout);
     let by_index = base.flags(vk::PipelineCreateFlags::DERIVATIVE).base_pipeline_index(0);
-    let made = t.d.create_compute_pipelines(vk::PipelineCache::null(), &[base.base_pipeline_index(-1), by_index], None).map_err(|(_, e)| e)?;
+    let made =
+        t.d.create_compute_pipelines(vk::PipelineCache::null(), &[base.base_pipeline_index(-1), by_index], None)
+            .map_err(|(_, e)| e)?;
     let by_handle = by_index.base_pipeline_handle(made[0]).base_pipeline_index(-1);
     let third = t.d.create_compute_pipelines(vk::PipelineCache::null(), &[by_handle], None).map_err(|(_, e)| e)?;
     for p in made.into_iter().chain(third) {

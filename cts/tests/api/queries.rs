@@ -103,7 +103,11 @@ unsafe fn copy_results() -> R {
     for k in 0..3 {
         // Too large for 32 bits: wraps or saturates.
         let (v, h) = (small[64 + k * 2], host[k + 1]);
-        check!(v == h as u32 || v == u32::MAX && h > u64::from(u32::MAX), "query {}: {v}, should be {h} in 32 bits", k + 1);
+        check!(
+            v == h as u32 || v == u32::MAX && h > u64::from(u32::MAX),
+            "query {}: {v}, should be {h} in 32 bits",
+            k + 1
+        );
         check!(small[65 + k * 2] != 0, "not available");
     }
     same!((got[65], got[67]), (0, 0));

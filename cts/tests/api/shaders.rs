@@ -18,7 +18,9 @@ unsafe fn shared_memory() -> R {
     t.compute(spv!("reduce"), &[B::S(d), B::S(o)], &words(&[5]), [20, 1, 1])?;
     let want: Vec<u32> = data
         .chunks(256)
-        .map(|c| (0..5).map(|r| c.iter().fold(0u32, |s, v| s.wrapping_add(v.wrapping_add(r)))).fold(0, u32::wrapping_add))
+        .map(|c| {
+            (0..5).map(|r| c.iter().fold(0u32, |s, v| s.wrapping_add(v.wrapping_add(r)))).fold(0, u32::wrapping_add)
+        })
         .collect();
     equal(&o.get::<u32>(), &want)
 }
@@ -56,7 +58,10 @@ unsafe fn atomics_32() -> R {
 unsafe fn atomics_64() -> R {
     let t = T::new(&[])?;
     let f = &t.features;
-    need!(f.core.shader_int64 != 0 && f.v12.shader_buffer_int64_atomics != 0 && f.v12.shader_shared_int64_atomics != 0, "64-bit atomics");
+    need!(
+        f.core.shader_int64 != 0 && f.v12.shader_buffer_int64_atomics != 0 && f.v12.shader_shared_int64_atomics != 0,
+        "64-bit atomics"
+    );
     integer_atomics!(t, spv!("atomics_u64"), u64);
     integer_atomics!(t, spv!("atomics_i64"), i64);
     Ok(())
@@ -76,7 +81,10 @@ unsafe fn atomics_float() -> R {
     t.compute(spv!("atomics_f32"), &[B::S(v), B::S(o), B::S(t.zeros(16)?)], &[], [30, 1, 1])?;
     let got = o.get::<f32>();
     same!((got[0], got[1], got[8]), (sum, values[17], sum));
-    if f.shader_buffer_float64_atomic_add != 0 && f.shader_shared_float64_atomic_add != 0 && f.shader_buffer_float64_atomics != 0 {
+    if f.shader_buffer_float64_atomic_add != 0
+        && f.shader_shared_float64_atomic_add != 0
+        && f.shader_buffer_float64_atomics != 0
+    {
         let values: Vec<f64> = values.iter().map(|v| f64::from(*v) * 1e10).collect();
         let sum: f64 = values.iter().sum();
         let (v, o) = (t.buf_of(&values)?, t.zeros(128)?);
@@ -154,7 +162,8 @@ unsafe fn half_floats() -> R {
     // Correctly rounded, to nearest or to zero: one unit in the last place.
     let near = |g: f16, w: f64| {
         let w16 = f16::from_f64(w);
-        g == w16 || g.is_finite() && w16.is_finite() && (g.to_bits() as i32 - w16.to_bits() as i32).abs() <= 1
+        g == w16
+            || g.is_finite() && w16.is_finite() && (g.to_bits() as i32 - w16.to_bits() as i32).abs() <= 1
             || w16.is_infinite() && g.is_finite() && g.to_f32().abs() == 65504.0
     };
     for i in 0..n {
@@ -194,7 +203,13 @@ unsafe fn wide_types() -> R {
             x >> s,
             x << s,
             if y == 0 { 0 } else { (x as u64 % y as u64) as i64 },
-            if x < y { 1 } else if (x as u64) < y as u64 { 2 } else { 3 },
+            if x < y {
+                1
+            } else if (x as u64) < y as u64 {
+                2
+            } else {
+                3
+            },
         ];
         for (k, w) in want.into_iter().enumerate() {
             same!(got[k * n + i], w, "operation {k} of {x} and {y}");
@@ -203,7 +218,10 @@ unsafe fn wide_types() -> R {
         let want = [g * g + 0.5, g.abs().sqrt(), x as f64, g / 3.0];
         for (k, w) in want.into_iter().enumerate() {
             let v = floats[k * n + i];
-            check!((v - w).abs() <= w.abs() * 4e-16 * if k == 1 || k == 3 { 4.0 } else { 1.0 }, "operation {k} of {g}: {v}, should be {w}");
+            check!(
+                (v - w).abs() <= w.abs() * 4e-16 * if k == 1 || k == 3 { 4.0 } else { 1.0 },
+                "operation {k} of {g}: {v}, should be {w}"
+            );
         }
     }
     Ok(())
@@ -214,12 +232,18 @@ unsafe fn integers() -> R {
     let mut random = Random(7);
     let edges = [0i32, 1, -1, 2, 7, -8, i32::MAX, i32::MIN, i32::MIN + 1, 0x10000, 0x7fff, -65536];
     let mut pairs: Vec<(i32, i32)> = edges.iter().flat_map(|a| edges.iter().map(move |b| (*a, *b))).collect();
-    pairs.extend((0..500).map(|_| (random.word() as i32 >> random.below(31), random.word() as i32 >> random.below(31))));
+    pairs
+        .extend((0..500).map(|_| (random.word() as i32 >> random.below(31), random.word() as i32 >> random.below(31))));
     let n = pairs.len();
     let a: Vec<i32> = pairs.iter().map(|p| p.0).collect();
     let b: Vec<i32> = pairs.iter().map(|p| p.1).collect();
     let o = t.zeros(n as u64 * 4 * 30)?;
-    t.compute(spv!("integers"), &[B::S(t.buf_of(&a)?), B::S(t.buf_of(&b)?), B::S(o)], &words(&[n as u32]), [(n as u32).div_ceil(32), 1, 1])?;
+    t.compute(
+        spv!("integers"),
+        &[B::S(t.buf_of(&a)?), B::S(t.buf_of(&b)?), B::S(o)],
+        &words(&[n as u32]),
+        [(n as u32).div_ceil(32), 1, 1],
+    )?;
     let got = o.get::<i32>();
     for (i, (x, y)) in pairs.iter().copied().enumerate() {
         let (u, v) = (x as u32, y as u32);
@@ -323,7 +347,11 @@ unsafe fn control_flow() -> R {
                 s += table[m as usize];
             }
         }
-        if n & 32 != 0 { 0xabab_abab } else { s }
+        if n & 32 != 0 {
+            0xabab_abab
+        } else {
+            s
+        }
     };
     let want: Vec<u32> = data.iter().flat_map(|n| [collatz(n % 1000 + 1), classify(*n), table(*n)]).collect();
     equal(&o.get::<u32>(), &want)
@@ -351,10 +379,12 @@ unsafe fn block_layouts() -> R {
         68, 69,
     ];
     let std430: [u32; 33] = [
-        0, 4, 5, 6, 7, 8, 9, 12, 16, 17, 18, 20, 21, 24, 28, 29, 30, 32, 33, 36, 37, 38, 39, 40, 41, 42, 44, 46, 43, 45, 47, 48, 49,
+        0, 4, 5, 6, 7, 8, 9, 12, 16, 17, 18, 20, 21, 24, 28, 29, 30, 32, 33, 36, 37, 38, 39, 40, 41, 42, 44, 46, 43,
+        45, 47, 48, 49,
     ];
     let scalar: [u32; 33] = [
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 29, 26, 28, 30, 31, 32,
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 29, 26, 28,
+        30, 31, 32,
     ];
     for (name, code, at) in [
         ("std140", spv!("layouts_std140"), std140),
@@ -392,7 +422,25 @@ unsafe fn robust_buffers() -> R {
         let all: Vec<u32> = (0..2048).map(|i| 0x100_0000 + i).collect();
         let b = t.buf_of(&all)?;
         let first = offset as u32 / 4;
-        let at: Vec<u32> = [0, 1, 63, 64, 65, 100, 1000, 5000, 1 << 20, 1 << 28, (1 << 30) - 1, 1 << 30, u32::MAX, u32::MAX / 2, 0x8000_0000, 62].to_vec();
+        let at: Vec<u32> = [
+            0,
+            1,
+            63,
+            64,
+            65,
+            100,
+            1000,
+            5000,
+            1 << 20,
+            1 << 28,
+            (1 << 30) - 1,
+            1 << 30,
+            u32::MAX,
+            u32::MAX / 2,
+            0x8000_0000,
+            62,
+        ]
+        .to_vec();
         let n = at.len() as u32;
         let u = t.buf_of(&(0..64u32).map(|i| i / 4).collect::<Vec<_>>())?;
         let o = t.zeros(u64::from(n) * 12)?;
@@ -422,7 +470,11 @@ unsafe fn robust_buffers() -> R {
                 same!(after[i as usize], 0xdead_beef, "at {i}");
             } else if inside || strict {
                 // Without robustness2 a write may also land elsewhere in the buffer.
-                check!(!strict || !t.is_ours() && inside || after[i as usize] == all[i as usize], "{:#x} at {i} was overwritten", after[i as usize]);
+                check!(
+                    !strict || !t.is_ours() && inside || after[i as usize] == all[i as usize],
+                    "{:#x} at {i} was overwritten",
+                    after[i as usize]
+                );
             }
         }
     }

@@ -98,9 +98,8 @@ impl<N: Num> Run<N> {
     /// The invocation in the same subgroup at a lane, if there is one and it takes part.
     fn at(&self, i: usize, lane: i64) -> Option<usize> {
         let first = i / self.local * self.local;
-        (first..first + self.local).find(|j| {
-            self.ids[*j][0] == self.ids[i][0] && i64::from(self.ids[*j][1]) == lane && self.active(*j)
-        })
+        (first..first + self.local)
+            .find(|j| self.ids[*j][0] == self.ids[i][0] && i64::from(self.ids[*j][1]) == lane && self.active(*j))
     }
 
     /// All invocations of the same subgroup that take part, by lane.
@@ -168,12 +167,19 @@ unsafe fn arithmetic<N: Num>(t: &T, code: &[u32]) -> R {
                 for i in (0..r.n).filter(|i| r.active(*i)) {
                     let peers = r.peers(i);
                     for k in 0..operations / 3 {
-                        let fold = |list: &mut dyn Iterator<Item = usize>| list.fold(N::identity(k), |a, j| op(k, a, r.values[j]));
+                        let fold = |list: &mut dyn Iterator<Item = usize>| {
+                            list.fold(N::identity(k), |a, j| op(k, a, r.values[j]))
+                        };
                         let lane = |j: &usize| r.ids[*j][1];
                         let all = fold(&mut peers.iter().copied());
                         let upto = fold(&mut peers.iter().filter(|j| lane(j) <= lane(&i)).copied());
                         let before = fold(&mut peers.iter().filter(|j| lane(j) < lane(&i)).copied());
-                        let what = |form| format!("{form} {k} of {}, size {size}, local {local}, mask {mask:#x}, invocation {i}", std::any::type_name::<N>());
+                        let what = |form| {
+                            format!(
+                                "{form} {k} of {}, size {size}, local {local}, mask {mask:#x}, invocation {i}",
+                                std::any::type_name::<N>()
+                            )
+                        };
                         same!(r.got(k * 3, i), all, "{}", what("reduction"));
                         same!(r.got(k * 3 + 1, i), upto, "{}", what("inclusive scan"));
                         same!(r.got(k * 3 + 2, i), before, "{}", what("exclusive scan"));
@@ -193,14 +199,20 @@ unsafe fn arithmetic_32() -> R {
 
 unsafe fn arithmetic_64() -> R {
     let t = device(F::ARITHMETIC)?;
-    need!(t.features.v12.shader_subgroup_extended_types != 0 && t.features.core.shader_int64 != 0, "64-bit integers in subgroups");
+    need!(
+        t.features.v12.shader_subgroup_extended_types != 0 && t.features.core.shader_int64 != 0,
+        "64-bit integers in subgroups"
+    );
     arithmetic::<u64>(&t, spv!("subgroup_arith_u64"))?;
     arithmetic::<i64>(&t, spv!("subgroup_arith_i64"))
 }
 
 unsafe fn arithmetic_16() -> R {
     let t = device(F::ARITHMETIC)?;
-    need!(t.features.v12.shader_subgroup_extended_types != 0 && t.features.core.shader_int16 != 0, "16-bit integers in subgroups");
+    need!(
+        t.features.v12.shader_subgroup_extended_types != 0 && t.features.core.shader_int16 != 0,
+        "16-bit integers in subgroups"
+    );
     need!(t.features.v11.storage_buffer16_bit_access != 0, "16-bit storage");
     arithmetic::<u16>(&t, spv!("subgroup_arith_u16"))?;
     arithmetic::<i16>(&t, spv!("subgroup_arith_i16"))
@@ -208,7 +220,10 @@ unsafe fn arithmetic_16() -> R {
 
 unsafe fn arithmetic_8() -> R {
     let t = device(F::ARITHMETIC)?;
-    need!(t.features.v12.shader_subgroup_extended_types != 0 && t.features.v12.shader_int8 != 0, "8-bit integers in subgroups");
+    need!(
+        t.features.v12.shader_subgroup_extended_types != 0 && t.features.v12.shader_int8 != 0,
+        "8-bit integers in subgroups"
+    );
     need!(t.features.v12.storage_buffer8_bit_access != 0, "8-bit storage");
     arithmetic::<u8>(&t, spv!("subgroup_arith_u8"))?;
     arithmetic::<i8>(&t, spv!("subgroup_arith_i8"))
@@ -237,11 +252,19 @@ unsafe fn halves(t: &T) -> R {
                 let peers = r.peers(i);
                 for k in [0usize, 2, 3] {
                     let all = peers.iter().fold(f16::identity(k), |a, j| op(k, a, r.values[*j]));
-                    same!(r.got(k * 3, i), all, "reduction {k} of float16, size {size}, mask {mask:#x}, invocation {i}");
+                    same!(
+                        r.got(k * 3, i),
+                        all,
+                        "reduction {k} of float16, size {size}, mask {mask:#x}, invocation {i}"
+                    );
                 }
                 let product: f32 = peers.iter().map(|j| r.values[*j].to_f32()).product();
                 if peers.len() < 12 {
-                    same!(r.got(3, i).to_f32(), product, "product of float16, size {size}, mask {mask:#x}, invocation {i}");
+                    same!(
+                        r.got(3, i).to_f32(),
+                        product,
+                        "product of float16, size {size}, mask {mask:#x}, invocation {i}"
+                    );
                 }
             }
         }
@@ -263,7 +286,11 @@ unsafe fn clusters<N: Num>(t: &T, code: &[u32]) -> R {
                     let peers = r.peers(i);
                     for k in 0..operations / 3 {
                         let want = peers.iter().filter(mine).fold(N::identity(k), |a, j| op(k, a, r.values[*j]));
-                        same!(r.got(k * 3 + c, i), want, "operation {k} in clusters of {cluster}, size {size}, mask {mask:#x}, invocation {i}");
+                        same!(
+                            r.got(k * 3 + c, i),
+                            want,
+                            "operation {k} in clusters of {cluster}, size {size}, mask {mask:#x}, invocation {i}"
+                        );
                     }
                 }
             }
@@ -315,7 +342,12 @@ unsafe fn shuffled<N: Num>(t: &T, code: &[u32]) -> R {
                     for (k, from) in from.into_iter().enumerate() {
                         // What comes from a lane that does not take part is undefined.
                         if let Some(j) = r.at(i, from) {
-                            same!(r.got(k, i), r.values[j], "operation {k} of {}, size {size}, local {local}, mask {mask:#x}, invocation {i}", std::any::type_name::<N>());
+                            same!(
+                                r.got(k, i),
+                                r.values[j],
+                                "operation {k} of {}, size {size}, local {local}, mask {mask:#x}, invocation {i}",
+                                std::any::type_name::<N>()
+                            );
                         }
                     }
                 }
@@ -365,7 +397,7 @@ unsafe fn votes_and_ballots() -> R {
                     let want = [
                         u32::from(peers.first() == Some(&i)),
                         u32::from(peers.iter().all(odd)),
-                        u32::from(peers.iter().any(|j| odd(j))),
+                        u32::from(peers.iter().any(odd)),
                         u32::from(peers.iter().all(|j| r.values[*j] >> 4 == r.values[i] >> 4)),
                         ballot,
                         0,
@@ -383,7 +415,11 @@ unsafe fn votes_and_ballots() -> R {
                         below,
                     ];
                     for (k, want) in want.into_iter().enumerate() {
-                        same!(r.got(k, i), want, "operation {k}, size {size}, local {local}, mask {mask:#x}, invocation {i}");
+                        same!(
+                            r.got(k, i),
+                            want,
+                            "operation {k}, size {size}, local {local}, mask {mask:#x}, invocation {i}"
+                        );
                     }
                 }
             }
@@ -405,7 +441,11 @@ unsafe fn layout_of_subgroups() -> R {
             same!(places.len(), local, "places of {local} invocations");
             let size = ids[0][2];
             check!(ids.iter().all(|id| id[2] == size && id[3] == ids[0][3]));
-            check!(ids[0][3] as usize >= local.div_ceil(size as usize) || !t.is_ours(), "too few subgroups: {:?}", ids[0]);
+            check!(
+                ids[0][3] as usize >= local.div_ceil(size as usize) || !t.is_ours(),
+                "too few subgroups: {:?}",
+                ids[0]
+            );
         }
     }
     Ok(())

@@ -55,16 +55,18 @@ macro_rules! fail {
 
 /// Fails the test unless a condition holds.
 macro_rules! check {
-    ($condition:expr $(,)?) => {
-        if !$condition {
+    ($condition:expr $(,)?) => {{
+        let holds: bool = $condition;
+        if !holds {
             fail!("not so: {}", stringify!($condition));
         }
-    };
-    ($condition:expr, $($t:tt)*) => {
-        if !$condition {
+    }};
+    ($condition:expr, $($t:tt)*) => {{
+        let holds: bool = $condition;
+        if !holds {
             fail!($($t)*);
         }
-    };
+    }};
 }
 
 /// Fails the test unless two values are equal.
@@ -127,6 +129,9 @@ owned! {
     PrivateDataSlot destroy_private_data_slot
 }
 
+/// Destroys something.
+type Cleanup = Box<dyn FnOnce(&ash::Device)>;
+
 /// A device under test; what it was given to own is destroyed with it, last first.
 pub struct T {
     gpu: Gpu,
@@ -136,7 +141,7 @@ pub struct T {
     pub props: vk::PhysicalDeviceProperties,
     /// Memory types and heaps.
     pub memory: vk::PhysicalDeviceMemoryProperties,
-    owned: RefCell<Vec<Box<dyn FnOnce(&ash::Device)>>>,
+    owned: RefCell<Vec<Cleanup>>,
 }
 
 impl Deref for T {
@@ -321,7 +326,7 @@ impl Random {
 
     /// Below a bound.
     pub fn below(&mut self, n: u32) -> u32 {
-        (u64::from(self.word()) * u64::from(n) >> 32) as u32
+        ((u64::from(self.word()) * u64::from(n)) >> 32) as u32
     }
 
     /// Many words.
@@ -497,7 +502,11 @@ impl T {
     }
 
     /// A pipeline for a layout, not owned; the plain result of creation.
-    pub unsafe fn pipeline(&self, info: &KernelInfo<'_>, layout: vk::PipelineLayout) -> Result<vk::Pipeline, vk::Result> {
+    pub unsafe fn pipeline(
+        &self,
+        info: &KernelInfo<'_>,
+        layout: vk::PipelineLayout,
+    ) -> Result<vk::Pipeline, vk::Result> {
         let module = self.d.create_shader_module(&vk::ShaderModuleCreateInfo::default().code(info.code), None)?;
         let mut entries = Vec::new();
         let mut data = Vec::new();
@@ -546,7 +555,11 @@ impl T {
     /// Writes one descriptor of an array.
     pub unsafe fn write_element(&self, set: vk::DescriptorSet, binding: u32, element: u32, b: B) {
         let whole = |b: Buf| vk::DescriptorBufferInfo { buffer: b.h, offset: 0, range: vk::WHOLE_SIZE };
-        let image = |image_view, sampler| vk::DescriptorImageInfo { sampler, image_view, image_layout: vk::ImageLayout::GENERAL };
+        let image = |image_view, sampler| vk::DescriptorImageInfo {
+            sampler,
+            image_view,
+            image_layout: vk::ImageLayout::GENERAL,
+        };
         let write = vk::WriteDescriptorSet::default()
             .dst_set(set)
             .dst_binding(binding)
@@ -627,7 +640,12 @@ impl T {
     }
 
     /// Command buffers of a pool.
-    pub unsafe fn commands(&self, pool: vk::CommandPool, level: vk::CommandBufferLevel, n: u32) -> R<Vec<vk::CommandBuffer>> {
+    pub unsafe fn commands(
+        &self,
+        pool: vk::CommandPool,
+        level: vk::CommandBufferLevel,
+        n: u32,
+    ) -> R<Vec<vk::CommandBuffer>> {
         let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).level(level).command_buffer_count(n);
         Ok(self.d.allocate_command_buffers(&info)?)
     }
@@ -664,9 +682,8 @@ impl T {
 
     /// A timeline semaphore.
     pub unsafe fn timeline(&self, value: u64) -> R<vk::Semaphore> {
-        let mut ty = vk::SemaphoreTypeCreateInfo::default()
-            .semaphore_type(vk::SemaphoreType::TIMELINE)
-            .initial_value(value);
+        let mut ty =
+            vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE).initial_value(value);
         Ok(self.own(self.d.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut ty), None)?))
     }
 

@@ -69,7 +69,8 @@ unsafe fn fences() -> R {
     let t = T::new(&[])?;
     let x = chain(&t, 0)?;
     let c = x.recorded(&t, t.family, 1, 1)?;
-    let signalled = t.own(t.d.create_fence(&vk::FenceCreateInfo::default().flags(vk::FenceCreateFlags::SIGNALED), None)?);
+    let signalled =
+        t.own(t.d.create_fence(&vk::FenceCreateInfo::default().flags(vk::FenceCreateFlags::SIGNALED), None)?);
     check!(t.d.get_fence_status(signalled)?);
     t.d.wait_for_fences(&[signalled], true, 0)?;
     let list: Vec<_> = (0..10).map(|_| t.fence()).collect::<R<_>>()?;
@@ -175,7 +176,11 @@ unsafe fn timeline_host() -> R {
     // Signalled by a queue.
     let (list, v) = ([s], [2_000_000_000]);
     let mut values = vk::TimelineSemaphoreSubmitInfo::default().signal_semaphore_values(&v);
-    t.d.queue_submit(t.queue, &[vk::SubmitInfo::default().signal_semaphores(&list).push_next(&mut values)], vk::Fence::null())?;
+    t.d.queue_submit(
+        t.queue,
+        &[vk::SubmitInfo::default().signal_semaphores(&list).push_next(&mut values)],
+        vk::Fence::null(),
+    )?;
     wait(&t, s, 2_000_000_000, LONG)?;
     Ok(())
 }
@@ -193,7 +198,8 @@ unsafe fn timeline_wait_before_signal() -> R {
     for (k, c) in (0u64..).zip(&steps) {
         let (w, s, c) = ([gate], [done], [*c]);
         let (wv, sv) = ([k + 1], [k + 1]);
-        let mut values = vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&wv).signal_semaphore_values(&sv);
+        let mut values =
+            vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&wv).signal_semaphore_values(&sv);
         let submit = vk::SubmitInfo::default()
             .wait_semaphores(&w)
             .wait_dst_stage_mask(&stage)
@@ -254,7 +260,8 @@ unsafe fn timeline_between_queues() -> R {
         for k in (0..n).filter(|k| (*k % 2) as usize == side) {
             let (list, b) = ([s], [c[side]]);
             let (wv, sv) = ([k], [k + 1]);
-            let mut values = vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&wv).signal_semaphore_values(&sv);
+            let mut values =
+                vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&wv).signal_semaphore_values(&sv);
             let submit = vk::SubmitInfo::default()
                 .wait_semaphores(&list)
                 .wait_dst_stage_mask(&stage)
@@ -419,7 +426,15 @@ unsafe fn barrier_forms() -> R {
             match k % 4 {
                 0 => t.d.cmd_pipeline_barrier(c, compute, compute, none, &[global], &[], &[]),
                 1 => t.d.cmd_pipeline_barrier(c, compute, compute, none, &[], &[by_buffer(0, vk::WHOLE_SIZE)], &[]),
-                2 => t.d.cmd_pipeline_barrier(c, compute, compute, none, &[], &[by_buffer(0, 512), by_buffer(512, 512)], &[]),
+                2 => t.d.cmd_pipeline_barrier(
+                    c,
+                    compute,
+                    compute,
+                    none,
+                    &[],
+                    &[by_buffer(0, 512), by_buffer(512, 512)],
+                    &[],
+                ),
                 _ => {
                     t.d.cmd_pipeline_barrier(c, Stage::ALL_COMMANDS, Stage::ALL_COMMANDS, none, &[global], &[], &[]);
                     t.d.cmd_pipeline_barrier(c, Stage::TOP_OF_PIPE, Stage::BOTTOM_OF_PIPE, none, &[], &[], &[]);
@@ -467,8 +482,16 @@ unsafe fn ownership_transfer() -> R {
     let (s1, s2) = ([t.semaphore()?], [t.semaphore()?]);
     let stage = [all];
     let (a, b, d) = ([a], [b], [d]);
-    t.d.queue_submit(t.queue, &[vk::SubmitInfo::default().command_buffers(&a).signal_semaphores(&s1)], vk::Fence::null())?;
-    let submit = vk::SubmitInfo::default().wait_semaphores(&s1).wait_dst_stage_mask(&stage).command_buffers(&b).signal_semaphores(&s2);
+    t.d.queue_submit(
+        t.queue,
+        &[vk::SubmitInfo::default().command_buffers(&a).signal_semaphores(&s1)],
+        vk::Fence::null(),
+    )?;
+    let submit = vk::SubmitInfo::default()
+        .wait_semaphores(&s1)
+        .wait_dst_stage_mask(&stage)
+        .command_buffers(&b)
+        .signal_semaphores(&s2);
     t.d.queue_submit(q, &[submit], vk::Fence::null())?;
     let submit = vk::SubmitInfo::default().wait_semaphores(&s2).wait_dst_stage_mask(&stage).command_buffers(&d);
     t.d.queue_submit(t.queue, &[submit], vk::Fence::null())?;
@@ -569,7 +592,11 @@ unsafe fn exported_semaphore() -> R {
     let c = [x.recorded(&t, t.family, 2, 1)?];
     let (a, b, stage) = ([a], [b], [Stage::ALL_COMMANDS]);
     for _ in 0..3 {
-        t.d.queue_submit(t.queue, &[vk::SubmitInfo::default().command_buffers(&c).signal_semaphores(&a)], vk::Fence::null())?;
+        t.d.queue_submit(
+            t.queue,
+            &[vk::SubmitInfo::default().command_buffers(&c).signal_semaphores(&a)],
+            vk::Fence::null(),
+        )?;
         let submit = vk::SubmitInfo::default().wait_semaphores(&b).wait_dst_stage_mask(&stage).command_buffers(&c);
         t.d.queue_submit(t.queue, &[submit], vk::Fence::null())?;
     }
@@ -607,7 +634,8 @@ unsafe fn calibrated() -> R {
     let t = T::new(&[ct::NAME])?;
     need!(t.has(ct::NAME), "VK_EXT_calibrated_timestamps");
     let ext = ct::Device::new(t.instance(), &t.d);
-    let domains = ct::Instance::new(t.entry(), t.instance()).get_physical_device_calibrateable_time_domains(t.physical)?;
+    let domains =
+        ct::Instance::new(t.entry(), t.instance()).get_physical_device_calibrateable_time_domains(t.physical)?;
     check!(domains.contains(&vk::TimeDomainEXT::DEVICE));
     let infos: Vec<_> = domains.iter().map(|d| vk::CalibratedTimestampInfoEXT::default().time_domain(*d)).collect();
     let (first, deviation) = ext.get_calibrated_timestamps(&infos)?;

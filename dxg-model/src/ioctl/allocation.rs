@@ -30,7 +30,7 @@ fn standard(p: &Process, a: &CreateAllocation, info: &[AllocationInfo2]) -> Resu
     let existing = a.flags.contains(Flags::EXISTING_SYSMEM);
     let sysmem = info.first().map_or(0, |i| i.sysmem);
     let fits = match s.r#type {
-        StandardAllocationType::EXISTINGHEAP => existing && sysmem != 0 && sysmem % PAGE_SIZE == 0,
+        StandardAllocationType::EXISTINGHEAP => existing && sysmem != 0 && sysmem.is_multiple_of(PAGE_SIZE),
         StandardAllocationType::CROSSADAPTER => !existing && sysmem == 0,
         StandardAllocationType(_) => false,
     };
@@ -38,7 +38,7 @@ fn standard(p: &Process, a: &CreateAllocation, info: &[AllocationInfo2]) -> Resu
         return Err(if p.config.quirks { RAW_INVALID_PARAMETER } else { Failure::EINVAL });
     }
     let size = s.existing_heap_data.size;
-    if a.priv_drv_data_size != 0 || info.len() != 1 || size == 0 || size % PAGE_SIZE != 0 {
+    if a.priv_drv_data_size != 0 || info.len() != 1 || size == 0 || !size.is_multiple_of(PAGE_SIZE) {
         return Err(Failure::EINVAL);
     }
     Ok(size)

@@ -76,7 +76,7 @@ pub(super) fn free(p: &Process, a: &mut FreeGpuVirtualAddress) -> Answer {
 
 /// Whether a range is whole pages inside one reservation.
 fn updatable(p: &Process, base: u64, size: u64) -> bool {
-    base % PAGE_SIZE == 0 && size % PAGE_SIZE == 0 && size != 0 && p.space.is_reserved(base, size)
+    base.is_multiple_of(PAGE_SIZE) && size.is_multiple_of(PAGE_SIZE) && size != 0 && p.space.is_reserved(base, size)
 }
 
 /// Decodes and checks one operation.
@@ -91,7 +91,7 @@ fn operation(
         let allocation = list.first().ok_or(INVALID)?;
         let length = if length == 0 { size } else { length };
         let memory = allocation.memory.clone();
-        let inside = offset % PAGE_SIZE == 0
+        let inside = offset.is_multiple_of(PAGE_SIZE)
             && length % PAGE_SIZE == 0
             && offset.checked_add(length).is_some_and(|e| e <= memory.size);
         if !updatable(p, base, size) || !inside {

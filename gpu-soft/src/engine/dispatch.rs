@@ -38,13 +38,17 @@ fn words(bytes: &[u8], out: &mut [u64]) {
 pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> Result<(), EngineFault> {
     let malformed = |error: PacketError| bad(base, found.at, &error);
     let (p, tail) = found.split::<packet::Dispatch>().map_err(malformed)?;
-    let (push_bytes, set_count, dynamic_count) = (p.push_bytes as usize, p.set_count as usize, p.dynamic_count as usize);
+    let (push_bytes, set_count, dynamic_count) =
+        (p.push_bytes as usize, p.set_count as usize, p.dynamic_count as usize);
     if push_bytes > MAX_PUSH || set_count > MAX_SETS || dynamic_count > MAX_DYNAMIC {
         return Err(malformed(PacketError::Field(found.at)));
     }
-    let (push_tail, rest) = tail.split_at_checked(padded(push_bytes)).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
-    let (set_tail, rest) = rest.split_at_checked(set_count * 8).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
-    let (dynamic_tail, _) = rest.split_at_checked(dynamic_count * 16).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+    let (push_tail, rest) =
+        tail.split_at_checked(padded(push_bytes)).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+    let (set_tail, rest) =
+        rest.split_at_checked(set_count * 8).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+    let (dynamic_tail, _) =
+        rest.split_at_checked(dynamic_count * 16).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
 
     let mut push = [0u8; MAX_PUSH];
     push[..push_bytes].copy_from_slice(&push_tail[..push_bytes]);

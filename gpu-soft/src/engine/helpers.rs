@@ -6,7 +6,8 @@ use crate::texel::Texel;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The table that dispatches hand to kernels.
-pub static HELPERS: Helpers = Helpers { image_load, image_store, image_atomic, image_cas, image_size, image_levels, image_samples, sample };
+pub static HELPERS: Helpers =
+    Helpers { image_load, image_store, image_atomic, image_cas, image_size, image_levels, image_samples, sample };
 
 /// Lanes of an operation, its operands and its data.
 struct Lanes<'a> {
@@ -259,7 +260,10 @@ unsafe fn update(at: u64, wide: bool, f: impl Fn(u64) -> u64) -> u64 {
     } else {
         // SAFETY: as above.
         let word = unsafe { AtomicU32::from_ptr(at as *mut u32) };
-        u64::from(word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(u64::from(v)) as u32)).unwrap_or_default())
+        u64::from(
+            word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |v| Some(f(u64::from(v)) as u32))
+                .unwrap_or_default(),
+        )
     }
 }
 
@@ -458,7 +462,18 @@ mod tests {
         let x = [1u32, 1, 1, 1];
         let mut data = [5u32; 4];
         // SAFETY: as above, with one data row.
-        unsafe { image_atomic(std::ptr::null(), &atomic, descs.as_ptr(), std::ptr::null(), x.as_ptr(), data.as_mut_ptr().cast(), 0b1111, 4) };
+        unsafe {
+            image_atomic(
+                std::ptr::null(),
+                &atomic,
+                descs.as_ptr(),
+                std::ptr::null(),
+                x.as_ptr(),
+                data.as_mut_ptr().cast(),
+                0b1111,
+                4,
+            )
+        };
         assert_eq!(memory[1], 32);
         assert_eq!(data, [12, 17, 22, 27]);
     }

@@ -20,13 +20,7 @@ pub struct Kernels {
 
 impl Kernels {
     /// The kernel whose binary stands at `at`, loaded if its hash is not known yet. `packet` is the address to blame.
-    pub fn find(
-        &self,
-        space: &AddressSpace,
-        packet: u64,
-        at: u64,
-        bytes: u64,
-    ) -> Result<Arc<Executable>, EngineFault> {
+    pub fn find(&self, space: &AddressSpace, packet: u64, at: u64, bytes: u64) -> Result<Arc<Executable>, EngineFault> {
         if bytes < PREFIX_BYTES as u64 || bytes > MAX_BINARY {
             return Err(EngineFault::BadPacket { address: packet, reason: "kernel binary of a wrong size" });
         }

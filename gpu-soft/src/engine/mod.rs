@@ -4,9 +4,9 @@ mod arena;
 mod dispatch;
 mod helpers;
 mod kernels;
-mod transfer;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod workers;
 
 use crate::packet::{self, Found, Opcode, PacketError};

@@ -29,8 +29,14 @@ impl Bench {
         let kernel = binary::pack(Kind::Interpreted, &crate::interpret::payload(&kernel, 8, &slots));
         let data = vec![0u32; 4096];
         let set = vec![data.as_ptr() as u64, 64 * 4];
-        let bench =
-            Bench { engine: SoftEngine::new(NonZeroUsize::new(2)), space, commands: vec![0; 1 << 16], data, set, kernel };
+        let bench = Bench {
+            engine: SoftEngine::new(NonZeroUsize::new(2)),
+            space,
+            commands: vec![0; 1 << 16],
+            data,
+            set,
+            kernel,
+        };
         bench.track(bench.data.as_ptr() as u64, 4096 * 4, true);
         bench.track(bench.commands.as_ptr() as u64, 1 << 16, true);
         bench.track(bench.kernel.as_ptr() as u64, bench.kernel.len() as u64, false);
@@ -90,7 +96,11 @@ fn packets_do_what_they_say() {
     let pair = b.at(200).next_multiple_of(8);
     emit(&mut s, &packet::Timestamp { dst: pair }, &[]);
     emit(&mut s, &packet::Store64 { dst: pair + 8, value: 1 }, &[]);
-    emit(&mut s, &packet::CopyQueries { src: pair, dst: b.at(300).next_multiple_of(8), stride: 16, count: 1, flags: 1 | 4 }, &[]);
+    emit(
+        &mut s,
+        &packet::CopyQueries { src: pair, dst: b.at(300).next_multiple_of(8), stride: 16, count: 1, flags: 1 | 4 },
+        &[],
+    );
     s.extend(b.dispatch([8, 1, 1], 0));
     emit(&mut s, &packet::End {}, &[]);
     assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
@@ -197,15 +207,36 @@ fn damaged_streams_are_refused_or_executed() {
                 1 => emit(&mut s, &packet::Fill { dst: x, size: n & !3, value: n as u32, reserved: 0 }, &[]),
                 2 => emit(&mut s, &packet::Write { dst: x, bytes: 5 }, &[&[1, 2, 3, 4, 5]]),
                 3 => {
-                    let p = packet::CopyRect { src: x, dst: y, src_row: 8, src_slice: 16, dst_row: 8, dst_slice: 32, row_bytes: 4, rows: 2, slices: 2 };
+                    let p = packet::CopyRect {
+                        src: x,
+                        dst: y,
+                        src_row: 8,
+                        src_slice: 16,
+                        dst_row: 8,
+                        dst_slice: 32,
+                        row_bytes: 4,
+                        rows: 2,
+                        slices: 2,
+                    };
                     emit(&mut s, &p, &[]);
                 }
                 4 => {
-                    let p = packet::FillRect { dst: x, row: 16, slice: 32, texels: 3, rows: 2, slices: 1, texel_bytes: 4, texel: [7; 16] };
+                    let p = packet::FillRect {
+                        dst: x,
+                        row: 16,
+                        slice: 32,
+                        texels: 3,
+                        rows: 2,
+                        slices: 1,
+                        texel_bytes: 4,
+                        texel: [7; 16],
+                    };
                     emit(&mut s, &p, &[]);
                 }
                 5 => emit(&mut s, &packet::Store32 { dst: x, value: 3, reserved: 0 }, &[]),
-                6 => emit(&mut s, &packet::CopyQueries { src: x & !7, dst: y & !7, stride: 16, count: 2, flags: 5 }, &[]),
+                6 => {
+                    emit(&mut s, &packet::CopyQueries { src: x & !7, dst: y & !7, stride: 16, count: 2, flags: 5 }, &[])
+                }
                 _ => {
                     dispatches += 1;
                     s.extend(b.dispatch([1 + (n as u32) % 4, 1, 1], 0));

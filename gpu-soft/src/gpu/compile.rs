@@ -23,7 +23,11 @@ fn slots(request: &CompileRequest<'_>) -> Vec<BindingSlot> {
 }
 
 /// Compiles a kernel to machine code of a width, or (`None`) for the interpreter.
-pub fn compile(width: Option<Width>, subgroup: &SubgroupProps, request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+pub fn compile(
+    width: Option<Width>,
+    subgroup: &SubgroupProps,
+    request: &CompileRequest<'_>,
+) -> Result<CompiledKernel, CompileError> {
     let size = request.subgroup_size.unwrap_or(subgroup.default_size);
     if !size.is_power_of_two() || size < subgroup.min_size || size > subgroup.max_size {
         return Err(CompileError::Unsupported(format!("subgroups of {size} invocations")));
@@ -48,7 +52,12 @@ fn native(_: Width, _: u32, _: &[BindingSlot], _: &CompileRequest<'_>) -> Result
 }
 
 #[cfg(feature = "llvm")]
-fn native(width: Width, size: u32, slots: &[BindingSlot], request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+fn native(
+    width: Width,
+    size: u32,
+    slots: &[BindingSlot],
+    request: &CompileRequest<'_>,
+) -> Result<CompiledKernel, CompileError> {
     use crate::codegen;
     use runtime::gpu::{RobustnessLevel, Statistic, StatisticValue};
 

@@ -44,7 +44,8 @@ pub fn write(ty: vk::DescriptorType, write: &DescriptorWrite<'_>, out: &mut [u8]
         DescriptorWrite::Null => out.fill(0),
         DescriptorWrite::Buffer { address, size } => put(out, [*address, *size].as_bytes()),
         DescriptorWrite::TexelBuffer { address, size, format } => {
-            let desc = texel::find(*format).map_or_else(ImageDesc::default, |f| texel_buffer(*address, *size, *format, f.bytes));
+            let desc = texel::find(*format)
+                .map_or_else(ImageDesc::default, |f| texel_buffer(*address, *size, *format, f.bytes));
             put(out, desc.as_bytes());
         }
         DescriptorWrite::Image(view) => put(out, image(view, ty).as_bytes()),

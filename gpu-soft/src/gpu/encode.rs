@@ -16,7 +16,12 @@ pub fn chain(target: u64, bytes: u64, out: &mut [u8]) {
 }
 
 /// Appends one packet to the sink through a buffer that is used again.
-fn put<P: Packet>(buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink, packet: &P, parts: &[&[u8]]) -> Result<(), EncodeError> {
+fn put<P: Packet>(
+    buffer: &mut Vec<u8>,
+    sink: &mut dyn EncodeSink,
+    packet: &P,
+    parts: &[&[u8]],
+) -> Result<(), EncodeError> {
     buffer.clear();
     emit(buffer, packet, parts);
     debug_assert!(buffer.len() % PACKET_ALIGN == 0);
@@ -40,7 +45,10 @@ fn dispatch(
     buffer: &mut Vec<u8>,
     sink: &mut dyn EncodeSink,
 ) -> Result<(), EncodeError> {
-    if parts.push.len() > packet::MAX_PUSH || parts.sets.len() > packet::MAX_SETS || parts.dynamic.len() > packet::MAX_DYNAMIC {
+    if parts.push.len() > packet::MAX_PUSH
+        || parts.sets.len() > packet::MAX_SETS
+        || parts.dynamic.len() > packet::MAX_DYNAMIC
+    {
         return Err(EncodeError::Unsupported("dispatch with too many sets, dynamic buffers or push constants"));
     }
     let head = packet::Dispatch {
@@ -87,12 +95,21 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
         GpuCmd::Dispatch { kernel, kernel_bytes, push, sets, dynamic, base, groups } => {
             dispatch(&DispatchParts { kernel, kernel_bytes, push, sets, dynamic }, 0, base, groups, buffer, sink)
         }
-        GpuCmd::DispatchIndirect { kernel, kernel_bytes, push, sets, dynamic, indirect } => {
-            dispatch(&DispatchParts { kernel, kernel_bytes, push, sets, dynamic }, indirect, [0; 3], [0; 3], buffer, sink)
-        }
+        GpuCmd::DispatchIndirect { kernel, kernel_bytes, push, sets, dynamic, indirect } => dispatch(
+            &DispatchParts { kernel, kernel_bytes, push, sets, dynamic },
+            indirect,
+            [0; 3],
+            [0; 3],
+            buffer,
+            sink,
+        ),
         GpuCmd::CopyBuffer { src, dst, size } => put(buffer, sink, &packet::Copy { src, dst, size }, &[]),
-        GpuCmd::FillBuffer { dst, size, value } => put(buffer, sink, &packet::Fill { dst, size, value, reserved: 0 }, &[]),
-        GpuCmd::UpdateBuffer { dst, data } => put(buffer, sink, &packet::Write { dst, bytes: data.len() as u64 }, &[data]),
+        GpuCmd::FillBuffer { dst, size, value } => {
+            put(buffer, sink, &packet::Fill { dst, size, value, reserved: 0 }, &[])
+        }
+        GpuCmd::UpdateBuffer { dst, data } => {
+            put(buffer, sink, &packet::Write { dst, bytes: data.len() as u64 }, &[data])
+        }
         GpuCmd::CopyBufferToImage { buffer: src, row_pitch, slice_pitch, image, extent } => {
             for sample in 0..image.samples.max(1) {
                 let (dst, row_bytes, rows) = region(&image, extent, sample);
@@ -171,7 +188,9 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             put(buffer, sink, &packet::Timestamp { dst: query }, &[])?;
             put(buffer, sink, &packet::Store64 { dst: query.wrapping_add(8), value: 1 }, &[])
         }
-        GpuCmd::SetEvent { event, value } => put(buffer, sink, &packet::Store32 { dst: event, value, reserved: 0 }, &[]),
+        GpuCmd::SetEvent { event, value } => {
+            put(buffer, sink, &packet::Store32 { dst: event, value, reserved: 0 }, &[])
+        }
         GpuCmd::WaitEvent { event } => put(buffer, sink, &packet::Wait32 { src: event, value: 1, reserved: 0 }, &[]),
         GpuCmd::WriteQuery { query, value } => {
             put(buffer, sink, &packet::Store64 { dst: query, value }, &[])?;

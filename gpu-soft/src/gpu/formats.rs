@@ -33,7 +33,14 @@ fn storage(f: &Format) -> bool {
 }
 
 fn atomic(f: &Format) -> bool {
-    matches!(f.vk, vk::Format::R32_UINT | vk::Format::R32_SINT | vk::Format::R32_SFLOAT | vk::Format::R64_UINT | vk::Format::R64_SINT)
+    matches!(
+        f.vk,
+        vk::Format::R32_UINT
+            | vk::Format::R32_SINT
+            | vk::Format::R32_SFLOAT
+            | vk::Format::R64_UINT
+            | vk::Format::R64_SINT
+    )
 }
 
 fn image_features(f: &Format) -> F {
@@ -43,7 +50,11 @@ fn image_features(f: &Format) -> F {
         return F::empty();
     }
     if f.bytes == 8 && matches!(f.vk, vk::Format::R64_UINT | vk::Format::R64_SINT) {
-        return out | F::STORAGE_IMAGE | F::STORAGE_IMAGE_ATOMIC | F::STORAGE_READ_WITHOUT_FORMAT | F::STORAGE_WRITE_WITHOUT_FORMAT;
+        return out
+            | F::STORAGE_IMAGE
+            | F::STORAGE_IMAGE_ATOMIC
+            | F::STORAGE_READ_WITHOUT_FORMAT
+            | F::STORAGE_WRITE_WITHOUT_FORMAT;
     }
     out |= F::SAMPLED_IMAGE | F::BLIT_SRC;
     if f.class() == Class::Float {

@@ -10,8 +10,8 @@ mod props;
 use crate::kernel_abi::Width;
 use ash::vk;
 use runtime::gpu::{
-    CompileError, CompileRequest, CompiledKernel, DescriptorWrite, EncodeError, EncodeSink, FormatFeatures, Gpu, GpuCmd,
-    GpuProps, ImageCreate, ImageLayout,
+    CompileError, CompileRequest, CompiledKernel, DescriptorWrite, EncodeError, EncodeSink, FormatFeatures, Gpu,
+    GpuCmd, GpuProps, ImageCreate, ImageLayout,
 };
 
 /// Switches of the software GPU; the defaults are what users want.

@@ -4,7 +4,9 @@ use super::descriptor::COMBINED_SAMPLER_OFFSET;
 use crate::engine::ADAPTER_NAME;
 use crate::kernel_abi::{Width, ABI_VERSION};
 use ash::vk;
-use runtime::gpu::{FloatModes, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, QueueFamily, SubgroupProps};
+use runtime::gpu::{
+    FloatModes, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, QueueFamily, SubgroupProps,
+};
 
 /// Workgroup memory in bytes.
 const SHARED_BYTES: u32 = 65536;
@@ -233,7 +235,8 @@ pub fn props(width: Option<Width>, device_type: Option<vk::PhysicalDeviceType>) 
     let everywhere = M::DEVICE_LOCAL | M::HOST_VISIBLE | M::HOST_COHERENT;
     let subgroup = subgroup(width);
     let family = |flags, count, node| QueueFamily { flags, count, node, timestamp_bits: 64 };
-    let floats = FloatModes { denorm_preserve: true, denorm_flush: false, rte: true, rtz: false, signed_zero_inf_nan: true };
+    let floats =
+        FloatModes { denorm_preserve: true, denorm_flush: false, rte: true, rtz: false, signed_zero_inf_nan: true };
     GpuProps {
         name: ADAPTER_NAME.to_owned(),
         driver_name: "vulkan-dxg".to_owned(),

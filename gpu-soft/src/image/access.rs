@@ -39,7 +39,15 @@ impl<'a> View<'a> {
     pub fn level(&self, level: u32) -> Level {
         if self.desc.kind == ImageDesc::BUFFER {
             let size = u64::from(self.desc.extent[0]) * u64::from(self.desc.bytes);
-            return Level { offset: 0, extent: [self.desc.extent[0], 1, 1], row: size, slice: size, sample: size, layer: size, size };
+            return Level {
+                offset: 0,
+                extent: [self.desc.extent[0], 1, 1],
+                row: size,
+                slice: size,
+                sample: size,
+                layer: size,
+                size,
+            };
         }
         self.desc.shape().level(u32::from(self.desc.base_level).saturating_add(level))
     }
@@ -57,7 +65,12 @@ impl<'a> View<'a> {
             layer = 0;
         }
         let sample = inside(at.sample, u32::from(desc.samples.max(1)))?;
-        let offset = level.offset + layer * level.layer + sample * level.sample + z * level.slice + y * level.row + x * u64::from(desc.bytes);
+        let offset = level.offset
+            + layer * level.layer
+            + sample * level.sample
+            + z * level.slice
+            + y * level.row
+            + x * u64::from(desc.bytes);
         desc.addr.checked_add(offset)
     }
 
@@ -73,7 +86,9 @@ impl<'a> View<'a> {
     pub unsafe fn read(&self, address: u64) -> Texel {
         let mut bytes = [0u8; 16];
         // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
-        unsafe { std::ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), self.format.bytes.min(16) as usize) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), self.format.bytes.min(16) as usize)
+        };
         texel::decode(self.format, &bytes)
     }
 
@@ -104,7 +119,9 @@ impl<'a> View<'a> {
         if let Some(address) = self.locate(at) {
             let bytes = texel::encode(self.format, texel);
             // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, self.format.bytes.min(16) as usize) };
+            unsafe {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, self.format.bytes.min(16) as usize)
+            };
         }
     }
 

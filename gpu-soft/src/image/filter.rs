@@ -10,7 +10,9 @@ pub fn wrap(mode: u8, i: i32, size: i32) -> Option<i32> {
         // REPEAT
         0 => Some(i.rem_euclid(size)),
         // MIRRORED_REPEAT
-        1 => Some((size - 1).wrapping_sub(mirror(i.rem_euclid(size.saturating_mul(2)).wrapping_sub(size))).clamp(0, size - 1)),
+        1 => Some(
+            (size - 1).wrapping_sub(mirror(i.rem_euclid(size.saturating_mul(2)).wrapping_sub(size))).clamp(0, size - 1),
+        ),
         // CLAMP_TO_BORDER
         3 => (0..size).contains(&i).then_some(i),
         // MIRROR_CLAMP_TO_EDGE

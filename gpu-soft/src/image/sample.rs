@@ -137,20 +137,16 @@ impl Lookup {
     /// The view's descriptor describes memory that is mapped and readable.
     pub unsafe fn run(&self, view: &View<'_>, sampler: &SamplerDesc) -> LookupResult {
         let layers = view.desc.layers.max(1) / if self.cube { 6 } else { 1 };
-        let layer = (self.layer.round_ties_even() as i32).clamp(0, i32::try_from(layers.max(1)).unwrap_or(i32::MAX) - 1);
+        let layer =
+            (self.layer.round_ties_even() as i32).clamp(0, i32::try_from(layers.max(1)).unwrap_or(i32::MAX) - 1);
         let (face, coords, dims) = if self.cube {
             let p = cube::project(self.coords);
             (Some(p.face), [p.s, p.t, 0.0], 2u8)
         } else {
             (None, self.coords, self.dims)
         };
-        let dref = self.dref.map(|d| {
-            if view.format.numeric == crate::texel::Numeric::Unorm {
-                d.clamp(0.0, 1.0)
-            } else {
-                d
-            }
-        });
+        let dref =
+            self.dref.map(|d| if view.format.numeric == crate::texel::Numeric::Unorm { d.clamp(0.0, 1.0) } else { d });
         let footprint = |level: u32| Footprint { view, sampler, level: view.level(level), layer, face, dref };
         if let Some(component) = self.gather {
             // SAFETY: this function's contract.

@@ -144,7 +144,10 @@ fn encode_field(value: u64, bits: u8, numeric: Numeric, alpha: bool) -> u64 {
             ((v * max).round_ties_even() as i64 as u64) & mask
         }
         Numeric::Uscaled => (f64::from(float).max(0.0).min(max) as u64) & mask,
-        Numeric::Sscaled => (f64::from(float).clamp(-((1u64 << (bits - 1)) as f64), ((1u64 << (bits - 1)) - 1) as f64) as i64 as u64) & mask,
+        Numeric::Sscaled => {
+            (f64::from(float).clamp(-((1u64 << (bits - 1)) as f64), ((1u64 << (bits - 1)) - 1) as f64) as i64 as u64)
+                & mask
+        }
         Numeric::Uint | Numeric::Sint => value & mask,
         Numeric::Sfloat => match bits {
             16 => u64::from(f16::from_f32(float).to_bits()),
@@ -220,7 +223,14 @@ mod tests {
 
     #[test]
     fn every_bit_pattern_of_small_unorm_formats_survives() {
-        for format in [vk::Format::R4G4B4A4_UNORM_PACK16, vk::Format::R5G6B5_UNORM_PACK16, vk::Format::R8G8_UNORM, vk::Format::R16_UNORM, vk::Format::R8G8_UINT, vk::Format::R8G8_SRGB] {
+        for format in [
+            vk::Format::R4G4B4A4_UNORM_PACK16,
+            vk::Format::R5G6B5_UNORM_PACK16,
+            vk::Format::R8G8_UNORM,
+            vk::Format::R16_UNORM,
+            vk::Format::R8G8_UINT,
+            vk::Format::R8G8_SRGB,
+        ] {
             let f = find(format).unwrap();
             for raw in 0..=u16::MAX {
                 let bytes = raw.to_le_bytes();

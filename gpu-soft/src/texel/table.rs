@@ -247,7 +247,8 @@ mod tests {
     fn rows_are_whole_bytes_and_unique() {
         assert_eq!(TABLE.len(), ROWS.len());
         for f in TABLE.values() {
-            let bits: u32 = ROWS.iter().find(|r| r.0 == f.vk).unwrap().2.split(' ').map(|w| w[1..].parse::<u32>().unwrap()).sum();
+            let bits: u32 =
+                ROWS.iter().find(|r| r.0 == f.vk).unwrap().2.split(' ').map(|w| w[1..].parse::<u32>().unwrap()).sum();
             assert_eq!(bits % 8, 0, "{:?}", f.vk);
             assert!((1..=16).contains(&f.bytes), "{:?}", f.vk);
             assert!(f.fields[0].is_some(), "{:?}", f.vk);

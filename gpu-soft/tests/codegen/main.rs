@@ -7,6 +7,7 @@ mod asm;
 mod files;
 mod format;
 mod image;
+mod limits;
 mod native;
 mod random;
 mod speed;

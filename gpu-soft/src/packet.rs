@@ -214,7 +214,7 @@ pub const fn padded(n: usize) -> usize {
 pub fn emit<P: Packet>(out: &mut Vec<u8>, packet: &P, parts: &[&[u8]]) {
     let tail: usize = parts.iter().map(|p| padded(p.len())).sum();
     let size = size_of::<Header>() + size_of::<P>() + tail;
-    debug_assert!(size % PACKET_ALIGN == 0);
+    debug_assert!(size.is_multiple_of(PACKET_ALIGN));
     let header = Header { opcode: P::OPCODE as u32, size: u32::try_from(size).unwrap_or(u32::MAX) };
     out.extend_from_slice(header.as_bytes());
     out.extend_from_slice(packet.as_bytes());

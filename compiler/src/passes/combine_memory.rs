@@ -2,10 +2,13 @@
 //!
 //! Loads move up to the first of them, stores down to the last; in between there is nothing that could make a
 //! difference. Bounds are checked per element, so that the meaning at the end of a buffer stays the same.
+//!
+//! Only what looks like a piece of a structure is merged: the dynamic offset must be a multiple of the size of the whole.
+//! `x[i]` and `x[i + 1]` stay two accesses, as each of them is contiguous over invocations and both together are not.
 
 use super::memory::MemoryFacts;
 use crate::sir::visit::Clobbers;
-use crate::sir::{Access, Addr, Inst, Kernel, Op, Region, SlotId, Space, Type, Value};
+use crate::sir::{Access, Addr, AluOp, Inst, Kernel, Op, Region, SlotId, Space, Type, Value};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -16,7 +19,8 @@ const MOST: usize = 4;
 pub fn run(kernel: &mut Kernel) -> bool {
     let facts = MemoryFacts::new(kernel);
     let mut body = std::mem::take(&mut kernel.body);
-    let mut c = Combine { kernel, facts, changed: false };
+    let divisors = divisors(kernel, &body);
+    let mut c = Combine { kernel, facts, divisors, changed: false };
     c.region(&mut body);
     let changed = c.changed;
     kernel.body = body;
@@ -56,7 +60,48 @@ struct Member {
 struct Combine<'k> {
     kernel: &'k Kernel,
     facts: MemoryFacts,
+    /// A number that divides each value; 0 for zero.
+    divisors: Vec<u64>,
     changed: bool,
+}
+
+/// Finds a divisor of every value, from how it is computed.
+fn divisors(kernel: &Kernel, body: &Region) -> Vec<u64> {
+    const MOST: u64 = 1 << 32;
+    let mut d = vec![1u64; kernel.types.len()];
+    let mut consts = vec![None; kernel.types.len()];
+    body.walk(&mut |inst| {
+        let n = match &inst.op {
+            Op::Const(bits) => {
+                consts[inst.results[0].index()] = Some(*bits);
+                *bits
+            }
+            Op::Alu { op, args, .. } => {
+                let of = |i: usize| d[args[i].index()];
+                match op {
+                    AluOp::IAdd | AluOp::ISub | AluOp::Or | AluOp::Xor => gcd(of(0), of(1)),
+                    AluOp::IMul => of(0).saturating_mul(of(1)),
+                    AluOp::Shl => consts[args[1].index()].map_or(of(0), |n| of(0).saturating_mul(1 << (n % 32))),
+                    AluOp::INeg | AluOp::ZExt | AluOp::SExt | AluOp::ITrunc => of(0),
+                    AluOp::Select => gcd(of(1), of(2)),
+                    _ => 1,
+                }
+            }
+            _ => 1,
+        };
+        for r in &inst.results {
+            d[r.index()] = n.min(MOST);
+        }
+    });
+    d
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 impl Combine<'_> {
@@ -149,6 +194,24 @@ impl Combine<'_> {
         }
     }
 
+    /// Size of the largest piece that an access may belong to.
+    fn most_bytes(&self, inst: Option<&Inst>, access: &Access) -> u64 {
+        let dynamic = match inst.map(|i| &i.op) {
+            Some(Op::Load { addr, .. } | Op::Store { addr, .. }) => match *addr {
+                Addr::Buffer { off, .. }
+                | Addr::Shared { off, .. }
+                | Addr::Slot { off, .. }
+                | Addr::Push { off, .. } => off,
+                Addr::Global { addr, .. } => Some(addr),
+            },
+            _ => None,
+        };
+        match dynamic.map(|v| self.divisors[v.index()]) {
+            None | Some(0) => u64::MAX,
+            Some(n) => n.max(u64::from(access.align)),
+        }
+    }
+
     /// Merges runs of adjacent accesses of a group.
     fn merge(&mut self, mut group: Vec<Member>, insts: &mut [Option<Inst>], loads: bool) {
         group.sort_by_key(|m| (m.imm, m.index));
@@ -161,11 +224,13 @@ impl Combine<'_> {
                 }
                 _ => return,
             };
+            let most = self.most_bytes(insts[group[i].index].as_ref(), &group[i].access);
             let mut total = group[i].count;
             let mut j = i + 1;
             while j < group.len()
                 && group[i].imm.checked_add(total as i64 * i64::from(bytes)) == Some(group[j].imm)
                 && total + group[j].count <= MOST
+                && (total + group[j].count) as u64 * u64::from(bytes) <= most
             {
                 total += group[j].count;
                 j += 1;

@@ -24,7 +24,7 @@ fn put<P: Packet>(
 ) -> Result<(), EncodeError> {
     buffer.clear();
     emit(buffer, packet, parts);
-    debug_assert!(buffer.len() % PACKET_ALIGN == 0);
+    debug_assert!(buffer.len().is_multiple_of(PACKET_ALIGN));
     sink.emit(buffer)
 }
 

@@ -101,11 +101,7 @@ impl Footprint<'_> {
 
 /// Number of texels of a level along each dimension of the lookup, 1 for the others.
 fn sizes(level: &Level, dims: u8) -> [f32; 3] {
-    let mut out = [1.0; 3];
-    for d in 0..usize::from(dims.min(3)) {
-        out[d] = level.extent[d] as f32;
-    }
-    out
+    std::array::from_fn(|d| if d < usize::from(dims) { level.extent[d] as f32 } else { 1.0 })
 }
 
 fn lod_of_gradients(lookup: &Lookup, size: [f32; 3], grad: &[[f32; 3]; 2]) -> f32 {

@@ -133,11 +133,11 @@ fn encode_field(value: u64, bits: u8, numeric: Numeric, alpha: bool) -> u64 {
     let float = f32::from_bits(value as u32);
     let mask = if bits >= 64 { u64::MAX } else { (1u64 << bits) - 1 };
     let max = mask as f64;
-    // `max` before `min` so that NaN becomes 0.
-    let unorm = |v: f32| (f64::from(v).max(0.0).min(1.0) * max).round_ties_even() as u64;
+    // The conversion to an integer makes 0 of NaN.
+    let unorm = |v: f32| (f64::from(v).clamp(0.0, 1.0) * max).round_ties_even() as u64;
     match numeric {
         Numeric::Unorm => unorm(float),
-        Numeric::Srgb => unorm(if alpha { float } else { linear_to_srgb(float.max(0.0).min(1.0)) }),
+        Numeric::Srgb => unorm(if alpha { float } else { linear_to_srgb(float.clamp(0.0, 1.0)) }),
         Numeric::Snorm => {
             let max = ((1u64 << (bits - 1)) - 1) as f64;
             let v = if float.is_nan() { 0.0 } else { f64::from(float).clamp(-1.0, 1.0) };

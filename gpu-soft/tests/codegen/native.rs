@@ -175,7 +175,12 @@ pub fn run_loaded(
 /// Compiles and runs a kernel.
 pub fn run(kernel: &Kernel, setup: &Setup, width: Width, subgroup_size: u32) -> Result<Buffers, String> {
     let bindings = layout(kernel, setup);
-    let binary = compile(kernel, &options(width, subgroup_size, &bindings)).map_err(|e| e.to_string())?;
+    let show = std::env::var("SIR_SHOW").is_ok();
+    let opts = Options { want_ir: show, want_asm: show, ..options(width, subgroup_size, &bindings) };
+    let binary = compile(kernel, &opts).map_err(|e| e.to_string())?;
+    if show {
+        println!("{}\n{}", binary.ir.unwrap_or_default(), binary.asm.unwrap_or_default());
+    }
     let loaded = Loaded::load(&binary.bytes).map_err(|e| e.to_string())?;
     let groups: u64 = setup.dispatch.iter().map(|n| u64::from(*n)).product();
     Ok(run_loaded(&loaded, &bindings, setup, &NO_IMAGES, std::ptr::null(), groups.clamp(1, 2), 0))

@@ -668,9 +668,12 @@ fn check(seed: u64) -> Result<(), String> {
         for (place, bytes) in &wanted {
             let other = &found[place];
             if let Some(at) = (0..bytes.len()).find(|&i| bytes[i] != other[i]) {
+                let word = at & !3;
                 return Err(format!(
-                    "seed {seed} {width:?} S{size}: buffer {place:?} differs at byte {at} (invocation {})\n{}",
+                    "seed {seed} {width:?} S{size}: buffer {place:?} differs at byte {at} (invocation {}): wanted {:x?}, found {:x?}\n{}",
                     at / 16,
+                    &bytes[word..(word + 4).min(bytes.len())],
+                    &other[word..(word + 4).min(bytes.len())],
                     compiler::text::print(&kernel)
                 ));
             }

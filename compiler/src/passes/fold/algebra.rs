@@ -1,7 +1,7 @@
 //! Algebraic simplification of one operation.
 
 use super::Folder;
-use crate::sir::{AluFlags, AluOp, FloatMode, Type, Value};
+use crate::sir::{AluOp, FloatMode, Type, Value};
 use smallvec::{smallvec, SmallVec};
 
 /// What an operation turns into.
@@ -58,7 +58,7 @@ const fn commutative(op: AluOp) -> bool {
 
 impl Folder<'_> {
     /// A simpler form of the operation, if there is one.
-    pub(super) fn simplify(&self, op: AluOp, args: &[Value], ty: Type, _flags: AluFlags) -> Option<Simpler> {
+    pub(super) fn simplify(&self, op: AluOp, args: &[Value], ty: Type) -> Option<Simpler> {
         if commutative(op) && self.constant(args[0]).is_some() && self.constant(args[1]).is_none() {
             let mut swapped: SmallVec<[Operand; 4]> = smallvec![V(args[1]), V(args[0])];
             swapped.extend(args[2..].iter().map(|&v| V(v)));

@@ -149,7 +149,7 @@ impl Folder<'_> {
                 return self.put_const(result, bits, out);
             }
             let (op, args, flags) = (*op, args.clone(), *flags);
-            match self.simplify(op, &args, ty, flags) {
+            match self.simplify(op, &args, ty) {
                 None => break,
                 Some(Simpler::Value(v)) => {
                     self.subst.replace(result, v);

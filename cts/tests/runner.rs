@@ -20,8 +20,8 @@ while read -r name; do
     case $name in
     *crash*) kill -SEGV $$ ;;
     *hang*) exec sleep 1000 ;;
-    *lost*) echo "#terminateTestCaseResult DeviceLost" >> "$log"; exit 3 ;;
-    *fail*) status=Fail ;;
+    *lost*) echo " <Result StatusCode=\"DeviceLost\">gone</Result>" >> "$log"; echo "#endTestCaseResult" >> "$log"; exit 1 ;;
+    *fail*) status=Fail; code=1 ;;
     *lacks*) status=NotSupported ;;
     *) status=Pass ;;
     esac
@@ -30,7 +30,7 @@ while read -r name; do
     echo "$name" >> ran.txt
 done < "$list"
 echo "#endSession" >> "$log"
-exit 0
+exit ${code:-0}
 "##;
 
 struct Folder(PathBuf);

@@ -91,6 +91,10 @@ impl Interpreted {
         // The watchdog ends what does not end, not a count of steps.
         let limits = Limits { max_steps: u64::MAX, cancel: Some(bound.cancel) };
         for index in begin..end {
+            // The interpreter itself looks only now and then within a workgroup.
+            if bound.cancel.load(Ordering::Relaxed) != 0 {
+                return Err(EngineFault::Hang);
+            }
             let at = [index % gx, index / gx % gy, index / gx / gy];
             let info = GroupInfo {
                 workgroup_id: std::array::from_fn(|d| (at[d] as u32).wrapping_add(bound.base[d])),

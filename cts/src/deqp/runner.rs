@@ -181,7 +181,8 @@ fn process(
     if let Some(case) = &open {
         tell(case.clone(), status, message.clone());
     }
-    let clean = matches!(&ending, Ending::Exit(s) if s.code().is_some_and(|c| c <= 1));
+    // (It ends early, with code 1, after a lost device.)
+    let clean = matches!(&ending, Ending::Exit(s) if s.success());
     if clean && open.is_none() {
         // It did all it knows.
         for case in cases.iter().filter(|c| left.contains(c.as_str())) {

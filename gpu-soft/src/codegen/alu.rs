@@ -308,7 +308,7 @@ impl Gen<'_> {
             AluOp::Bitcast => m.bitcast(v, to),
             AluOp::FToS | AluOp::FToU => {
                 let (v, from) = match s.arg {
-                    Type::F16 => (self.from_half(v, s.n), Type::F32),
+                    Type::F16 => (self.half_to_single(v, s.n), Type::F32),
                     t => (v, t),
                 };
                 let name = if op == AluOp::FToS { "llvm.fptosi.sat" } else { "llvm.fptoui.sat" };
@@ -319,7 +319,7 @@ impl Gen<'_> {
                 let make = |t| if signed { m.sitofp(v, t) } else { m.uitofp(v, t) };
                 match s.result {
                     // Integers that binary32 rounds are beyond the range of binary16, which makes them infinite.
-                    Type::F16 => self.to_half(make(self.ty(Type::F32, s.n)), s.n),
+                    Type::F16 => self.single_to_half(make(self.ty(Type::F32, s.n)), s.n),
                     _ => make(to),
                 }
             }

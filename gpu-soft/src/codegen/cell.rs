@@ -124,7 +124,7 @@ impl Gen<'_> {
                     None if boolean => {
                         let word = m.load(m.int(32), p, align);
                         if form == Form::Vec {
-                            self.from_bits(word)
+                            self.lanes_of_bits(word)
                         } else {
                             m.trunc(word, m.int(1))
                         }

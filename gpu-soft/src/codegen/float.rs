@@ -64,10 +64,10 @@ impl Gen<'_> {
             }
             AluOp::FQuantize16 if s.arg == Type::F32 => {
                 let i16t = |bits| self.konst(Type::I16, s.n, bits);
-                let half = self.to_half(v[0], s.n);
+                let half = self.single_to_half(v[0], s.n);
                 let denormal = m.icmp(Icmp::Eq, m.and(half, i16t(0x7c00)), i16t(0));
                 let half = m.select(denormal, m.and(half, i16t(0x8000)), half);
-                self.from_half(half, s.n)
+                self.half_to_single(half, s.n)
             }
             _ => return unsupported(format!("{} must be lowered first", op.name())),
         })
@@ -89,7 +89,7 @@ impl Gen<'_> {
             AluOp::FAbs => return Ok(m.and(v[0], i16t(0x7fff))),
             _ => {}
         }
-        let wide: Vec<Val> = v.iter().map(|x| self.from_half(*x, s.n)).collect();
+        let wide: Vec<Val> = v.iter().map(|x| self.half_to_single(*x, s.n)).collect();
         if op == AluOp::Fma {
             return Ok(self.half_fma(s.n, wide[0], wide[1], wide[2]));
         }
@@ -98,7 +98,7 @@ impl Gen<'_> {
         // Fusing would skip the rounding in between.
         let _ = flags;
         let r = self.float(op, shape, &wide, AluFlags { no_contract: true })?;
-        Ok(if s.result == Type::F16 { self.to_half(r, s.n) } else { r })
+        Ok(if s.result == Type::F16 { self.single_to_half(r, s.n) } else { r })
     }
 
     /// a·b + c rounded once: the product is exact in binary32; the sum is rounded to odd, so that the last rounding decides.
@@ -120,6 +120,6 @@ impl Gen<'_> {
         let away = m.icmp(Icmp::Sgt, m.xor(bits, error_bits), k(u64::from(u32::MAX)));
         let odd = m.select(away, m.add(bits, k(1)), m.sub(bits, k(1)));
         let bits = m.select(m.and(even, inexact), odd, bits);
-        self.to_half(m.bitcast(bits, f32t), n)
+        self.single_to_half(m.bitcast(bits, f32t), n)
     }
 }

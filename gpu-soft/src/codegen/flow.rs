@@ -127,7 +127,7 @@ impl<'a> Gen<'a> {
                 Flow::Falls(m) => mask = m,
             }
             let rest = &insts[at + 1..];
-            if mask != before && !rest.is_empty() && !harmless(rest) {
+            if mask != before && !rest.is_empty() && !self.harmless(rest, y) {
                 // Some lanes left; perhaps all of them.
                 let go = self.block(c"rest");
                 if skip.is_none() {
@@ -257,6 +257,21 @@ impl<'a> Gen<'a> {
             Exit::Break(l) | Exit::Continue(l) => self.frames.get(l).is_none_or(|f| !f.together),
             Exit::Return => !self.return_direct,
         })
+    }
+
+    /// Whether instructions may be executed with no lane active: they end the region without passing values or jumping.
+    fn harmless(&self, rest: &[Inst], y: YieldTo<'_>) -> bool {
+        let apart = |l: &Label| self.frames.get(l).is_some_and(|f| !f.together);
+        match rest {
+            [Inst { op: Op::Break(l, args) | Op::Continue(l, args), .. }] => args.is_empty() && apart(l),
+            [Inst { op: Op::Yield(args), .. }] => match &y {
+                YieldTo::Label(l) => args.is_empty() && apart(l),
+                YieldTo::Cells(..) | YieldTo::Nowhere | YieldTo::Ignored => args.is_empty(),
+            },
+            [Inst { op: Op::Return, .. }] => !self.return_direct,
+            [Inst { op: Op::Unreachable, .. }] => true,
+            _ => false,
+        }
     }
 
     fn construct(&mut self, inst: &Inst, mask: Mask) -> Result<Flow> {
@@ -660,15 +675,6 @@ impl<'a> Gen<'a> {
             self.m.position(end);
         }
         self.close(inst, label, Flow::Falls(Mask::Empty), mask)
-    }
-}
-
-/// Whether instructions may be executed with no lane active: they end the region without passing values.
-fn harmless(rest: &[Inst]) -> bool {
-    match rest {
-        [Inst { op: Op::Yield(args) | Op::Break(_, args) | Op::Continue(_, args), .. }] => args.is_empty(),
-        [Inst { op: Op::Return | Op::Unreachable, .. }] => true,
-        _ => false,
     }
 }
 

@@ -220,11 +220,9 @@ impl<'a> Gen<'a> {
         let m = self.m;
         let (i32t, i64t) = (m.int(32), m.int(64));
         self.cancel = self.ctx_field(m.ptr(), offset_of!(DispatchCtx, cancel), 8);
-        let mut base = [self.i32c(0); 3];
-        for c in 0..3 {
-            base[c] = self.ctx_field(i32t, offset_of!(DispatchCtx, base_group) + 4 * c, 4);
-            self.count[c] = self.ctx_field(i32t, offset_of!(DispatchCtx, group_count) + 4 * c, 4);
-        }
+        let three = |g: &Self, at: usize| [0, 4, 8].map(|c| g.ctx_field(i32t, at + c, 4));
+        let base = three(self, offset_of!(DispatchCtx, base_group));
+        self.count = three(self, offset_of!(DispatchCtx, group_count));
         let first = m.param(self.function, 1);
         let end = m.param(self.function, 2);
         // Empty dispatches are not executed, but division by zero must not trap whatever is passed.
@@ -243,9 +241,7 @@ impl<'a> Gen<'a> {
         let at = start.map(|s| m.phi(i32t, &[(s, self.setup)]));
         m.cond_br(m.icmp(Icmp::Ult, index, end), body, self.exit);
         m.position(body);
-        for c in 0..3 {
-            self.group[c] = m.add(base[c], at[c]);
-        }
+        self.group = [0, 1, 2].map(|c| m.add(base[c], at[c]));
         if self.k.shared_zeroed && self.k.shared_size > 0 {
             self.zero_shared();
         }
@@ -541,7 +537,7 @@ impl<'a> Gen<'a> {
     }
 
     /// The bits of an i32 as lanes of truth values.
-    pub fn from_bits(&self, bits: Val) -> Val {
+    pub fn lanes_of_bits(&self, bits: Val) -> Val {
         let bits = if self.lanes == 32 { bits } else { self.m.trunc(bits, self.m.int(self.lanes)) };
         self.m.bitcast(bits, self.bool_lanes())
     }
@@ -575,7 +571,7 @@ impl<'a> Gen<'a> {
     /// Lanes of the current subgroup that are invocations of the workgroup.
     pub fn initial_mask(&self) -> Mask {
         let invocations = self.k.invocations();
-        if invocations % self.lanes == 0 {
+        if invocations.is_multiple_of(self.lanes) {
             return Mask::Full;
         }
         let lane = self.iota(Type::I32, 1);

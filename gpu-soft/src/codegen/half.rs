@@ -7,7 +7,7 @@ use compiler::sir::Type;
 
 impl Gen<'_> {
     /// Binary16 bits to binary32; exact.
-    pub fn from_half(&self, v: Val, n: u32) -> Val {
+    pub fn half_to_single(&self, v: Val, n: u32) -> Val {
         let m = self.m;
         let f32t = self.ty(Type::F32, n);
         if self.opts.width != Width::W4 {
@@ -30,7 +30,7 @@ impl Gen<'_> {
     }
 
     /// Binary32 to binary16 bits, to nearest even.
-    pub fn to_half(&self, v: Val, n: u32) -> Val {
+    pub fn single_to_half(&self, v: Val, n: u32) -> Val {
         let m = self.m;
         let i16t = self.ty(Type::I16, n);
         if self.opts.width != Width::W4 {
@@ -82,11 +82,11 @@ impl Gen<'_> {
         let m = self.m;
         let t = self.ty(to, n);
         match (from, to) {
-            (Type::F16, Type::F32) => self.from_half(v, n),
-            (Type::F16, Type::F64) => m.fpext(self.from_half(v, n), t),
+            (Type::F16, Type::F32) => self.half_to_single(v, n),
+            (Type::F16, Type::F64) => m.fpext(self.half_to_single(v, n), t),
             (Type::F32, Type::F64) => m.fpext(v, t),
-            (Type::F32, Type::F16) => self.to_half(v, n),
-            (Type::F64, Type::F16) => self.to_half(self.to_single_odd(v, n), n),
+            (Type::F32, Type::F16) => self.single_to_half(v, n),
+            (Type::F64, Type::F16) => self.single_to_half(self.to_single_odd(v, n), n),
             (Type::F64, Type::F32) => m.fptrunc(v, t),
             _ => v,
         }

@@ -160,7 +160,7 @@ impl Gen<'_> {
         }
         let first = self.first_index();
         let k = |v: u32| self.i32c(v);
-        if size[0] % self.lanes == 0 {
+        if size[0].is_multiple_of(self.lanes) {
             // Lanes of a subgroup lie in one row.
             return match c {
                 0 if size[0] == self.lanes => self.step(k(0)),

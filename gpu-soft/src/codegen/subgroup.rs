@@ -74,7 +74,7 @@ impl Gen<'_> {
                 let equal = match ty {
                     Type::F32 | Type::F64 => m.fcmp(Fcmp::Oeq, v, first),
                     Type::F16 => {
-                        let (a, b) = (self.from_half(v, self.lanes), self.from_half(first, self.lanes));
+                        let (a, b) = (self.half_to_single(v, self.lanes), self.half_to_single(first, self.lanes));
                         m.fcmp(Fcmp::Oeq, a, b)
                     }
                     _ => m.icmp(Icmp::Eq, v, first),

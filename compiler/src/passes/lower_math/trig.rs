@@ -40,7 +40,9 @@ fn quadrant(e: &mut Emit<'_>, x: Value) -> (Value, Value, Value) {
         let part = e.c(-part);
         r = e.fma(n, part, r);
     }
-    let r = e.clamp(r, -0.79, 0.79);
+    // The rounded product can miss the nearest quadrant by a little where x is large, so the remainder may exceed π/4; what
+    // is cut off belongs to absurdly large x.
+    let r = e.clamp(r, -0.82, 0.82);
     let z = e.mul(r, r);
     let s = e.poly(z, &SIN);
     let s = e.mul(s, z);

@@ -1,5 +1,5 @@
-//! Kernels of the demos and tests: WGSL is translated by naga when it is used; GLSL was compiled by glslang (`cargo xtask
-//! shaders`) and its SPIR-V is committed beside the source.
+//! Kernels of the demos and tests: WGSL is translated by naga when it is used; GLSL was compiled by glslang
+//! (`shaders/compile.sh`) and its SPIR-V is committed beside the source.
 
 /// Translates WGSL to SPIR-V 1.3 words.
 ///

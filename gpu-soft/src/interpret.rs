@@ -311,7 +311,7 @@ impl Machine for SoftMachine<'_> {
         let mut size = [0; 4];
         if let Some(view) = View::new(&desc) {
             let n = spatial(image.dim);
-            size[..n].copy_from_slice(&view.level(lod.max(0) as u32).extent[..n]);
+            size[..n].copy_from_slice(&view.extent(lod.max(0) as u32)[..n]);
             if image.arrayed {
                 size[n] = desc.layers / if image.dim == ImageDim::Cube { 6 } else { 1 };
             }

@@ -49,8 +49,7 @@ pub struct DispatchCtx {
 /// All pointers of the context must be valid for the duration of the call as their documentation says, every
 /// descriptor reachable through it must describe mapped memory, and `arena` must point to the number of writable bytes
 /// that the kernel's header states, aligned to [`ARENA_ALIGN`], not used by anyone else during the call.
-pub type KernelFn =
-    unsafe extern "C" fn(ctx: *const DispatchCtx, first_group: u64, end_group: u64, arena: *mut u8);
+pub type KernelFn = unsafe extern "C" fn(ctx: *const DispatchCtx, first_group: u64, end_group: u64, arena: *mut u8);
 
 /// Alignment of a kernel's arena in bytes.
 pub const ARENA_ALIGN: usize = 64;

@@ -28,12 +28,12 @@ fn seeds() -> Vec<(Vec<u32>, Vec<D>, u32)> {
 /// Spoils a module in one of several ways.
 fn mutate(words: &mut Vec<u32>, random: &mut Random) {
     let pick = |random: &mut Random, n: usize| random.below(n.max(1) as u32) as usize;
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..1 + random.below(2) {
         let n = words.len();
         if n < 6 {
             return;
         }
-        match random.below(9) {
+        match random.below(24) {
             0 => words.truncate(pick(random, n)),
             1 => words[pick(random, n)] ^= 1 << random.below(32),
             2 => words[pick(random, n)] = random.word(),
@@ -59,7 +59,7 @@ fn mutate(words: &mut Vec<u32>, random: &mut Random) {
                 }
                 let i = starts[pick(random, starts.len())];
                 let end = (i + (words[i] >> 16) as usize).min(n);
-                match random.below(4) {
+                match random.below(16) {
                     0 => drop(words.drain(i..end)),
                     1 => {
                         let copy = words[i..end].to_vec();

@@ -12,7 +12,7 @@ tests! {
 
 /// Core commands up to a version (1.x), as (level, name).
 fn commands(minor: u32) -> Vec<(&'static str, CString)> {
-    include_str!("../../lists/commands.txt")
+    include_str!("commands.txt")
         .lines()
         .filter(|l| !l.starts_with('#'))
         .filter_map(|l| {

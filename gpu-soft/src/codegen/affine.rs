@@ -77,9 +77,7 @@ impl Gen<'_> {
                 None => None,
             },
             AluOp::Bitcast if self.k.ty(args[0]).is_int() => self.claim(args[0]),
-            AluOp::ITrunc => {
-                self.claim(args[0]).map(|c| Claim { base: m.trunc(c.base, self.scalar_ty(ty)), ..c })
-            }
+            AluOp::ITrunc => self.claim(args[0]).map(|c| Claim { base: m.trunc(c.base, self.scalar_ty(ty)), ..c }),
             AluOp::ZExt | AluOp::SExt if self.k.ty(args[0]).is_int() => {
                 let Some(c) = self.claim(args[0]) else { return Ok(None) };
                 Some(self.extend(args[0], c, ty, op == AluOp::SExt))

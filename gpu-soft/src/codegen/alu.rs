@@ -34,11 +34,8 @@ impl Gen<'_> {
             return self.set(result, rep);
         }
         let uniform = args.iter().all(|a| self.is_uniform(*a));
-        let shape = Shape {
-            arg: self.k.ty(args[0]),
-            result: self.k.ty(result),
-            n: if uniform { 0 } else { self.lanes },
-        };
+        let shape =
+            Shape { arg: self.k.ty(args[0]), result: self.k.ty(result), n: if uniform { 0 } else { self.lanes } };
         if !uniform {
             if let Some(claim) = self.claim_of(op, result, args)? {
                 let rep = if claim.guard.is_none() {
@@ -84,14 +81,7 @@ impl Gen<'_> {
         }
     }
 
-    fn lane_op(
-        &mut self,
-        op: AluOp,
-        args: &[Value],
-        vals: &[Val],
-        shape: Shape,
-        flags: AluFlags,
-    ) -> Result<Val> {
+    fn lane_op(&mut self, op: AluOp, args: &[Value], vals: &[Val], shape: Shape, flags: AluFlags) -> Result<Val> {
         let second = args.get(1).map_or(shape.arg, |a| self.k.ty(*a));
         match op.shape() {
             AluShape::Int(_) | AluShape::IntBool(_) | AluShape::IntCmp => match op {
@@ -118,9 +108,7 @@ impl Gen<'_> {
             let c = self.scalar(cond)?;
             return Ok(match (a, b) {
                 (Rep::Uni(x), Rep::Uni(y)) => Rep::Uni(self.m.select(c, x, y)),
-                (Rep::BufUni(p, s), Rep::BufUni(q, t)) => {
-                    Rep::BufUni(self.m.select(c, p, q), self.m.select(c, s, t))
-                }
+                (Rep::BufUni(p, s), Rep::BufUni(q, t)) => Rep::BufUni(self.m.select(c, p, q), self.m.select(c, s, t)),
                 _ => {
                     let ((p, s), (q, t)) = (self.lanes_of(a), self.lanes_of(b));
                     self.rejoin(self.m.select(c, p, q), s.zip(t).map(|(s, t)| self.m.select(c, s, t)))
@@ -197,11 +185,7 @@ impl Gen<'_> {
                 m.select(m.icmp(Icmp::Eq, v[0], k(0)), k(u64::MAX), at)
             }
             AluOp::FindUMsb | AluOp::FindSMsb => {
-                let x = if op == AluOp::FindSMsb {
-                    m.xor(v[0], m.ashr(v[0], k(u64::from(bits) - 1)))
-                } else {
-                    v[0]
-                };
+                let x = if op == AluOp::FindSMsb { m.xor(v[0], m.ashr(v[0], k(u64::from(bits) - 1))) } else { v[0] };
                 // No bit set: width − 1 − width.
                 let zeros = m.intrinsic("llvm.ctlz", &[t], &[x, falsy]);
                 m.sub(k(u64::from(bits) - 1), zeros)

@@ -106,14 +106,7 @@ impl Gen<'_> {
 
     // ---- read-modify-write ----
 
-    pub fn atomic_rmw(
-        &mut self,
-        result: Value,
-        op: AtomicOp,
-        addr: &Addr,
-        value: Value,
-        mask: Mask,
-    ) -> Result<()> {
+    pub fn atomic_rmw(&mut self, result: Value, op: AtomicOp, addr: &Addr, value: Value, mask: Mask) -> Result<()> {
         let ty = self.k.ty(result);
         let shared = matches!(addr, Addr::Shared { .. });
         let place = self.place_by_lane(addr)?;

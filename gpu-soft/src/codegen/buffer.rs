@@ -14,9 +14,7 @@ impl Gen<'_> {
             .iter()
             .find(|b| b.set == r.set && b.binding == r.binding && (r.set as usize) < MAX_SETS)
             .copied()
-            .ok_or_else(|| {
-                CodegenError::Options(format!("no layout for set {} binding {}", r.set, r.binding))
-            })
+            .ok_or_else(|| CodegenError::Options(format!("no layout for set {} binding {}", r.set, r.binding)))
     }
 
     /// Kind of a binding as the kernel declares it.

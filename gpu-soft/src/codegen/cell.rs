@@ -224,9 +224,7 @@ impl Gen<'_> {
     pub fn mask_cell_load(&self, cell: &Cell) -> Mask {
         match cell.first {
             Place::Stack(p) => Mask::Val(self.m.load(self.mask_ty(), p, 64)),
-            Place::Arena { .. } => {
-                Mask::Val(self.to_mask(self.access(cell.first, None, cell.ty, cell.form)))
-            }
+            Place::Arena { .. } => Mask::Val(self.to_mask(self.access(cell.first, None, cell.ty, cell.form))),
         }
     }
 }

@@ -6,10 +6,10 @@
 
 use super::cell::Cell;
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Block, Icmp, Val};
+use super::llvm::Block;
 use super::plan::Exit;
 use compiler::analysis::Level;
-use compiler::sir::{AluOp, Inst, Label, Op, Region, SwitchCase, Value};
+use compiler::sir::{AluOp, Inst, Label, Op, Region, Value};
 
 /// Where code goes on after a region or construct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct MaskJoin {
     cell: Cell,
     entry: Mask,
     changed: bool,
-    reached: bool,
+    pub reached: bool,
 }
 
 /// Sides with at most this many lane-wise operations are executed without a branch around them.
@@ -87,7 +87,7 @@ impl<'a> Gen<'a> {
     }
 
     /// Lanes come to the end of a construct without an exit instruction.
-    fn arrive_at_exit(&mut self, label: Label, mask: Mask) {
+    pub fn arrive_at_exit(&mut self, label: Label, mask: Mask) {
         if let Some(mut frame) = self.frames.remove(&label) {
             if let Some(join) = &mut frame.join {
                 self.arrive(join, mask);
@@ -190,7 +190,7 @@ impl<'a> Gen<'a> {
         }
     }
 
-    fn reps(&self, args: &[Value]) -> Result<Vec<Rep>> {
+    pub fn reps(&self, args: &[Value]) -> Result<Vec<Rep>> {
         args.iter().map(|v| self.rep(*v)).collect()
     }
 
@@ -252,7 +252,7 @@ impl<'a> Gen<'a> {
     }
 
     /// Whether lanes may leave a construct while others stay in it or go on behind it.
-    fn thins(&self, inst: &Inst) -> bool {
+    pub fn thins(&self, inst: &Inst) -> bool {
         self.plan.exits(inst).iter().any(|e| match e {
             Exit::Break(l) | Exit::Continue(l) => self.frames.get(l).is_none_or(|f| !f.together),
             Exit::Return => !self.return_direct,
@@ -274,7 +274,7 @@ impl<'a> Gen<'a> {
         }
     }
 
-    fn construct(&mut self, inst: &Inst, mask: Mask) -> Result<Flow> {
+    pub fn construct(&mut self, inst: &Inst, mask: Mask) -> Result<Flow> {
         match &inst.op {
             Op::If { cond, then, els } => self.branch(inst, *cond, then, els, mask),
             Op::Switch { label, selector, cases } => self.switch(inst, *label, *selector, cases, mask),
@@ -298,10 +298,7 @@ impl<'a> Gen<'a> {
             self.cell_clear(cell);
         }
         let c = self.vector(cond)?;
-        let sides = [
-            (then, self.mask_and(mask, c), false),
-            (els, self.mask_and(mask, self.m.not(c)), true),
-        ];
+        let sides = [(then, self.mask_and(mask, c), false), (els, self.mask_and(mask, self.m.not(c)), true)];
         let mut after = Mask::Empty;
         let thins = self.leaves(inst);
         for (side, m, blend) in sides {
@@ -396,8 +393,9 @@ impl<'a> Gen<'a> {
 
     // ---- Block ----
 
-    fn frame(&self, label: Label, results: Vec<Cell>, mask: Mask) -> Frame {
-        let together = self.uni.break_join(label) <= Level::Subgroup && self.uni.continue_join(label) <= Level::Subgroup;
+    pub fn frame(&self, label: Label, results: Vec<Cell>, mask: Mask) -> Frame {
+        let together =
+            self.uni.break_join(label) <= Level::Subgroup && self.uni.continue_join(label) <= Level::Subgroup;
         let sites = self.plan.sites[label.index()];
         let exit = self.block(c"exit");
         Frame {
@@ -417,7 +415,7 @@ impl<'a> Gen<'a> {
 
     /// Closes a construct: positions at its end and gives what goes on there. `falls` are lanes that come to the end of
     /// its code without having left it: none but for skipped code.
-    fn close(&mut self, inst: &Inst, label: Label, falls: Flow, mask: Mask) -> Result<Flow> {
+    pub fn close(&mut self, inst: &Inst, label: Label, falls: Flow, mask: Mask) -> Result<Flow> {
         let Some(mut frame) = self.frames.remove(&label) else { return Ok(Flow::Dead) };
         if let Flow::Falls(_) = falls {
             if let Some(join) = &mut frame.join {
@@ -443,7 +441,7 @@ impl<'a> Gen<'a> {
         Ok(Flow::Falls(after))
     }
 
-    fn open_results(&self, inst: &Inst, frame: &Frame) {
+    pub fn open_results(&self, inst: &Inst, frame: &Frame) {
         for cell in &frame.results {
             self.cell_clear(cell);
         }
@@ -537,144 +535,6 @@ impl<'a> Gen<'a> {
         }
         // Both ways to the exit were taken care of: close only joins.
         self.close(inst, label, Flow::Dead, mask)
-    }
-
-    // ---- Switch ----
-
-    /// Which lanes (or, of a uniform selector, whether all) take an arm by the selector.
-    fn matches(&self, selector: Val, ty: compiler::sir::Type, n: u32, literals: &[u64]) -> Option<Val> {
-        let mut any = None;
-        for &l in literals {
-            let hit = self.m.icmp(Icmp::Eq, selector, self.konst(ty, n, l));
-            any = Some(match any {
-                None => hit,
-                Some(a) => self.m.or(a, hit),
-            });
-        }
-        any
-    }
-
-    fn switch(
-        &mut self,
-        inst: &Inst,
-        label: Label,
-        selector: Value,
-        cases: &[SwitchCase],
-        mask: Mask,
-    ) -> Result<Flow> {
-        let cells = inst.results.iter().map(|r| self.cell_for(*r)).collect();
-        let frame = self.frame(label, cells, mask);
-        self.open_results(inst, &frame);
-        if frame.together && self.is_uniform(selector) {
-            self.uniform_switch(inst, label, selector, cases, mask, frame)
-        } else {
-            self.masked_switch(inst, label, selector, cases, mask, frame)
-        }
-    }
-
-    fn uniform_switch(
-        &mut self,
-        inst: &Inst,
-        label: Label,
-        selector: Value,
-        cases: &[SwitchCase],
-        mask: Mask,
-        frame: Frame,
-    ) -> Result<Flow> {
-        let exit = frame.exit;
-        self.frames.insert(label, frame);
-        let s = self.scalar(selector)?;
-        let ty = self.k.ty(selector);
-        let enters: Vec<Block> = cases.iter().map(|_| self.block(c"case")).collect();
-        let mut targets = Vec::new();
-        let mut default = exit;
-        for (case, &enter) in cases.iter().zip(&enters) {
-            if case.is_default {
-                default = enter;
-            }
-            targets.extend(case.literals.iter().map(|&l| (self.konst(ty, 0, l), enter)));
-        }
-        self.m.switch(s, default, &targets);
-        for (case, &enter) in cases.iter().zip(&enters) {
-            self.m.position(enter);
-            for (&p, &v) in case.body.params.iter().zip(&case.init) {
-                let rep = self.rep(v)?;
-                self.set_here(p, rep);
-            }
-            if let Flow::Falls(left) = self.region(&case.body, mask, YieldTo::Label(label))? {
-                self.arrive_at_exit(label, left);
-                self.m.br(exit);
-            }
-        }
-        if default == exit {
-            // Without a default arm lanes go past all arms; the verifier asks for one.
-            if let Some(Frame { join: Some(join), .. }) = self.frames.get_mut(&label) {
-                join.reached = true;
-            }
-        }
-        self.close(inst, label, Flow::Dead, mask)
-    }
-
-    fn masked_switch(
-        &mut self,
-        inst: &Inst,
-        label: Label,
-        selector: Value,
-        cases: &[SwitchCase],
-        mask: Mask,
-        mut frame: Frame,
-    ) -> Result<Flow> {
-        if frame.together {
-            // A varying selector parts lanes whatever else is known.
-            frame.together = false;
-            frame.join = None;
-            let cell = self.mask_cell();
-            self.mask_cell_store(&cell, Mask::Empty);
-            frame.exit_mask = Some(cell);
-        }
-        self.frames.insert(label, frame);
-        let ty = self.k.ty(selector);
-        let (s, n) = if self.is_uniform(selector) {
-            (self.scalar(selector)?, 0)
-        } else {
-            (self.vector(selector)?, self.lanes)
-        };
-        let lanes = |g: &Self, hit: Val| if n == 0 { g.splat(hit) } else { hit };
-        let mut explicit = Vec::new();
-        let mut default = None;
-        for case in cases {
-            let hit = self.matches(s, ty, n, &case.literals).map(|h| lanes(self, h));
-            if let Some(h) = hit {
-                default = Some(match default {
-                    None => h,
-                    Some(d) => self.m.or(d, h),
-                });
-            }
-            explicit.push(hit);
-        }
-        let others = default.map_or(self.m.ones(self.bool_lanes()), |d| self.m.not(d));
-        for (case, explicit) in cases.iter().zip(explicit) {
-            let hit = match (explicit, case.is_default) {
-                (Some(h), true) => self.m.or(h, others),
-                (None, true) => others,
-                (Some(h), false) => h,
-                (None, false) => continue,
-            };
-            let entered = self.mask_and(mask, hit);
-            let enter = self.block(c"case");
-            let end = self.block(c"case.end");
-            self.m.cond_br(self.any(entered), enter, end);
-            self.m.position(enter);
-            for (&p, &v) in case.body.params.iter().zip(&case.init) {
-                let rep = self.rep(v)?;
-                self.set_here(p, rep);
-            }
-            if let Flow::Falls(_) = self.region(&case.body, entered, YieldTo::Label(label))? {
-                self.m.br(end);
-            }
-            self.m.position(end);
-        }
-        self.close(inst, label, Flow::Falls(Mask::Empty), mask)
     }
 }
 

@@ -6,7 +6,7 @@ use super::flow::Frame;
 use super::llvm::{Block, Icmp, Module, Ty, Val};
 use super::plan::Plan;
 use super::{unsupported, CodegenError, Options, Stats};
-use crate::kernel_abi::{DispatchCtx, Width, ARENA_ALIGN};
+use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
 use crate::loader::ENTRY;
 use compiler::analysis::{Facts, Level, Shapes, Uniformity};
 use compiler::sir::{AluOp, Kernel, Label, Type, Value};
@@ -390,9 +390,8 @@ impl<'a> Gen<'a> {
     /// 0, 1, 2, … times `stride` as lanes of an integer type.
     pub fn iota(&self, ty: Type, stride: i64) -> Val {
         let t = self.scalar_ty(ty);
-        let lanes: Vec<Val> = (0..i64::from(self.lanes))
-            .map(|l| self.m.iconst(t, l.wrapping_mul(stride) as u64 & ty.mask()))
-            .collect();
+        let lanes: Vec<Val> =
+            (0..i64::from(self.lanes)).map(|l| self.m.iconst(t, l.wrapping_mul(stride) as u64 & ty.mask())).collect();
         self.m.const_vector(&lanes)
     }
 
@@ -462,125 +461,6 @@ impl<'a> Gen<'a> {
     /// The constant that a value is known to be.
     pub fn constant(&self, v: Value) -> Option<u64> {
         self.shapes.range(v).and_then(|r| r.constant())
-    }
-
-    // ---- masks ----
-
-    pub fn bool_lanes(&self) -> Ty {
-        self.m.vector(self.m.int(1), self.lanes)
-    }
-
-    /// Whether masks are kept as words, all ones or all zeros: without mask registers that is what comparisons give and
-    /// blends take, and truth values as such would be packed and unpacked at every join.
-    fn wide_masks(&self) -> bool {
-        self.opts.width != Width::W16
-    }
-
-    /// The type that masks are kept in.
-    pub fn mask_ty(&self) -> Ty {
-        let bits = if self.wide_masks() { 32 } else { 1 };
-        self.m.vector(self.m.int(bits), self.lanes)
-    }
-
-    /// Lanes of truth values in the form that masks are kept in.
-    pub fn to_mask(&self, lanes: Val) -> Val {
-        if self.wide_masks() {
-            self.m.sext(lanes, self.mask_ty())
-        } else {
-            lanes
-        }
-    }
-
-    /// The inverse of `to_mask`.
-    pub fn to_bools(&self, mask: Val) -> Val {
-        if self.wide_masks() {
-            self.m.icmp(Icmp::Slt, mask, self.m.zero(self.mask_ty()))
-        } else {
-            mask
-        }
-    }
-
-    /// The mask as lanes of truth values.
-    pub fn mask_val(&self, mask: Mask) -> Val {
-        match mask {
-            Mask::Full => self.m.ones(self.bool_lanes()),
-            Mask::Val(v) => self.to_bools(v),
-            Mask::Empty => self.m.zero(self.bool_lanes()),
-        }
-    }
-
-    /// Active lanes where `cond` is true.
-    pub fn mask_and(&self, mask: Mask, cond: Val) -> Mask {
-        match mask {
-            Mask::Full => Mask::Val(self.to_mask(cond)),
-            Mask::Val(v) => Mask::Val(self.m.and(v, self.to_mask(cond))),
-            Mask::Empty => Mask::Empty,
-        }
-    }
-
-    pub fn mask_or(&self, a: Mask, b: Mask) -> Mask {
-        match (a, b) {
-            (Mask::Full, _) | (_, Mask::Full) => Mask::Full,
-            (Mask::Empty, x) | (x, Mask::Empty) => x,
-            (Mask::Val(x), Mask::Val(y)) => Mask::Val(if x == y { x } else { self.m.or(x, y) }),
-        }
-    }
-
-    /// Lanes of truth values as the bits of an i32.
-    pub fn bits(&self, lanes: Val) -> Val {
-        let bits = self.m.bitcast(lanes, self.m.int(self.lanes));
-        if self.lanes == 32 {
-            bits
-        } else {
-            self.m.zext(bits, self.m.int(32))
-        }
-    }
-
-    /// The bits of an i32 as lanes of truth values.
-    pub fn lanes_of_bits(&self, bits: Val) -> Val {
-        let bits = if self.lanes == 32 { bits } else { self.m.trunc(bits, self.m.int(self.lanes)) };
-        self.m.bitcast(bits, self.bool_lanes())
-    }
-
-    /// Whether any lane is active.
-    pub fn any(&self, mask: Mask) -> Val {
-        match mask {
-            Mask::Full => self.m.iconst(self.m.int(1), 1),
-            Mask::Empty => self.m.iconst(self.m.int(1), 0),
-            Mask::Val(v) => {
-                let bits = self.m.bitcast(self.to_bools(v), self.m.int(self.lanes));
-                self.m.icmp(Icmp::Ne, bits, self.m.zero(self.m.int(self.lanes)))
-            }
-        }
-    }
-
-    /// Index of the lowest active lane as an i32 (0 if there is none).
-    pub fn first_lane(&self, mask: Mask) -> Val {
-        match mask {
-            Mask::Full | Mask::Empty => self.i32c(0),
-            Mask::Val(v) => {
-                let bits = self.bits(self.to_bools(v));
-                let i32t = self.m.int(32);
-                let falsy = self.m.iconst(self.m.int(1), 0);
-                let lane = self.m.intrinsic("llvm.cttz", &[i32t], &[bits, falsy]);
-                self.m.and(lane, self.i32c(self.lanes - 1))
-            }
-        }
-    }
-
-    /// Lanes of the current subgroup that are invocations of the workgroup.
-    pub fn initial_mask(&self) -> Mask {
-        let invocations = self.k.invocations();
-        if invocations.is_multiple_of(self.lanes) {
-            return Mask::Full;
-        }
-        let lane = self.iota(Type::I32, 1);
-        let first = match self.subgroup {
-            Some(s) if self.subgroups > 1 => self.m.mul(s, self.i32c(self.lanes)),
-            _ => self.i32c(0),
-        };
-        let left = self.m.sub(self.i32c(invocations), first);
-        Mask::Val(self.to_mask(self.m.icmp(Icmp::Ult, lane, self.splat(left))))
     }
 
     // ---- cells of values that live across stretches ----

@@ -3,9 +3,7 @@
 use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::Val;
 use super::unsupported;
-use crate::kernel_abi::{
-    atomic_op_code, binding_kind_code, image_dim_code, DispatchCtx, Helpers, ImageOp, TexelClass,
-};
+use crate::kernel_abi::{atomic_op_code, binding_kind_code, image_dim_code, DispatchCtx, Helpers, ImageOp, TexelClass};
 use compiler::sir::{BindingKind, ImageCoords, ImageRef, Inst, Op, Resource, SampleMode, Type, Value};
 use std::mem::offset_of;
 
@@ -232,11 +230,8 @@ impl Gen<'_> {
             } else {
                 m.bitcast(raw, t)
             };
-            let rep = if self.uniform_form(r) {
-                Rep::Uni(m.extract(v, self.first_lane(mask)))
-            } else {
-                Rep::Vec(v, None)
-            };
+            let rep =
+                if self.uniform_form(r) { Rep::Uni(m.extract(v, self.first_lane(mask))) } else { Rep::Vec(v, None) };
             self.set(r, rep)?;
         }
         Ok(())

@@ -1,15 +1,14 @@
-//! Loads and stores on buffers, global memory, workgroup memory and push constants; dispatch of all operations without
-//! nested regions.
+//! Loads and stores on buffers, global memory, workgroup memory and push constants.
 //!
 //! An access is uniform (one address), strided (address of lane 0 and a constant step) or by lane. Strided ones are checked
 //! against the bounds as a whole and done with vector moves; if that fails, and for those by lane, each lane is checked
 //! on its own: loads out of range give 0, stores there are dropped.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Icmp, Order, Ty, Val};
+use super::llvm::{Icmp, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, PUSH_BYTES};
-use compiler::sir::{Access, Addr, Builtin, Inst, MemoryScope, Op, Type, Value};
+use compiler::sir::{Access, Addr, Type, Value};
 use std::mem::offset_of;
 
 /// A piece of memory that all lanes refer to.
@@ -35,153 +34,6 @@ pub enum Place {
 }
 
 impl Gen<'_> {
-    // ---- everything without nested regions ----
-
-    pub fn simple(&mut self, inst: &Inst, mask: Mask) -> Result<()> {
-        let result = inst.results.first().copied();
-        match (&inst.op, result) {
-            (Op::Const(bits), Some(r)) => {
-                let ty = self.k.ty(r);
-                let rep = match ty {
-                    Type::Buf => Rep::BufUni(self.i64c(0), self.i64c(0)),
-                    _ => Rep::Uni(self.konst(ty, 0, *bits)),
-                };
-                self.set(r, rep)
-            }
-            (Op::Alu { op, args, flags }, Some(r)) => self.alu(*op, r, args, *flags),
-            (Op::Builtin(b), Some(r)) => {
-                let rep = self.builtin(*b);
-                self.set(r, rep)
-            }
-            (Op::Buffer(res), Some(r)) => self.buffer(r, res),
-            (Op::BufferSize(b), Some(r)) => {
-                let rep = match self.rep(*b)? {
-                    Rep::BufUni(_, s) => Rep::Uni(s),
-                    Rep::BufVec(_, s) => Rep::Vec(s, None),
-                    Rep::Uni(_) | Rep::Vec(..) => return unsupported("size of something that is no buffer"),
-                };
-                self.set(r, rep)
-            }
-            (Op::Load { addr: Addr::Slot { slot, off, imm }, access }, Some(_)) => {
-                self.private_load(&inst.results, *slot, *off, *imm, access, mask)
-            }
-            (Op::Load { addr, access }, Some(_)) => self.load(&inst.results, addr, access, mask),
-            (Op::Store { addr: Addr::Slot { slot, off, imm }, values, access }, _) => {
-                self.private_store(values, *slot, *off, *imm, access, mask)
-            }
-            (Op::Store { addr, values, access }, _) => self.store(values, addr, access, mask),
-            (Op::AtomicRmw { op, addr, value, .. }, Some(r)) => self.atomic_rmw(r, *op, addr, *value, mask),
-            (Op::AtomicCas { addr, expected, desired, .. }, Some(r)) => {
-                self.atomic_cas(r, addr, *expected, *desired, mask)
-            }
-            (Op::Subgroup { op, args }, Some(r)) => self.subgroup_op(r, *op, args, mask),
-            (Op::ControlBarrier { memory, .. } | Op::MemoryBarrier { memory }, _) => {
-                self.fence(*memory);
-                Ok(())
-            }
-            (Op::ReadClock { .. }, Some(r)) => {
-                let clock = self.m.intrinsic("llvm.readcyclecounter", &[], &[]);
-                let rep = if self.uniform_form(r) { Rep::Uni(clock) } else { Rep::Vec(self.splat(clock), None) };
-                self.set(r, rep)
-            }
-            (
-                Op::ImageLoad { .. }
-                | Op::ImageStore { .. }
-                | Op::ImageAtomic { .. }
-                | Op::ImageCas { .. }
-                | Op::ImageSize { .. }
-                | Op::ImageLevels { .. }
-                | Op::ImageSamples { .. }
-                | Op::Sample { .. },
-                _,
-            ) => self.image(inst, mask),
-            _ => unsupported("malformed operation"),
-        }
-    }
-
-    /// One workgroup runs on one thread: only wider scopes need more than an order for the compiler.
-    fn fence(&self, scope: MemoryScope) {
-        let local = match scope {
-            MemoryScope::Invocation | MemoryScope::Subgroup | MemoryScope::Workgroup => true,
-            MemoryScope::QueueFamily | MemoryScope::Device => false,
-        };
-        self.m.fence(Order::AcqRel, local);
-    }
-
-    // ---- builtins ----
-
-    fn builtin(&mut self, b: Builtin) -> Rep {
-        let m = self.m;
-        let i32c = |v| self.i32c(v);
-        let at = |c: u8| usize::from(c) % 3;
-        match b {
-            Builtin::WorkgroupId(c) => Rep::Uni(self.group[at(c)]),
-            Builtin::NumWorkgroups(c) => Rep::Uni(self.count[at(c)]),
-            Builtin::LocalId(c) => self.local_id(at(c)),
-            Builtin::GlobalId(c) => {
-                let c = at(c);
-                let base = m.mul(self.group[c], i32c(self.k.local_size[c]));
-                match self.local_id(c) {
-                    Rep::Uni(v) => Rep::Uni(m.add(base, v)),
-                    Rep::Vec(_, Some(claim)) => {
-                        let claim = super::affine::Claim { base: m.add(base, claim.base), ..claim };
-                        self.affine(Type::I32, claim)
-                    }
-                    Rep::Vec(v, None) => Rep::Vec(m.add(self.splat(base), v), None),
-                    other => other,
-                }
-            }
-            Builtin::LocalIndex if self.k.invocations() == 1 => Rep::Uni(i32c(0)),
-            Builtin::LocalIndex => self.step(self.first_index()),
-            Builtin::SubgroupId => Rep::Uni(self.subgroup.unwrap_or(i32c(0))),
-            Builtin::NumSubgroups => Rep::Uni(i32c(self.subgroups)),
-            Builtin::SubgroupSize => Rep::Uni(i32c(self.lanes)),
-            Builtin::SubgroupLocalId => self.step(i32c(0)),
-        }
-    }
-
-    fn step(&self, base: Val) -> Rep {
-        self.affine(Type::I32, super::affine::Claim { base, stride: 1, guard: None })
-    }
-
-    /// Local index of lane 0.
-    fn first_index(&self) -> Val {
-        match self.subgroup {
-            Some(s) if self.subgroups > 1 => self.m.mul(s, self.i32c(self.lanes)),
-            _ => self.i32c(0),
-        }
-    }
-
-    fn local_id(&self, c: usize) -> Rep {
-        let m = self.m;
-        let size = self.k.local_size;
-        if size[c] == 1 {
-            return Rep::Uni(self.i32c(0));
-        }
-        let first = self.first_index();
-        let k = |v: u32| self.i32c(v);
-        if size[0].is_multiple_of(self.lanes) {
-            // Lanes of a subgroup lie in one row.
-            return match c {
-                0 if size[0] == self.lanes => self.step(k(0)),
-                0 => self.step(m.urem(first, k(size[0]))),
-                1 => Rep::Uni(m.urem(m.udiv(first, k(size[0])), k(size[1]))),
-                _ => Rep::Uni(m.udiv(first, k(size[0].saturating_mul(size[1])))),
-            };
-        }
-        if size[1] == 1 && size[2] == 1 {
-            return self.step(first);
-        }
-        let index = m.add(self.splat(first), self.iota(Type::I32, 1));
-        let s = |v: u32| self.splat(k(v));
-        let v = match c {
-            0 => m.urem(index, s(size[0])),
-            1 => m.urem(m.udiv(index, s(size[0])), s(size[1])),
-            _ => m.udiv(index, s(size[0].saturating_mul(size[1]))),
-        };
-        Rep::Vec(v, None)
-    }
-
     // ---- addresses ----
 
     /// Where an access goes. Private memory is not among the places.
@@ -192,10 +44,7 @@ impl Gen<'_> {
                 let unchecked = self.unchecked.contains(buf);
                 match self.rep(*buf)? {
                     Rep::BufUni(base, size) => {
-                        let piece = Piece {
-                            base: Some(m.inttoptr(base, m.ptr())),
-                            size: (!unchecked).then_some(size),
-                        };
+                        let piece = Piece { base: Some(m.inttoptr(base, m.ptr())), size: (!unchecked).then_some(size) };
                         self.offsets(piece, *off, *imm as u64, Type::I64)
                     }
                     Rep::BufVec(addr, size) => {
@@ -248,12 +97,9 @@ impl Gen<'_> {
         let Some(off) = off else { return Ok(Place::Uniform(piece, extend(imm_scalar))) };
         Ok(match self.rep(off)? {
             Rep::Uni(v) => Place::Uniform(piece, extend(m.add(v, imm_scalar))),
-            Rep::Vec(_, Some(c)) if c.stride > 0 => Place::Strided {
-                piece,
-                first: extend(m.add(c.base, imm_scalar)),
-                stride: c.stride,
-                guard: c.guard,
-            },
+            Rep::Vec(_, Some(c)) if c.stride > 0 => {
+                Place::Strided { piece, first: extend(m.add(c.base, imm_scalar)), stride: c.stride, guard: c.guard }
+            }
             _ => Place::Lanes(piece, self.lane_offsets(off, imm, ty)?),
         })
     }
@@ -371,7 +217,7 @@ impl Gen<'_> {
 
     // ---- load ----
 
-    fn load(&mut self, results: &[Value], addr: &Addr, access: &Access, mask: Mask) -> Result<()> {
+    pub fn load(&mut self, results: &[Value], addr: &Addr, access: &Access, mask: Mask) -> Result<()> {
         let ty = self.k.ty(results[0]);
         let place = self.place(addr)?;
         let single = access.atomic || access.volatile;
@@ -496,8 +342,7 @@ impl Gen<'_> {
         m.br(end);
         m.position(slow);
         let off = self.lanes_of_place(addr)?;
-        let slow_vals: Vec<Val> = self
-            .lane_load_vals(n, Place::Lanes(*piece, off), ty, access, mask)?;
+        let slow_vals: Vec<Val> = self.lane_load_vals(n, Place::Lanes(*piece, off), ty, access, mask)?;
         let slow_end = m.current();
         m.br(end);
         m.position(end);
@@ -505,27 +350,13 @@ impl Gen<'_> {
         Ok((0..n).map(|i| m.phi(t, &[(quick_vals[i], quick_end), (slow_vals[i], slow_end)])).collect())
     }
 
-    fn lane_load(
-        &mut self,
-        n: usize,
-        place: Place,
-        ty: Type,
-        access: &Access,
-        mask: Mask,
-    ) -> Result<Vec<Rep>> {
+    fn lane_load(&mut self, n: usize, place: Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Rep>> {
         self.stats.gathers += 1;
         let vals = self.lane_load_vals(n, place, ty, access, mask)?;
         Ok(vals.into_iter().map(|v| Rep::Vec(v, None)).collect())
     }
 
-    fn lane_load_vals(
-        &mut self,
-        n: usize,
-        place: Place,
-        ty: Type,
-        access: &Access,
-        mask: Mask,
-    ) -> Result<Vec<Val>> {
+    fn lane_load_vals(&mut self, n: usize, place: Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Val>> {
         let t = self.ty(ty, self.lanes);
         let align = Self::align(access, ty.bytes());
         let mut out = Vec::new();
@@ -591,7 +422,7 @@ impl Gen<'_> {
 
     // ---- store ----
 
-    fn store(&mut self, values: &[Value], addr: &Addr, access: &Access, mask: Mask) -> Result<()> {
+    pub fn store(&mut self, values: &[Value], addr: &Addr, access: &Access, mask: Mask) -> Result<()> {
         if matches!(addr, Addr::Push { .. }) {
             return Ok(());
         }
@@ -730,14 +561,7 @@ impl Gen<'_> {
         Ok(())
     }
 
-    fn lane_store(
-        &mut self,
-        values: &[Value],
-        place: Place,
-        ty: Type,
-        access: &Access,
-        mask: Mask,
-    ) -> Result<()> {
+    fn lane_store(&mut self, values: &[Value], place: Place, ty: Type, access: &Access, mask: Mask) -> Result<()> {
         let align = Self::align(access, ty.bytes());
         for (i, &value) in values.iter().enumerate() {
             let v = self.vector(value)?;

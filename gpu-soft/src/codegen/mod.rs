@@ -9,9 +9,9 @@
 //! * `llvm`, `target`: the layer over LLVM's C interface.
 //! * `normalise`: switches without fallthrough. `plan`: barriers, stretches, what lives across them.
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
-//!   `flow`: control flow inside a stretch; `cell`: values that cross joins.
+//!   `flow`, `switch`: control flow inside a stretch; `mask`: active lanes; `cell`: values that cross joins.
 //! * `alu`, `float`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane to lane.
-//! * `buffer`, `memory`, `private`, `atomic`, `subgroup`, `image`: the rest.
+//! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`, `image`: the rest.
 
 mod affine;
 mod alu;
@@ -25,11 +25,14 @@ mod gen;
 mod half;
 mod image;
 mod llvm;
+mod mask;
 mod memory;
 mod normalise;
+mod op;
 mod plan;
 mod private;
 mod subgroup;
+mod switch;
 mod target;
 mod wg;
 
@@ -154,11 +157,7 @@ pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenErr
     let object = machine.object(&module)?;
     stats.object_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
     stats.arena_bytes = arena_bytes;
-    let header = Header {
-        width: opts.width,
-        subgroup_size: opts.subgroup_size,
-        local_size: kernel.local_size,
-        arena_bytes,
-    };
+    let header =
+        Header { width: opts.width, subgroup_size: opts.subgroup_size, local_size: kernel.local_size, arena_bytes };
     Ok(Binary { bytes: header.encode(&object), ir, asm, stats })
 }

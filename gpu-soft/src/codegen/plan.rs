@@ -55,7 +55,12 @@ pub struct Stretch<'a> {
 #[derive(Debug)]
 pub enum Node<'a> {
     Stretch(Stretch<'a>),
-    If { inst: &'a Inst, cond: Value, then: WRegion<'a>, els: WRegion<'a> },
+    If {
+        inst: &'a Inst,
+        cond: Value,
+        then: WRegion<'a>,
+        els: WRegion<'a>,
+    },
     Switch {
         inst: &'a Inst,
         label: Label,
@@ -65,8 +70,16 @@ pub enum Node<'a> {
         entries: Vec<Stretch<'a>>,
         bodies: Vec<WRegion<'a>>,
     },
-    Loop { inst: &'a Inst, label: Label, body: WRegion<'a> },
-    Block { inst: &'a Inst, label: Label, body: WRegion<'a> },
+    Loop {
+        inst: &'a Inst,
+        label: Label,
+        body: WRegion<'a>,
+    },
+    Block {
+        inst: &'a Inst,
+        label: Label,
+        body: WRegion<'a>,
+    },
 }
 
 /// How a region at workgroup level ends.
@@ -144,8 +157,7 @@ impl<'a> Plan<'a> {
             WRegion { nodes: vec![Node::Stretch(whole)], end: WEnd::Apart }
         };
         let Build { exits, sites, stretches, split, .. } = build;
-        let mut plan =
-            Plan { root, split, exits, sites, spill: vec![false; kernel.types.len()], remat, stretches };
+        let mut plan = Plan { root, split, exits, sites, spill: vec![false; kernel.types.len()], remat, stretches };
         if split {
             plan.liveness(kernel);
         }

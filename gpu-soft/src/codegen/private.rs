@@ -109,11 +109,8 @@ impl Gen<'_> {
                 }
             }
             let v = self.retype(value, ty);
-            let rep = if self.uniform_form(r) {
-                Rep::Uni(m.extract(v, self.first_lane(mask)))
-            } else {
-                Rep::Vec(v, None)
-            };
+            let rep =
+                if self.uniform_form(r) { Rep::Uni(m.extract(v, self.first_lane(mask))) } else { Rep::Vec(v, None) };
             self.set(r, rep)?;
         }
         Ok(())
@@ -215,8 +212,7 @@ impl Gen<'_> {
                 for piece in 0..bytes / unit {
                     let at = m.add(at, self.splat(self.i32c(piece * unit)));
                     let word = part(piece);
-                    let word =
-                        if unit == WORD { word } else { m.trunc(word, m.vector(m.int(unit * 8), self.lanes)) };
+                    let word = if unit == WORD { word } else { m.trunc(word, m.vector(m.int(unit * 8), self.lanes)) };
                     self.scatter(word, self.lane_words(base, at), unit, valid);
                 }
             }

@@ -261,9 +261,8 @@ impl Gen<'_> {
 
     /// Lane `l` gets that of lane `l − d` in its cluster, or the fill.
     fn moved_up(&self, v: Val, fill: Val, d: u32, n: u32) -> Val {
-        let indices: Vec<i32> = (0..self.lanes)
-            .map(|l| if l % n >= d { (l - d) as i32 } else { self.lanes as i32 })
-            .collect();
+        let indices: Vec<i32> =
+            (0..self.lanes).map(|l| if l % n >= d { (l - d) as i32 } else { self.lanes as i32 }).collect();
         self.m.shuffle(v, fill, &indices)
     }
 }

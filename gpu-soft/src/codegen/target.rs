@@ -1,11 +1,11 @@
 //! From an LLVM module to an object file: target machine, pass pipeline, emission.
 
 use super::llvm::{take_message, Copy, Module};
-use llvm_sys::prelude::LLVMModuleRef;
 use super::CodegenError;
 use crate::kernel_abi::Width;
 use llvm_sys::core::{LLVMDisposeMemoryBuffer, LLVMGetBufferSize, LLVMGetBufferStart, LLVMSetTarget};
 use llvm_sys::error::{LLVMDisposeErrorMessage, LLVMGetErrorMessage};
+use llvm_sys::prelude::LLVMModuleRef;
 use llvm_sys::target::*;
 use llvm_sys::target_machine::*;
 use llvm_sys::transforms::pass_builder::*;

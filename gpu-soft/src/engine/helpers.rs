@@ -307,7 +307,7 @@ helper! {
         let level = if lanes.op.has_lod != 0 { unsafe { lanes.operand(lanes.op.coords, lane) } } else { 0 };
         let mut size = [0u32; 4];
         if let Some(view) = View::new(&desc) {
-            let extent = view.level(level).extent;
+            let extent = view.extent(level);
             let spatial = lanes.spatial() as usize;
             size[..spatial].copy_from_slice(&extent[..spatial]);
             if lanes.op.arrayed != 0 {

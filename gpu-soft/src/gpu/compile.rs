@@ -76,6 +76,8 @@ fn native(
         codegen::CodegenError::Unsupported(text) => CompileError::Unsupported(text),
         other => CompileError::Internal(other.to_string()),
     })?;
+    // What the engine would refuse is refused here, where there is somebody to tell.
+    crate::loader::Loaded::load(&made.bytes).map_err(|e| CompileError::Internal(e.to_string()))?;
     let number = |name: &str, description: &str, value: u64| Statistic {
         name: name.to_owned(),
         description: description.to_owned(),

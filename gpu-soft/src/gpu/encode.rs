@@ -166,7 +166,11 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             let Some(format) = texel::find(image.format) else {
                 return Err(EncodeError::Unsupported("clear of a format this GPU does not know"));
             };
-            let texel = texel::encode(format, &color.map(u64::from));
+            // 64-bit components take two words of the clear colour each.
+            let wide = format.fields[0].is_some_and(|f| f.bits == 64);
+            let pair = |i: usize| u64::from(color[i]) | u64::from(color[i + 1]) << 32;
+            let color = if wide { [pair(0), pair(2), 0, 0] } else { color.map(u64::from) };
+            let texel = texel::encode(format, &color);
             for sample in 0..image.samples.max(1) {
                 let (dst, _, rows) = region(&image, extent, sample);
                 let p = packet::FillRect {

@@ -35,6 +35,15 @@ impl<'a> View<'a> {
         Some(View { desc, format: texel::find(desc.vk_format())? })
     }
 
+    /// Width, height and depth of a level of the view in texels.
+    pub fn extent(&self, level: u32) -> [u32; 3] {
+        if self.desc.kind == ImageDesc::BUFFER {
+            return self.desc.extent;
+        }
+        let level = u32::from(self.desc.base_level).saturating_add(level);
+        self.desc.extent.map(|e| e.checked_shr(level).unwrap_or(0).max(1))
+    }
+
     /// The layout of a level of the view.
     pub fn level(&self, level: u32) -> Level {
         if self.desc.kind == ImageDesc::BUFFER {

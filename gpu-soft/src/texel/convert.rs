@@ -148,6 +148,12 @@ fn encode_field(value: u64, bits: u8, numeric: Numeric, alpha: bool) -> u64 {
             (f64::from(float).clamp(-((1u64 << (bits - 1)) as f64), ((1u64 << (bits - 1)) - 1) as f64) as i64 as u64)
                 & mask
         }
+        // Integers that do not fit are clamped, as other implementations do; the specification leaves it open.
+        Numeric::Uint if bits < 32 => value.min(mask),
+        Numeric::Sint if bits < 32 => {
+            let limit = 1i64 << (bits - 1);
+            (i64::from(value as u32 as i32).clamp(-limit, limit - 1) as u64) & mask
+        }
         Numeric::Uint | Numeric::Sint => value & mask,
         Numeric::Sfloat => match bits {
             16 => u64::from(f16::from_f32(float).to_bits()),
@@ -245,5 +251,7 @@ mod tests {
         assert_eq!(decode(f, &[0xff])[0] as i64, -1);
         assert_eq!(decode(f, &[0xff])[3], 1);
         assert_eq!(encode(f, &[0xffff_ffff_ffff_ff80, 0, 0, 0])[0], 0x80);
+        assert_eq!(encode(f, &[0xffff_ff00, 0, 0, 0])[0], 0x80);
+        assert_eq!(encode(f, &[300, 0, 0, 0])[0], 0x7f);
     }
 }

@@ -4,8 +4,8 @@ use super::native::{run, widths};
 use compiler::filetest::{Place, Setup};
 use compiler::interp::alu::eval;
 use compiler::sir::{
-    Access, Addr, AluFlags, AluOp, AluShape, Binding, BindingKind, Builtin, FloatControls, Kernel, Op, Region, Resource,
-    Type, Value,
+    Access, Addr, AluFlags, AluOp, AluShape, Binding, BindingKind, Builtin, FloatControls, Kernel, Op, Region,
+    Resource, Type, Value,
 };
 
 const INTS: [Type; 4] = [Type::I8, Type::I16, Type::I32, Type::I64];
@@ -18,8 +18,29 @@ fn lowered(op: AluOp) -> bool {
     use AluOp::*;
     matches!(
         op,
-        FRem | FMod | FRsqrt | FExp2 | FExp | FLog2 | FLog | FPow | FSin | FCos | FTan | FAsin | FAcos | FAtan | FAtan2
-            | FSinh | FCosh | FTanh | FAsinh | FAcosh | FAtanh | FLdexp | FFrexpMant | FFrexpExp
+        FRem | FMod
+            | FRsqrt
+            | FExp2
+            | FExp
+            | FLog2
+            | FLog
+            | FPow
+            | FSin
+            | FCos
+            | FTan
+            | FAsin
+            | FAcos
+            | FAtan
+            | FAtan2
+            | FSinh
+            | FCosh
+            | FTanh
+            | FAsinh
+            | FAcosh
+            | FAtanh
+            | FLdexp
+            | FFrexpMant
+            | FFrexpExp
     )
 }
 
@@ -38,10 +59,7 @@ fn signatures(op: AluOp) -> Vec<(Vec<Type>, Type)> {
         AluShape::Float(n) => floats(&|t| (vec![t; n.into()], t)),
         AluShape::IntCmp => ints(&|t| (vec![t; 2], Type::Bool)),
         AluShape::FloatCmp(n) => floats(&|t| (vec![t; n.into()], Type::Bool)),
-        AluShape::Shift => INTS
-            .iter()
-            .flat_map(|t| [(vec![*t, Type::I32], *t), (vec![*t, *t], *t)])
-            .collect(),
+        AluShape::Shift => INTS.iter().flat_map(|t| [(vec![*t, Type::I32], *t), (vec![*t, *t], *t)]).collect(),
         AluShape::BitField(4) => ints(&|t| (vec![t, t, Type::I32, Type::I32], t)),
         AluShape::BitField(_) => ints(&|t| (vec![t, Type::I32, Type::I32], t)),
         AluShape::Ldexp | AluShape::FrexpExp => vec![],
@@ -92,10 +110,12 @@ fn operand(ty: Type, seed: &mut u64) -> u64 {
         Type::I8 => &[0, 1, 2, 3, 7, 8, 0x7f, 0x80, 0x81, 0xfe, 0xff],
         Type::I16 => &[0, 1, 2, 15, 16, 0x7fff, 0x8000, 0x8001, 0xff, 0xffff],
         Type::I32 => &[0, 1, 2, 3, 31, 32, 33, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0xffff_fffe, 0xffff_ffff],
-        Type::I64 | Type::Buf => &[0, 1, 63, 64, i64::MAX as u64, 1 << 63, (1 << 63) + 1, u64::MAX, u64::MAX - 1, 1 << 32],
-        Type::F16 => {
-            &[0, 0x8000, 1, 0x8001, 0x3ff, 0x400, 0x3c00, 0xbc00, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x3555, 0x4700]
+        Type::I64 | Type::Buf => {
+            &[0, 1, 63, 64, i64::MAX as u64, 1 << 63, (1 << 63) + 1, u64::MAX, u64::MAX - 1, 1 << 32]
         }
+        Type::F16 => &[
+            0, 0x8000, 1, 0x8001, 0x3ff, 0x400, 0x3c00, 0xbc00, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x3555, 0x4700,
+        ],
         Type::F32 => &[
             0,
             0x8000_0000,
@@ -143,7 +163,7 @@ fn operand(ty: Type, seed: &mut u64) -> u64 {
     };
     match r % 5 {
         0 | 1 => edges[(r >> 8) as usize % edges.len()],
-        2 if ty.is_int() => (r >> 8) % 70 & ty.mask(),
+        2 if ty.is_int() => ((r >> 8) % 70) & ty.mask(),
         3 if ty == Type::F32 => u64::from((((r >> 8) as i32 as f32) * 0.000_123).to_bits()),
         3 if ty == Type::F64 => (((r >> 8) as i64 as f64) * 1e-12).to_bits(),
         _ => (r >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) & ty.mask(),

@@ -8,15 +8,26 @@ use gpu_soft::kernel_abi::{BindingSlot, DispatchCtx, Helpers, ImageOp};
 use gpu_soft::loader::Loaded;
 use std::sync::Mutex;
 
-/// What a call to a helper looked like: name, instruction, and per active lane the first descriptor word, the sampler's, the
-/// operands and the data.
+/// What an active lane passed to a helper.
+#[derive(Clone, Debug, PartialEq)]
+struct Lane {
+    lane: u32,
+    /// First word of the descriptor, 0 if there is none; likewise of the sampler.
+    desc: u64,
+    sampler: u64,
+    operands: Vec<u32>,
+    data: Vec<u32>,
+}
+
+/// A call to a helper.
 #[derive(Clone, Debug, PartialEq)]
 struct Call {
     name: &'static str,
     op: ImageOp,
-    lanes: Vec<(u32, u64, u64, Vec<u32>, Vec<u32>)>,
+    lanes: Vec<Lane>,
 }
 
+#[allow(clippy::too_many_arguments)]
 unsafe fn record(
     name: &'static str,
     ctx: *const DispatchCtx,
@@ -50,8 +61,13 @@ unsafe fn record(
                 "cas" => 2,
                 _ => 0,
             };
-            let input = (0..inputs).map(|r| *words.add((r * width + lane) as usize)).collect();
-            lanes.push((lane, word(desc, lane), word(sampler, lane), (0..rows).map(row).collect(), input));
+            lanes.push(Lane {
+                lane,
+                desc: word(desc, lane),
+                sampler: word(sampler, lane),
+                operands: (0..rows).map(row).collect(),
+                data: (0..inputs).map(|r| *words.add((r * width + lane) as usize)).collect(),
+            });
             for r in 0..op.rows + op.sparse {
                 let operand = if rows > 0 { row(0) } else { 0 };
                 *words.add((r * width + lane) as usize) = 1000 * (r + 1) + operand;
@@ -129,8 +145,13 @@ fn operands_reach_the_helpers() {
         sampler_offset,
         ..Default::default()
     };
-    let slots =
-        [slot(0, 0, 16, 1, 0), slot(1, 16, 32, 1, 0), slot(2, 48, 32, 3, 16), slot(3, 144, 16, 1, 0), slot(4, 160, 32, 1, 0)];
+    let slots = [
+        slot(0, 0, 16, 1, 0),
+        slot(1, 16, 32, 1, 0),
+        slot(2, 48, 32, 3, 16),
+        slot(3, 144, 16, 1, 0),
+        slot(4, 160, 32, 1, 0),
+    ];
     let helpers = Helpers {
         image_load: load,
         image_store: store,
@@ -157,11 +178,11 @@ fn operands_reach_the_helpers() {
         let names: Vec<&str> = calls.iter().map(|c| c.name).collect();
         assert_eq!(names, ["load", "store", "atomic", "cas", "sample", "sample", "size", "levels"], "{width:?}");
         for call in &calls {
-            let lanes: Vec<u32> = call.lanes.iter().map(|l| l.0).collect();
+            let lanes: Vec<u32> = call.lanes.iter().map(|l| l.lane).collect();
             assert_eq!(lanes, [3, 4, 5], "{width:?} {}", call.name);
         }
-        let operands = |i: usize| calls[i].lanes.iter().map(|l| l.3.clone()).collect::<Vec<_>>();
-        let inputs = |i: usize| calls[i].lanes.iter().map(|l| l.4.clone()).collect::<Vec<_>>();
+        let operands = |i: usize| calls[i].lanes.iter().map(|l| l.operands.clone()).collect::<Vec<_>>();
+        let inputs = |i: usize| calls[i].lanes.iter().map(|l| l.data.clone()).collect::<Vec<_>>();
         assert_eq!(operands(0), [[3, 7], [4, 7], [5, 7]]);
         assert_eq!(operands(1), [[7, 3], [7, 4], [7, 5]]);
         assert_eq!(inputs(1), [[3, 7, 2, 5006], [4, 7, 2, 5008], [5, 7, 2, 5010]]);
@@ -171,7 +192,7 @@ fn operands_reach_the_helpers() {
         assert_eq!(operands(4)[0], [bits(3.0), bits(3.0), bits(3.0)]);
         assert_eq!(operands(5)[2], [bits(5.0), bits(5.0), bits(5.0)]);
         // No element of the array has these indices: no descriptor.
-        assert!(calls[4].lanes.iter().all(|l| l.1 == 0 && l.2 == 0));
+        assert!(calls[4].lanes.iter().all(|l| l.desc == 0 && l.sampler == 0));
         assert_eq!((calls[4].op.has_lod, calls[5].op.has_dref, calls[5].op.rows), (1, 1, 1));
         assert_eq!((calls[2].op.atomic, calls[6].op.rows), (4, 2));
         let words: Vec<u32> = out[&(0, 0, 0)].chunks(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();

@@ -31,11 +31,10 @@ fn check(name: &str, text: &str) {
     assert!(wanted == found, "{name}");
 }
 
-#[test]
-fn many_operations() {
+fn straight_line(n: usize) -> String {
     let mut text = HEAD.to_string();
     let mut last = 8;
-    for i in 0..4000 {
+    for i in 0..n {
         let op = ["iadd", "imul", "xor", "isub", "smax"][i % 5];
         let n = 10 + i;
         // Operands that LLVM cannot fold: the index, the last value and one from a while ago.
@@ -43,7 +42,14 @@ fn many_operations() {
         let _ = writeln!(text, "  %{n}:i32 = {op} %{last} %{other}");
         last = n;
     }
-    check("4000 operations", &(text + &tail(&format!("%{last}"))));
+    text + &tail(&format!("%{last}"))
+}
+
+#[test]
+fn many_operations() {
+    check("4000 operations", &straight_line(4000));
+    // So many that only passes of linear cost run.
+    check("61000 operations", &straight_line(61_000));
 }
 
 #[test]
@@ -68,7 +74,7 @@ fn many_branches() {
 fn deep_nests() {
     for kind in ["if", "block", "loop"] {
         let mut text = HEAD.to_string();
-        let depth = MAX_DEPTH as usize - 3;
+        let depth = MAX_DEPTH - 3;
         for i in 0..depth {
             let _ = match kind {
                 "if" => writeln!(text, "if %3 {{"),

@@ -38,7 +38,14 @@ pub fn layout(kernel: &Kernel, setup: &Setup) -> Vec<BindingSlot> {
             .unwrap_or(0);
         let count = most.max(b.count).max(1);
         let offset = offsets.entry(b.set).or_insert(0);
-        out.push(BindingSlot { set: b.set, binding: b.binding, offset: *offset, stride: 32, count, ..Default::default() });
+        out.push(BindingSlot {
+            set: b.set,
+            binding: b.binding,
+            offset: *offset,
+            stride: 32,
+            count,
+            ..Default::default()
+        });
         *offset += 32 * count;
     }
     out
@@ -122,7 +129,19 @@ pub fn run_loaded(
         buffers.insert((p.set, p.binding, p.element), Padded::new(data));
     }
     let mut sets: Vec<Vec<u64>> = vec![Vec::new(); MAX_SETS];
+    let mut dynamic = vec![BufferDesc::default(); 16];
     for b in bindings {
+        if let (Some(size), Some(buffer)) = (b.inline_size, buffers.get(&(b.set, b.binding, 0))) {
+            let start = Padded::start(&buffer.bytes);
+            let memory = &mut sets[b.set as usize];
+            memory.resize(memory.len().max((b.offset + size) as usize / 8), 0);
+            for (i, word) in buffer.bytes[start..start + size as usize].chunks(8).enumerate() {
+                let mut bytes = [0; 8];
+                bytes[..word.len()].copy_from_slice(word);
+                memory[b.offset as usize / 8 + i] = u64::from_le_bytes(bytes);
+            }
+            continue;
+        }
         let words = (b.offset + b.stride * b.count) as usize / 8;
         let memory = &mut sets[b.set as usize];
         memory.resize(memory.len().max(words), 0);
@@ -130,6 +149,10 @@ pub fn run_loaded(
             if let Some(buffer) = buffers.get_mut(&(b.set, b.binding, element)) {
                 let at = (b.offset + b.stride * element) as usize / 8;
                 let desc = BufferDesc { addr: buffer.addr(), size: buffer.len as u64 };
+                if let Some(first) = b.dynamic {
+                    dynamic[(first + element) as usize] = desc;
+                    continue;
+                }
                 memory[at] = desc.addr;
                 memory[at + 1] = desc.size;
             }
@@ -147,7 +170,7 @@ pub fn run_loaded(
     let ctx = DispatchCtx {
         push: push.as_ptr(),
         sets: addresses.as_ptr(),
-        dynamic: std::ptr::null(),
+        dynamic: dynamic.as_ptr(),
         helpers,
         user,
         base_group: [0; 3],

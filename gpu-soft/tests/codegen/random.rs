@@ -200,11 +200,8 @@ impl Builder {
             }
         };
         let wrap = self.hidden(r, Type::I32, Op::constant(Type::I32, u64::from(INPUT_WORDS + 9)));
-        let index = if self.rng.chance(40) {
-            self.hidden(r, Type::I32, Op::alu(AluOp::URem, &[index, wrap]))
-        } else {
-            index
-        };
+        let index =
+            if self.rng.chance(40) { self.hidden(r, Type::I32, Op::alu(AluOp::URem, &[index, wrap])) } else { index };
         let widen = if self.rng.chance(50) { AluOp::ZExt } else { AluOp::SExt };
         let wide = self.hidden(r, Type::I64, Op::alu(widen, &[index]));
         let scale = [4u64, 4, 8, 12, 16, 2, 1][self.rng.below(7) as usize];
@@ -376,7 +373,9 @@ impl Builder {
             if !self.open.is_empty() {
                 let target = self.open[self.rng.below(self.open.len() as u32) as usize].clone();
                 let op = match &target.params {
-                    Some((types, counter)) if self.rng.chance(50) => self.next_iteration(r, target.label, types, *counter),
+                    Some((types, counter)) if self.rng.chance(50) => {
+                        self.next_iteration(r, target.label, types, *counter)
+                    }
                     _ => Op::Break(target.label, self.picks(r, &target.results)),
                 };
                 r.push(&[], op);
@@ -395,7 +394,11 @@ impl Builder {
     }
 
     fn branch(&mut self, r: &mut Region) {
-        let cond = if self.barriers && self.rng.chance(50) { self.pick_uniform(r, Type::Bool) } else { self.pick(r, Type::Bool) };
+        let cond = if self.barriers && self.rng.chance(50) {
+            self.pick_uniform(r, Type::Bool)
+        } else {
+            self.pick(r, Type::Bool)
+        };
         let types = self.some_types(2);
         let outer = self.barriers;
         self.barriers &= cond.uniform;
@@ -482,7 +485,11 @@ impl Builder {
     fn switch(&mut self, r: &mut Region) {
         let label = self.k.label();
         let types = self.some_types(2);
-        let selector = if self.barriers && self.rng.chance(50) { self.pick_uniform(r, Type::I32) } else { self.pick(r, Type::I32) };
+        let selector = if self.barriers && self.rng.chance(50) {
+            self.pick_uniform(r, Type::I32)
+        } else {
+            self.pick(r, Type::I32)
+        };
         let mask = self.hidden(r, Type::I32, Op::constant(Type::I32, 7));
         let masked = self.hidden(r, Type::I32, Op::alu(AluOp::And, &[selector.value, mask]));
         let n = 1 + self.rng.below(4);
@@ -564,7 +571,13 @@ pub fn random_kernel(seed: u64) -> (Kernel, Setup) {
         shared_zeroed: true,
         uses_subgroups: true,
         bindings: (0..3)
-            .map(|binding| Binding { set: 0, binding, kind: BindingKind::StorageBuffer, count: 1, written: binding > 0 })
+            .map(|binding| Binding {
+                set: 0,
+                binding,
+                kind: BindingKind::StorageBuffer,
+                count: 1,
+                written: binding > 0,
+            })
             .collect(),
         ..Kernel::default()
     };

@@ -26,7 +26,12 @@ fn measure(name: &str, kernel: &Kernel, setup: &Setup, report: impl Fn(f64) -> S
             run_loaded(&loaded, &bindings, setup, &NO_IMAGES, std::ptr::null(), 1, 0);
             best = best.min(SECONDS.get());
         }
-        println!("{name} {width:?}: {} (compiled in {:.1} ms, {:?})", report(best), compiled.as_secs_f64() * 1e3, binary.stats);
+        println!(
+            "{name} {width:?}: {} (compiled in {:.1} ms, {:?})",
+            report(best),
+            compiled.as_secs_f64() * 1e3,
+            binary.stats
+        );
         if let Some(asm) = &binary.asm {
             println!("{asm}");
         }
@@ -53,7 +58,10 @@ fn speed_of_sgemm() {
 #[ignore = "measures"]
 fn speed_of_mandelbrot() {
     let text = include_str!("kernels/mandelbrot.sir").replace("const 64", "const 256").replace(" no_contract", "");
-    let text = text.replace("0.09375", "0.00390625").replace("const 0.25", "const 0.00390625").replace("const 5\n", "const 9\n");
+    let text = text
+        .replace("0.09375", "0.00390625")
+        .replace("const 0.25", "const 0.00390625")
+        .replace("const 5\n", "const 9\n");
     let kernel = parse(&text).expect("parses");
     let n = 512u32;
     let setup = Setup {

@@ -365,7 +365,10 @@ impl AddressSpace {
 
     /// Maps something; returns the address and, unless nothing is mapped, the mapping.
     pub(crate) fn map(&self, r: &MapRequest<'_>) -> Result<(u64, Option<Arc<Mapping>>), VaError> {
-        let bad = r.size == 0 || !r.size.is_multiple_of(PAGE) || !r.base.is_multiple_of(PAGE) || r.base.checked_add(r.size).is_none();
+        let bad = r.size == 0
+            || !r.size.is_multiple_of(PAGE)
+            || !r.base.is_multiple_of(PAGE)
+            || r.base.checked_add(r.size).is_none();
         if bad {
             return Err(VaError::Invalid);
         }

@@ -85,6 +85,8 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_pipeline_creation_feedback: device,
         EXT_private_data: device,
         EXT_scalar_block_layout: gpu(|p| p.features.scalar_block_layout),
+        EXT_shader_subgroup_ballot: gpu(|p| p.subgroup.operations.contains(vk::SubgroupFeatureFlags::BALLOT)),
+        EXT_shader_subgroup_vote: gpu(|p| p.subgroup.operations.contains(vk::SubgroupFeatureFlags::VOTE)),
         EXT_subgroup_size_control: gpu(|p| p.subgroup.size_control),
         EXT_texel_buffer_alignment: device,
         EXT_tooling_info: device,

@@ -23,6 +23,8 @@ pub enum Extension {
     EXT_scalar_block_layout,
     EXT_shader_atomic_float,
     EXT_shader_atomic_float2,
+    EXT_shader_subgroup_ballot,
+    EXT_shader_subgroup_vote,
     EXT_subgroup_size_control,
     EXT_texel_buffer_alignment,
     EXT_tooling_info,
@@ -106,6 +108,8 @@ pub struct ExtensionTable {
     pub EXT_scalar_block_layout: bool,
     pub EXT_shader_atomic_float: bool,
     pub EXT_shader_atomic_float2: bool,
+    pub EXT_shader_subgroup_ballot: bool,
+    pub EXT_shader_subgroup_vote: bool,
     pub EXT_subgroup_size_control: bool,
     pub EXT_texel_buffer_alignment: bool,
     pub EXT_tooling_info: bool,
@@ -190,6 +194,8 @@ impl ExtensionTable {
             Extension::EXT_scalar_block_layout => self.EXT_scalar_block_layout,
             Extension::EXT_shader_atomic_float => self.EXT_shader_atomic_float,
             Extension::EXT_shader_atomic_float2 => self.EXT_shader_atomic_float2,
+            Extension::EXT_shader_subgroup_ballot => self.EXT_shader_subgroup_ballot,
+            Extension::EXT_shader_subgroup_vote => self.EXT_shader_subgroup_vote,
             Extension::EXT_subgroup_size_control => self.EXT_subgroup_size_control,
             Extension::EXT_texel_buffer_alignment => self.EXT_texel_buffer_alignment,
             Extension::EXT_tooling_info => self.EXT_tooling_info,
@@ -274,6 +280,8 @@ impl ExtensionTable {
             Extension::EXT_scalar_block_layout => self.EXT_scalar_block_layout = on,
             Extension::EXT_shader_atomic_float => self.EXT_shader_atomic_float = on,
             Extension::EXT_shader_atomic_float2 => self.EXT_shader_atomic_float2 = on,
+            Extension::EXT_shader_subgroup_ballot => self.EXT_shader_subgroup_ballot = on,
+            Extension::EXT_shader_subgroup_vote => self.EXT_shader_subgroup_vote = on,
             Extension::EXT_subgroup_size_control => self.EXT_subgroup_size_control = on,
             Extension::EXT_texel_buffer_alignment => self.EXT_texel_buffer_alignment = on,
             Extension::EXT_tooling_info => self.EXT_tooling_info = on,
@@ -340,7 +348,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 78] = [
+pub static EXTENSIONS: [Info; 80] = [
     Info { id: Extension::EXT_calibrated_timestamps, name: c"VK_EXT_calibrated_timestamps", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_debug_utils, name: c"VK_EXT_debug_utils", spec_version: 2, instance: true, promoted: None, requires: &[] },
     Info { id: Extension::EXT_descriptor_indexing, name: c"VK_EXT_descriptor_indexing", spec_version: 2, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_maintenance3] },
@@ -358,6 +366,8 @@ pub static EXTENSIONS: [Info; 78] = [
     Info { id: Extension::EXT_scalar_block_layout, name: c"VK_EXT_scalar_block_layout", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_shader_atomic_float, name: c"VK_EXT_shader_atomic_float", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_shader_atomic_float2, name: c"VK_EXT_shader_atomic_float2", spec_version: 1, instance: false, promoted: None, requires: &[Extension::EXT_shader_atomic_float] },
+    Info { id: Extension::EXT_shader_subgroup_ballot, name: c"VK_EXT_shader_subgroup_ballot", spec_version: 1, instance: false, promoted: None, requires: &[] },
+    Info { id: Extension::EXT_shader_subgroup_vote, name: c"VK_EXT_shader_subgroup_vote", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_subgroup_size_control, name: c"VK_EXT_subgroup_size_control", spec_version: 2, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },
     Info { id: Extension::EXT_texel_buffer_alignment, name: c"VK_EXT_texel_buffer_alignment", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_tooling_info, name: c"VK_EXT_tooling_info", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },

@@ -22,6 +22,9 @@ pub enum LoadError {
     /// The object file is not of the expected form.
     #[error("malformed object file: {0}")]
     Object(&'static str),
+    /// The code calls a function that kernels do not have.
+    #[error("the object file calls the unknown function `{0}`")]
+    External(String),
     /// Executable memory could not be had.
     #[error("no executable memory (errno {0})")]
     Memory(i32),
@@ -226,7 +229,8 @@ fn link(data: &[u8]) -> Result<Image, LoadError> {
                 let stub = *stubs.entry(index).or_insert(next);
                 if stub == next {
                     let name = symbols.symbol_name(endian, symbol).map_err(object_error("symbol name"))?;
-                    let function = external(name).ok_or(LoadError::Object("unknown external function"))?;
+                    let function = external(name)
+                        .ok_or_else(|| LoadError::External(String::from_utf8_lossy(name).into_owned()))?;
                     bytes
                         .get_mut(stub..stub + 6)
                         .ok_or(LoadError::Object("stubs"))?

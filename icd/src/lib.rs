@@ -5,6 +5,7 @@
 //! ([`entrypoints`]), extensions ([`extensions`]), features ([`features`]), properties ([`properties`]) and environment
 //! variables ([`env`]). [`node`] chooses the node and the GPUs. What Vulkan means is not here but in `runtime`.
 
+mod build_id;
 mod disk_cache;
 mod edge;
 mod entry;

@@ -34,7 +34,12 @@ struct Driver {
 static DRIVERS: &[Driver] = &[Driver { probe: soft }];
 
 fn soft_options(options: &Options) -> gpu_soft::Options {
-    gpu_soft::Options { width: options.debug.width, interpret: options.debug.interp, device_type: options.device_type }
+    gpu_soft::Options {
+        width: options.debug.width,
+        interpret: options.debug.interp,
+        device_type: options.device_type,
+        build: crate::build_id::build_id(),
+    }
 }
 
 /// The software GPU tells itself by its driver-private data.

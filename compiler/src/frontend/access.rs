@@ -23,6 +23,9 @@ fn low_bit(v: i64) -> u32 {
 /// Code 0 is the null pointer.
 const CODE_ELEMENT_SHIFT: u32 = 32;
 
+/// What a workgroup pointer that is data is more than its offset, so that null is no place in workgroup memory.
+const SHARED_BIAS: i64 = 1;
+
 /// An index of an access chain.
 enum Index {
     Const(i64),
@@ -73,7 +76,7 @@ impl Translator<'_> {
             SC::PhysicalStorageBuffer => Ptr { explicit: true, ..plain(Root::Global(first), class, pointee) },
             SC::Workgroup => {
                 let explicit = self.shared_explicit;
-                Ptr { off: Some(first), explicit, ..plain(Root::Shared, class, pointee) }
+                Ptr { off: Some(first), imm: -SHARED_BIAS, explicit, ..plain(Root::Shared, class, pointee) }
             }
             _ => return Err(Error::unsupported(format!("pointers to {class:?} as data"))),
         })
@@ -108,7 +111,10 @@ impl Translator<'_> {
                 let imm = self.b.i64(p.imm as u64);
                 Ok(smallvec![self.b.alu(AluOp::IAdd, Type::I64, &[*addr, imm])])
             }
-            Root::Shared => Ok(smallvec![self.offset_value(p)]),
+            Root::Shared => {
+                let biased = Ptr { imm: p.imm.wrapping_add(SHARED_BIAS), ..p.clone() };
+                Ok(smallvec![self.offset_value(&biased)])
+            }
             _ => Err(Error::unsupported(format!("pointers to {:?} as data", p.class))),
         }
     }
@@ -313,6 +319,7 @@ impl Translator<'_> {
                 p.matrix = self.member_matrix(ty, index, p.explicit);
                 p.flags = p.flags.and(self.deco.member(ty, index).mem);
                 p.pointee = member;
+                p.stride = None;
                 self.advance(p, Index::Const(1), offset)
             }
             Ty::Array { elem, len } => {
@@ -324,12 +331,14 @@ impl Translator<'_> {
                 }
                 let stride = self.array_stride(ty, elem, p.explicit)?;
                 p.pointee = elem;
+                p.stride = Some(stride);
                 self.advance(p, index, stride)
             }
             Ty::RuntimeArray { elem } => {
                 let index = self.index(id)?;
                 let stride = self.array_stride(ty, elem, p.explicit)?;
                 p.pointee = elem;
+                p.stride = Some(stride);
                 self.advance(p, index, stride)
             }
             Ty::Matrix { col, .. } => {
@@ -338,6 +347,7 @@ impl Translator<'_> {
                 let component_stride = if p.matrix.row_major { components as u32 } else { 0 };
                 p.matrix = MatrixLayout { component_stride, ..MatrixLayout::default() };
                 p.pointee = col;
+                p.stride = Some(columns);
                 self.advance(p, index, columns)
             }
             Ty::Vector { elem, .. } => {
@@ -348,6 +358,7 @@ impl Translator<'_> {
                 };
                 p.matrix = MatrixLayout::default();
                 p.pointee = elem;
+                p.stride = Some(stride);
                 self.advance(p, index, stride)
             }
             _ => Err(Error::invalid(format!("type %{ty} cannot be indexed"))),
@@ -435,11 +446,30 @@ impl Translator<'_> {
         self.set_leaves(inst, smallvec![equal])
     }
 
+    /// Distance of neighbours in the array that both pointers point into. `OpPtrDiff`, unlike `OpPtrAccessChain`, does not
+    /// ask for `ArrayStride` on the pointer type: what is left is the stride of the array itself where one of the pointers
+    /// was just indexed out of it, and otherwise that of elements without gaps.
+    fn element_stride(&mut self, first: u32, second: u32, a: &Ptr, b: &Ptr) -> R<i64> {
+        if let Some(stride) = a.stride.or(b.stride) {
+            return Ok(stride);
+        }
+        for (id, p) in [(first, a), (second, b)] {
+            let ty = self.result_types.get(&id).copied().unwrap_or(0);
+            if let (Some(stride), true) = (self.deco.id(ty).array_stride, p.explicit) {
+                return Ok(i64::from(stride));
+            }
+        }
+        match a.explicit {
+            true => Ok(self.explicit_size(a.pointee, a.matrix)? as i64),
+            false => Ok(super::types::natural_stride(self.types.info(a.pointee)?) as i64),
+        }
+    }
+
     /// `OpPtrDiff`.
     pub(super) fn ptr_diff(&mut self, inst: &Inst<'_>) -> R<()> {
         let (first, second) = (inst.word(0)?, inst.word(1)?);
         let (a, b) = (self.ptr(first)?, self.ptr(second)?);
-        let stride = self.pointer_stride(first, &a)?;
+        let stride = self.element_stride(first, second, &a, &b)?;
         let (a, b) = (self.position(&a)?, self.position(&b)?);
         let (Some(&a), Some(&b)) = (a.last(), b.last()) else {
             return Err(Error::invalid("not pointers"));

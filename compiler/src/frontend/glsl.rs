@@ -111,7 +111,7 @@ impl<'a> Translator<'a> {
                 if !t.b.ty(a[1]).is_int() {
                     return Err(Error::invalid("the exponent is not an integer"));
                 }
-                let exponent = t.b.int_to(a[1], Type::I32, true);
+                let exponent = t.exponent_i32(a[1]);
                 Ok(t.b.alu(AluOp::FLdexp, ty, &[a[0], exponent]))
             }),
             G::Fract | G::Radians | G::Degrees | G::FMix | G::IMix | G::Step | G::SmoothStep => {
@@ -206,6 +206,17 @@ impl<'a> Translator<'a> {
         }
         self.store_leaves(&p, &second, Operands::default())?;
         self.set_leaves(inst, first)
+    }
+
+    /// An exponent as `I32`. Wider ones are clamped: beyond that range they all overflow or underflow alike.
+    fn exponent_i32(&mut self, v: Value) -> Value {
+        if self.b.ty(v) != Type::I64 {
+            return self.b.int_to(v, Type::I32, true);
+        }
+        let (low, high) = (self.b.i64(i64::from(i32::MIN) as u64), self.b.i64(i32::MAX as u64));
+        let v = self.b.alu(AluOp::SMax, Type::I64, &[v, low]);
+        let v = self.b.alu(AluOp::SMin, Type::I64, &[v, high]);
+        self.b.alu(AluOp::ITrunc, Type::I32, &[v])
     }
 
     fn exponents(&mut self, values: Leaves, ty: Type) -> R<Leaves> {

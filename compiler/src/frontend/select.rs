@@ -51,6 +51,7 @@ impl Translator<'_> {
         let (x, y) = (off(self, a), off(self, b));
         let align = a.align_at(0).min(b.align_at(0));
         let flags = a.flags.and(b.flags);
-        Some(Ptr { off: Some(self.b.select(cond, x, y)), imm: 0, align, flags, ..a.clone() })
+        let stride = a.stride.filter(|_| a.stride == b.stride);
+        Some(Ptr { off: Some(self.b.select(cond, x, y)), imm: 0, align, stride, flags, ..a.clone() })
     }
 }

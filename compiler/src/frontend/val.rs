@@ -13,7 +13,8 @@ pub(super) type Leaves = SmallVec<[Value; 4]>;
 #[derive(Clone, Debug)]
 pub(super) enum Val {
     /// Data, flattened. Pointers that are data are flattened too (see `types::pointer_leaves`): a storage-buffer pointer is
-    /// the code of its buffer and a byte offset, a workgroup pointer an offset, a physical one an address.
+    /// the code of its buffer and a byte offset, a workgroup pointer its offset + 1 (0 is the null pointer), a physical one
+    /// an address.
     Flat(Leaves),
     /// A pointer whose base is known.
     Ptr(Ptr),
@@ -75,6 +76,8 @@ pub(super) struct Ptr {
     pub pointee: u32,
     /// Descriptor-array levels still to be indexed before memory begins.
     pub levels: u32,
+    /// Bytes from the pointee to the next element of the array, matrix or vector it was indexed out of, if that is known.
+    pub stride: Option<i64>,
     /// The pointee's layout is that of its decorations, not the natural one.
     pub explicit: bool,
     pub matrix: MatrixLayout,

@@ -228,6 +228,7 @@ pub(super) fn plain(root: Root, class: SC, pointee: u32) -> Ptr {
         align: 1,
         pointee,
         levels: 0,
+        stride: None,
         explicit: false,
         matrix: MatrixLayout::default(),
         flags: MemFlags::default(),

@@ -104,19 +104,16 @@ fn arithmetic(op: AluOp, t: Type, [a, b, c]: [u64; 3], m: FloatMode) -> u64 {
         AluOp::FDiv => soft::div(f, a, b, r),
         AluOp::Fma => soft::fma(f, a, b, c, r),
         AluOp::FSqrt => soft::sqrt(f, a, r),
-        AluOp::FRem => out(x % y),
-        AluOp::FMod => {
-            let rem = x % y;
-            if rem == 0.0 {
-                out(0f64.copysign(y))
-            } else if (rem < 0.0) != (y < 0.0) && y.is_finite() {
-                soft::add(f, out(rem), b, r)
-            } else if (rem < 0.0) != (y < 0.0) && !rem.is_nan() {
-                // floor(a/b) is −1 and b infinite.
-                out(y)
-            } else {
-                out(rem)
-            }
+        AluOp::FRem | AluOp::FMod if t == Type::F16 => {
+            let (half, single) = (Format::of(Type::F16), Format::of(Type::F32));
+            let [a, b] = [a, b].map(|v| soft::convert(half, single, v, Round::Even));
+            soft::convert(single, half, arithmetic(op, Type::F32, [a, b, 0], m), r)
+        }
+        AluOp::FRem | AluOp::FMod => {
+            let q = arithmetic(AluOp::FDiv, t, [a, b, 0], m);
+            let whole = if op == AluOp::FRem { AluOp::FTrunc } else { AluOp::FFloor };
+            let q = arithmetic(whole, t, [q, 0, 0], m);
+            arithmetic(AluOp::Fma, t, [soft::neg(f, q), b, a], m)
         }
         AluOp::FSign => out(if x > 0.0 {
             1.0
@@ -146,8 +143,17 @@ fn arithmetic(op: AluOp, t: Type, [a, b, c]: [u64; 3], m: FloatMode) -> u64 {
         AluOp::FAcos => out(x.acos()),
         AluOp::FAtan => out(x.atan()),
         AluOp::FAtan2 => out(x.atan2(y)),
-        AluOp::FSinh => out(x.sinh()),
-        AluOp::FCosh => out(x.cosh()),
+        AluOp::FSinh | AluOp::FCosh => {
+            let power = from_f64(t, x.abs().exp(), Round::Even);
+            let overflows = t != Type::F16 && to_f64(t, power).is_infinite();
+            let v = match (op, overflows) {
+                (AluOp::FSinh, true) => f64::INFINITY.copysign(x),
+                (AluOp::FSinh, false) => x.sinh(),
+                (_, true) => f64::INFINITY,
+                (_, false) => x.cosh(),
+            };
+            out(v)
+        }
         AluOp::FTanh => out(x.tanh()),
         AluOp::FAsinh => out(x.asinh()),
         AluOp::FAcosh => out(x.acosh()),
@@ -253,6 +259,17 @@ mod tests {
         assert_eq!(f32op(AluOp::FMod, &[-7.5, 2.0]), 0.5);
         assert_eq!(f32op(AluOp::FMod, &[7.5, -2.0]), -0.5);
         assert!(f32op(AluOp::FMod, &[1.0, 0.0]).is_nan());
+    }
+
+    #[test]
+    fn hyperbolic_functions_overflow_with_the_exponential() {
+        for (x, overflows) in [(88.7f32, false), (88.73, true), (89.3, true), (f32::INFINITY, true)] {
+            for x in [x, -x] {
+                let (s, c) = (f32op(AluOp::FSinh, &[x]), f32op(AluOp::FCosh, &[x]));
+                assert_eq!((s.is_infinite(), c.is_infinite()), (overflows, overflows), "{x}");
+                assert_eq!((s.is_sign_negative(), c.is_sign_negative()), (x < 0.0, false), "{x}");
+            }
+        }
     }
 
     #[test]

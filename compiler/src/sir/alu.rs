@@ -174,9 +174,9 @@ alu_ops! {
     FMul = "fmul", Float(2);
     /// a / b, correctly rounded.
     FDiv = "fdiv", Float(2);
-    /// a − b·trunc(a/b), with the sign of a.
+    /// a − b·trunc(a/b), in two roundings: of the quotient (for F16 as F32) and of the result.
     FRem = "frem", Float(2);
-    /// a − b·floor(a/b), with the sign of b.
+    /// a − b·floor(a/b), rounded like `FRem`.
     FMod = "fmod", Float(2);
     /// −a (sign bit flipped).
     FNeg = "fneg", Float(1);
@@ -226,9 +226,9 @@ alu_ops! {
     FAtan = "fatan", Float(1);
     /// Arc tangent of a/b by quadrant (a = y, b = x).
     FAtan2 = "fatan2", Float(2);
-    /// Hyperbolic sine.
+    /// Hyperbolic sine, (e^a − e^−a) / 2; for F32 and F64 it overflows where e^|a| does.
     FSinh = "fsinh", Float(1);
-    /// Hyperbolic cosine.
+    /// Hyperbolic cosine, (e^a + e^−a) / 2; for F32 and F64 it overflows where e^|a| does.
     FCosh = "fcosh", Float(1);
     /// Hyperbolic tangent.
     FTanh = "ftanh", Float(1);

@@ -497,6 +497,21 @@ fn pointer_comparison() {
 }
 
 #[test]
+fn null_in_workgroup_memory_strides_and_wide_exponents() {
+    let infinity = f32::INFINITY.to_bits();
+    let expected: Vec<u32> = (0..8u32)
+        .flat_map(|i| {
+            if i % 2 == 1 {
+                [0, 1, 0, i.wrapping_sub(2), 2, infinity]
+            } else {
+                [0, 0, i + 8, i.wrapping_sub(2), 2, 0]
+            }
+        })
+        .collect();
+    assert_eq!(run("pointer_edges", &Options::default(), 48, &[0; 64]), expected);
+}
+
+#[test]
 fn logical_copies() {
     let k = kernel("copies", &Options::default());
     let mut m = TestMachine::new();

@@ -80,7 +80,6 @@ pub struct Gen<'a> {
     pub frames: HashMap<Label, Frame>,
     /// Memory of values that live across stretches.
     pub wcells: HashMap<Value, Cell>,
-    pub extracts: HashMap<Value, Cell>,
     /// Active lanes of each subgroup at workgroup level, if they may become fewer there.
     pub wmask: Option<Cell>,
     arena_bytes: u64,
@@ -152,7 +151,6 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>) -> Result<(u64, Stat
         scope: Vec::new(),
         frames: HashMap::new(),
         wcells: HashMap::new(),
-        extracts: HashMap::new(),
         wmask: None,
         arena_bytes: 0,
         shared_at: 0,

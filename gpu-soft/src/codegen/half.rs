@@ -1,18 +1,26 @@
 //! Conversions between floating-point formats. Binary16 is held as its 16 bits; arithmetic is done in binary32.
+//!
+//! Conversions by F16C instructions are fenced: otherwise LLVM would narrow the arithmetic between them to its half type, and
+//! legalise that by calls of library functions for single lanes.
 
 use super::gen::Gen;
-use super::llvm::{Fcmp, Icmp, Val};
+use super::llvm::{Fcmp, Icmp, Ty, Val};
 use crate::kernel_abi::Width;
 use compiler::sir::Type;
 
 impl Gen<'_> {
+    /// The same value, beyond which LLVM does not look for simplifications; no instruction.
+    fn fence_arithmetic(&self, v: Val, t: Ty) -> Val {
+        self.m.intrinsic("llvm.arithmetic.fence", &[t], &[v])
+    }
+
     /// Binary16 bits to binary32; exact.
     pub fn half_to_single(&self, v: Val, n: u32) -> Val {
         let m = self.m;
         let f32t = self.ty(Type::F32, n);
         if self.opts.width != Width::W4 {
             let half = if n == 0 { m.half() } else { m.vector(m.half(), n) };
-            return m.fpext(m.bitcast(v, half), f32t);
+            return self.fence_arithmetic(m.fpext(m.bitcast(v, half), f32t), f32t);
         }
         // Without F16C: exponent and significand are moved into place and scaled by 2^112, which is exact for denormals, too.
         let i32t = self.ty(Type::I32, n);
@@ -35,7 +43,8 @@ impl Gen<'_> {
         let i16t = self.ty(Type::I16, n);
         if self.opts.width != Width::W4 {
             let half = if n == 0 { m.half() } else { m.vector(m.half(), n) };
-            return m.bitcast(m.fptrunc(v, half), i16t);
+            let whole = self.fence_arithmetic(v, self.ty(Type::F32, n));
+            return m.bitcast(m.fptrunc(whole, half), i16t);
         }
         let i32t = self.ty(Type::I32, n);
         let f32t = self.ty(Type::F32, n);

@@ -6,6 +6,10 @@
 //! workgroup barrier, or an exit to a construct at workgroup level that all invocations take together. Values that are
 //! defined in one stretch and used in another are kept in memory, unless they are cheap to compute again.
 //!
+//! That a construct contains a barrier does not mean that its condition is uniform whenever it is executed: only where the
+//! barrier is in fact reached, all invocations are there. Constructs whose condition is not known to be uniform are *apart*:
+//! their sides are executed one after the other, each for the invocations that take it.
+//!
 //! A workgroup that fits in one subgroup, and a kernel without barriers, is a single stretch.
 
 use compiler::analysis::{Level, Uniformity};
@@ -43,8 +47,8 @@ pub struct Stretch<'a> {
     pub insts: &'a [Inst],
     /// Values to be moved at its end.
     pub moves: Moves,
-    /// A value of which the workgroup level wants that of some active invocation.
-    pub extract: Option<Value>,
+    /// Whether the targets of moves keep their values for the invocations that are not here: another side sets those.
+    pub blend: bool,
     /// Whether everything in it is the same for the whole workgroup: executed once, without a loop over the subgroups.
     pub scalar: bool,
     /// Values from outside of the stretch that it reads.
@@ -58,6 +62,8 @@ pub enum Node<'a> {
     If {
         inst: &'a Inst,
         cond: Value,
+        /// Whether invocations may take different sides.
+        apart: bool,
         then: WRegion<'a>,
         els: WRegion<'a>,
     },
@@ -65,6 +71,8 @@ pub enum Node<'a> {
         inst: &'a Inst,
         label: Label,
         selector: Value,
+        /// Whether invocations may take different arms.
+        apart: bool,
         cases: &'a [SwitchCase],
         /// Per arm what is moved when it is entered from the selector.
         entries: Vec<Stretch<'a>>,
@@ -150,7 +158,7 @@ impl<'a> Plan<'a> {
             let whole = Stretch {
                 insts: &kernel.body.insts,
                 moves: Vec::new(),
-                extract: None,
+                blend: false,
                 scalar: false,
                 live_in: Vec::new(),
             };
@@ -183,8 +191,8 @@ const ROOT: usize = 0;
 /// Where the straight end of a region leads.
 #[derive(Clone, Copy)]
 enum Leave<'a> {
-    /// End of an If side, with the If's results.
-    If(&'a [Value]),
+    /// End of an If side, with the If's results, and whether invocations may take different sides.
+    If(&'a [Value], bool),
     /// End of a Block or a Switch arm.
     Label(Label),
     /// A loop body or the kernel: regions that do not yield.
@@ -312,12 +320,14 @@ impl<'a> Build<'_, 'a> {
     fn region(&mut self, region: &'a Region, leave: Leave<'a>) -> WRegion<'a> {
         let mut nodes = Vec::new();
         let mut start = 0;
+        let apart = |v: Value| self.uniformity.value(v) > Level::Workgroup;
         let moves = |to: &[Value], from: &[Value]| to.iter().copied().zip(from.iter().copied()).collect::<Moves>();
         for (at, inst) in region.insts.iter().enumerate() {
             if inst.op.is_terminator() {
+                let blend = matches!((leave, &inst.op), (Leave::If(_, true), Op::Yield(_)));
                 let (end, exit, moved) = match &inst.op {
                     Op::Yield(args) => match leave {
-                        Leave::If(results) => (WEnd::Yield, None, moves(results, args)),
+                        Leave::If(results, _) => (WEnd::Yield, None, moves(results, args)),
                         Leave::Label(l) => (WEnd::Yield, Some(Exit::Break(l)), moves(self.results[l.index()], args)),
                         Leave::Never => (WEnd::Yield, None, Moves::new()),
                     },
@@ -332,16 +342,16 @@ impl<'a> Build<'_, 'a> {
                     _ => (WEnd::Return, None, Moves::new()),
                 };
                 if exit.is_some_and(|e| !self.together(e)) {
-                    self.flush(&mut nodes, &region.insts[start..=at], Moves::new(), None);
+                    self.flush(&mut nodes, &region.insts[start..=at], Moves::new(), false);
                     return WRegion { nodes, end: WEnd::Apart };
                 }
-                self.flush(&mut nodes, &region.insts[start..at], moved, None);
+                self.flush(&mut nodes, &region.insts[start..at], moved, blend);
                 return WRegion { nodes, end };
             }
             if inst.op.region_count() == 0 {
                 // A barrier ends a stretch; it stays the last instruction of it for its memory semantics.
                 if matches!(&inst.op, Op::ControlBarrier { scope, .. } if is_workgroup(*scope)) {
-                    self.flush(&mut nodes, &region.insts[start..=at], Moves::new(), None);
+                    self.flush(&mut nodes, &region.insts[start..=at], Moves::new(), false);
                     start = at + 1;
                 }
                 continue;
@@ -353,37 +363,36 @@ impl<'a> Build<'_, 'a> {
             }
             let before = &region.insts[start..at];
             start = at + 1;
-            let extract = |v: Value| Some(v).filter(|v| self.uniformity.value(*v) > Level::Workgroup);
             match &inst.op {
                 Op::If { cond, then, els } => {
-                    let extract = extract(*cond);
-                    self.flush(&mut nodes, before, Moves::new(), extract);
-                    let then = self.region(then, Leave::If(&inst.results));
-                    let els = self.region(els, Leave::If(&inst.results));
-                    nodes.push(Node::If { inst, cond: *cond, then, els });
+                    let apart = apart(*cond);
+                    self.flush(&mut nodes, before, Moves::new(), false);
+                    let then = self.region(then, Leave::If(&inst.results, apart));
+                    let els = self.region(els, Leave::If(&inst.results, apart));
+                    nodes.push(Node::If { inst, cond: *cond, apart, then, els });
                 }
                 Op::Switch { label, selector, cases } => {
                     self.results[label.index()] = &inst.results;
-                    let extract = extract(*selector);
-                    self.flush(&mut nodes, before, Moves::new(), extract);
+                    let apart = apart(*selector);
+                    self.flush(&mut nodes, before, Moves::new(), false);
                     let mut entries = Vec::new();
                     let mut bodies = Vec::new();
                     for case in cases {
-                        entries.push(self.stretch(&[], moves(&case.body.params, &case.init), None));
+                        entries.push(self.stretch(&[], moves(&case.body.params, &case.init), false));
                         bodies.push(self.region(&case.body, Leave::Label(*label)));
                     }
-                    nodes.push(Node::Switch { inst, label: *label, selector: *selector, cases, entries, bodies });
+                    nodes.push(Node::Switch { inst, label: *label, selector: *selector, apart, cases, entries, bodies });
                 }
                 Op::Loop { label, init, body } => {
                     self.results[label.index()] = &inst.results;
                     self.params[label.index()] = &body.params;
-                    self.flush(&mut nodes, before, moves(&body.params, init), None);
+                    self.flush(&mut nodes, before, moves(&body.params, init), false);
                     let body = self.region(body, Leave::Never);
                     nodes.push(Node::Loop { inst, label: *label, body });
                 }
                 Op::Block { label, body } => {
                     self.results[label.index()] = &inst.results;
-                    self.flush(&mut nodes, before, Moves::new(), None);
+                    self.flush(&mut nodes, before, Moves::new(), false);
                     let body = self.region(body, Leave::Label(*label));
                     nodes.push(Node::Block { inst, label: *label, body });
                 }
@@ -393,10 +402,9 @@ impl<'a> Build<'_, 'a> {
         WRegion { nodes, end: WEnd::Return }
     }
 
-    fn stretch(&mut self, insts: &'a [Inst], moves: Moves, extract: Option<Value>) -> Stretch<'a> {
+    fn stretch(&mut self, insts: &'a [Inst], moves: Moves, blend: bool) -> Stretch<'a> {
         let workgroup = |v: Value| self.uniformity.value(v) <= Level::Workgroup;
-        let scalar = extract.is_none()
-            && moves.iter().all(|(to, from)| workgroup(*to) && workgroup(*from))
+        let scalar = moves.iter().all(|(to, from)| workgroup(*to) && workgroup(*from))
             && insts.iter().all(|i| {
                 let pure = match &i.op {
                     Op::Const(_) | Op::Alu { .. } | Op::Builtin(_) | Op::Buffer(_) | Op::BufferSize(_) => true,
@@ -405,12 +413,12 @@ impl<'a> Build<'_, 'a> {
                 };
                 pure && i.results.iter().all(|r| workgroup(*r))
             });
-        Stretch { insts, moves, extract, scalar, live_in: Vec::new() }
+        Stretch { insts, moves, blend, scalar, live_in: Vec::new() }
     }
 
-    fn flush(&mut self, nodes: &mut Vec<Node<'a>>, insts: &'a [Inst], moves: Moves, extract: Option<Value>) {
-        if !insts.is_empty() || !moves.is_empty() || extract.is_some() {
-            let stretch = self.stretch(insts, moves, extract);
+    fn flush(&mut self, nodes: &mut Vec<Node<'a>>, insts: &'a [Inst], moves: Moves, blend: bool) {
+        if !insts.is_empty() || !moves.is_empty() {
+            let stretch = self.stretch(insts, moves, blend);
             self.stretches += u32::from(!stretch.scalar);
             nodes.push(Node::Stretch(stretch));
         }
@@ -528,7 +536,7 @@ impl Live<'_> {
         for inst in s.insts {
             collect_free(inst, &mut defined, &mut seen, &mut live);
         }
-        for v in s.moves.iter().map(|(_, from)| *from).chain(s.extract) {
+        for v in s.moves.iter().map(|(_, from)| *from) {
             if !defined.contains(&v) && seen.insert(v) {
                 live.push(v);
             }

@@ -7,7 +7,7 @@ use compiler::sir::{Inst, Label, SwitchCase, Type, Value};
 
 impl Gen<'_> {
     /// Which lanes (or, of a uniform selector, whether all) take an arm by the selector.
-    fn matches(&self, selector: Val, ty: Type, n: u32, literals: &[u64]) -> Option<Val> {
+    pub fn matches(&self, selector: Val, ty: Type, n: u32, literals: &[u64]) -> Option<Val> {
         let mut any = None;
         for &l in literals {
             let hit = self.m.icmp(Icmp::Eq, selector, self.konst(ty, n, l));

@@ -29,12 +29,12 @@ impl<'a> Gen<'a> {
         Ok(())
     }
 
-    /// Whether invocations leave to the workgroup level apart from each other.
+    /// Whether invocations leave to the workgroup level, or go different ways there, apart from each other.
     fn any_leave(&self, region: &WRegion<'_>) -> bool {
         region.nodes.iter().any(|n| match n {
             Node::Stretch(s) => thins(self, s),
-            Node::If { then, els, .. } => self.any_leave(then) || self.any_leave(els),
-            Node::Switch { bodies, .. } => bodies.iter().any(|b| self.any_leave(b)),
+            Node::If { apart, then, els, .. } => *apart || self.any_leave(then) || self.any_leave(els),
+            Node::Switch { apart, bodies, .. } => *apart || bodies.iter().any(|b| self.any_leave(b)),
             Node::Loop { body, .. } | Node::Block { body, .. } => self.any_leave(body),
         })
     }
@@ -84,12 +84,18 @@ impl<'a> Gen<'a> {
         for (at, node) in region.nodes.iter().enumerate() {
             let alive = match node {
                 Node::Stretch(s) => self.stretch(s, yields)?,
-                Node::If { inst, cond, then, els } => {
-                    dead = !self.wif(*cond, then, els)?;
+                Node::If { inst, cond, apart, then, els } => {
+                    dead = match (*apart, self.wmask.clone()) {
+                        (true, Some(wmask)) => !self.wif_apart(*cond, then, els, &wmask)?,
+                        _ => !self.wif(*cond, then, els)?,
+                    };
                     self.alive_after(inst)?
                 }
-                Node::Switch { inst, label, selector, .. } => {
-                    dead = !self.wswitch(node, *label, *selector)?;
+                Node::Switch { inst, label, selector, apart, .. } => {
+                    dead = match (*apart, self.wmask.clone()) {
+                        (true, Some(wmask)) => !self.wswitch_apart(node, *label, *selector, &wmask)?,
+                        _ => !self.wswitch(node, *label, *selector)?,
+                    };
                     self.alive_after(inst)?
                 }
                 Node::Loop { inst, label, body } => {
@@ -184,7 +190,7 @@ impl<'a> Gen<'a> {
             for inst in s.insts {
                 self.simple(inst, Mask::Full)?;
             }
-            self.moves(s)?;
+            self.moves(s, Mask::Full)?;
             self.end_scope();
             return Ok(None);
         }
@@ -228,7 +234,7 @@ impl<'a> Gen<'a> {
             for &v in &s.live_in {
                 g.live_in(v)?;
             }
-            let flow = g.insts(s.insts, mask, y, |g, left| g.tail(s, left))?;
+            let flow = g.insts(s.insts, mask, y, |g, left| g.moves(s, left))?;
             let Flow::Falls(left) = flow else { return Ok(()) };
             if let (Some(alive), Some(cell)) = (&alive, &wmask) {
                 g.mask_cell_store(cell, left);
@@ -263,47 +269,22 @@ impl<'a> Gen<'a> {
     }
 
     /// What a stretch hands on.
-    fn tail(&mut self, s: &Stretch<'_>, left: Mask) -> Result<()> {
-        self.moves(s)?;
-        if let Some(v) = s.extract {
-            let cell = self.extract_cell(v);
-            let value = self.vector(v)?;
-            let lane = self.m.extract(value, self.first_lane(left));
-            if let Rep::Uni(old) = self.cell_load(&cell) {
-                let any = self.any(left);
-                self.cell_store(&cell, Rep::Uni(self.m.select(any, lane, old)));
-            }
-        }
-        Ok(())
-    }
-
-    fn moves(&mut self, s: &Stretch<'_>) -> Result<()> {
+    fn moves(&mut self, s: &Stretch<'_>, left: Mask) -> Result<()> {
         // All sources are in registers, so the order does not matter.
         for &(to, from) in &s.moves {
             let cell = self.wcell(to)?;
             let rep = self.rep(from)?;
-            self.cell_store(&cell, rep);
+            if s.blend {
+                self.cell_blend(&cell, rep, left);
+            } else {
+                self.cell_store(&cell, rep);
+            }
         }
         Ok(())
     }
 
-    fn extract_cell(&mut self, v: Value) -> Cell {
-        if let Some(c) = self.extracts.get(&v) {
-            return c.clone();
-        }
-        let cell = self.stack_cell(self.k.ty(v), Form::Uni);
-        self.extracts.insert(v, cell.clone());
-        cell
-    }
-
-    /// A condition or selector at workgroup level.
+    /// A condition or selector that the whole workgroup shares.
     fn wscalar(&mut self, v: Value) -> Result<Val> {
-        if self.uni.value(v) > Level::Workgroup {
-            let cell = self.extract_cell(v);
-            if let Rep::Uni(s) = self.cell_load(&cell) {
-                return Ok(s);
-            }
-        }
         self.live_in(v)?;
         let s = self.scalar(v)?;
         self.end_scope();
@@ -332,8 +313,65 @@ impl<'a> Gen<'a> {
         Ok(falls)
     }
 
-    fn wframe(&mut self, inst: &Inst, label: Label) -> Result<Frame> {
-        let together = label_together(&self.uni, label);
+    /// Lanes of a value in the current subgroup.
+    fn lanes_of_live(&mut self, v: Value) -> Result<Val> {
+        self.live_in(v)?;
+        self.vector(v)
+    }
+
+    /// An If whose sides are executed one after the other, each for the invocations that take it and only if there are any.
+    fn wif_apart(&mut self, cond: Value, then: &WRegion<'_>, els: &WRegion<'_>, wmask: &Cell) -> Result<bool> {
+        // Those that are not in the side that is executed.
+        let others = self.arena_cell(Type::Bool, Form::Vec)?;
+        let any = [self.stack_cell(Type::Bool, Form::Uni), self.stack_cell(Type::Bool, Form::Uni)];
+        any.iter().for_each(|c| self.cell_clear(c));
+        self.each_subgroup(|g| {
+            let mask = g.mask_cell_load(wmask);
+            let c = g.lanes_of_live(cond)?;
+            let sides = [g.mask_and(mask, c), g.mask_and(mask, g.m.not(c))];
+            for ((side, cell), any) in sides.into_iter().zip([wmask, &others]).zip(&any) {
+                g.mask_cell_store(cell, side);
+                g.note(any, side);
+            }
+            Ok(())
+        })?;
+        self.end_scope();
+        let [first, second] = any.map(|c| match self.cell_load(&c) {
+            Rep::Uni(v) => v,
+            _ => self.m.iconst(self.m.int(1), 1),
+        });
+        let (enter, between) = (self.block(c"group.then"), self.block(c"group.between"));
+        let (other, merge, end) = (self.block(c"group.else"), self.block(c"group.merge"), self.block(c"group.endif"));
+        self.m.cond_br(first, enter, between);
+        self.m.position(enter);
+        if self.wregion(then, None)? {
+            // If all are here, their mask is as it shall be behind the If.
+            self.m.cond_br(second, between, end);
+        }
+        self.m.position(between);
+        self.each_subgroup(|g| {
+            let (left, side) = (g.mask_cell_load(wmask), g.mask_cell_load(&others));
+            g.mask_cell_store(&others, left);
+            g.mask_cell_store(wmask, side);
+            Ok(())
+        })?;
+        self.m.cond_br(second, other, merge);
+        self.m.position(other);
+        if self.wregion(els, None)? {
+            self.m.br(merge);
+        }
+        self.m.position(merge);
+        self.each_subgroup(|g| {
+            let others = g.mask_cell_load(&others);
+            g.mask_cell_or(wmask, others);
+            Ok(())
+        })?;
+        self.m.br(end);
+        self.m.position(end);
+        Ok(true)
+    }
+
+    fn wframe(&mut self, inst: &Inst, together: bool) -> Result<Frame> {
         let exit = self.block(c"group.exit");
         let results = inst.results.iter().map(|r| self.wcell(*r)).collect::<Result<Vec<_>>>()?;
         let exit_mask = if together { None } else { Some(self.arena_cell(Type::Bool, Form::Vec)?) };
@@ -384,7 +422,7 @@ impl<'a> Gen<'a> {
     }
 
     fn wblock(&mut self, inst: &Inst, label: Label, body: &WRegion<'_>) -> Result<bool> {
-        let frame = self.wframe(inst, label)?;
+        let frame = self.wframe(inst, label_together(&self.uni, label))?;
         self.wopen(&frame)?;
         self.frames.insert(label, frame);
         let falls = self.wregion(body, Some(label))?;
@@ -392,7 +430,7 @@ impl<'a> Gen<'a> {
     }
 
     fn wloop(&mut self, inst: &Inst, label: Label, body: &WRegion<'_>) -> Result<bool> {
-        let mut frame = self.wframe(inst, label)?;
+        let mut frame = self.wframe(inst, label_together(&self.uni, label))?;
         let Op::Loop { body: region, .. } = &inst.op else { return Ok(true) };
         frame.params = region.params.iter().map(|p| self.wcell(*p)).collect::<Result<Vec<_>>>()?;
         let head = self.block(c"group.loop");
@@ -437,7 +475,8 @@ impl<'a> Gen<'a> {
 
     fn wswitch(&mut self, node: &Node<'_>, label: Label, selector: Value) -> Result<bool> {
         let Node::Switch { inst, cases, entries, bodies, .. } = node else { return Ok(true) };
-        let frame = self.wframe(inst, label)?;
+        let together = label_together(&self.uni, label);
+        let frame = self.wframe(inst, together)?;
         self.wopen(&frame)?;
         let exit = frame.exit;
         self.frames.insert(label, frame);
@@ -463,6 +502,50 @@ impl<'a> Gen<'a> {
             }
         }
         self.wclose(label, false)
+    }
+
+    /// A switch whose arms are executed one after the other, each for the invocations that take it and only if there are
+    /// any. All wait at the end of the switch for the others.
+    fn wswitch_apart(&mut self, node: &Node<'_>, label: Label, selector: Value, wmask: &Cell) -> Result<bool> {
+        let Node::Switch { inst, cases, entries, bodies, .. } = node else { return Ok(true) };
+        let frame = self.wframe(inst, false)?;
+        self.wopen(&frame)?;
+        self.frames.insert(label, frame);
+        let entered = self.arena_cell(Type::Bool, Form::Vec)?;
+        self.each_subgroup(|g| {
+            let mask = g.mask_cell_load(wmask);
+            g.mask_cell_store(&entered, mask);
+            Ok(())
+        })?;
+        let ty = self.k.ty(selector);
+        let all: Vec<u64> = cases.iter().flat_map(|c| c.literals.iter().copied()).collect();
+        for (i, case) in cases.iter().enumerate() {
+            let any = self.any_subgroup(|g| {
+                let mask = g.mask_cell_load(&entered);
+                let s = g.lanes_of_live(selector)?;
+                let none = g.m.zero(g.bool_lanes());
+                let mut hit = g.matches(s, ty, g.lanes, &case.literals).unwrap_or(none);
+                if case.is_default {
+                    let named = g.matches(s, ty, g.lanes, &all).unwrap_or(none);
+                    hit = g.m.or(hit, g.m.not(named));
+                }
+                let arm = g.mask_and(mask, hit);
+                g.mask_cell_store(wmask, arm);
+                Ok(arm)
+            })?;
+            self.end_scope();
+            let (enter, next) = (self.block(c"group.case"), self.block(c"group.case.end"));
+            self.m.cond_br(any, enter, next);
+            self.m.position(enter);
+            if !entries[i].moves.is_empty() {
+                self.stretch(&entries[i], None)?;
+            }
+            if self.wregion(&bodies[i], Some(label))? {
+                self.m.br(next);
+            }
+            self.m.position(next);
+        }
+        self.wclose(label, true)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Options {
     pub interpret: bool,
     /// Report `VK_PHYSICAL_DEVICE_TYPE_*` other than CPU.
     pub device_type: Option<vk::PhysicalDeviceType>,
+    /// Identity of the driver build; kernels are not shared between builds.
+    pub build: [u64; 4],
 }
 
 /// The software GPU as the runtime drives it.
@@ -39,7 +41,7 @@ impl Soft {
         let best = Width::best();
         let wanted = options.width.and_then(Width::from_lanes).filter(|w| w.supported()).or(best);
         let width = if options.interpret || cfg!(not(feature = "llvm")) { None } else { wanted };
-        Soft { props: props::props(width, options.device_type), width }
+        Soft { props: props::props(width, &options), width }
     }
 
     /// Whether an adapter with this driver-private blob is a software GPU that this build can drive.

@@ -1,6 +1,7 @@
 //! Facts of the software GPU.
 
 use super::descriptor::COMBINED_SAMPLER_OFFSET;
+use super::Options;
 use crate::engine::ADAPTER_NAME;
 use crate::kernel_abi::{Width, ABI_VERSION};
 use ash::vk;
@@ -226,7 +227,8 @@ fn limits() -> vk::PhysicalDeviceLimits {
 }
 
 /// The facts, for generated code of this width (`None`: interpreter).
-pub fn props(width: Option<Width>, device_type: Option<vk::PhysicalDeviceType>) -> GpuProps {
+pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
+    let build = format!("{:x?}", options.build);
     use vk::MemoryPropertyFlags as M;
     let memory = crate::engine::system_memory();
     let heap = memory / 4 * 3;
@@ -245,10 +247,10 @@ pub fn props(width: Option<Width>, device_type: Option<vk::PhysicalDeviceType>) 
         driver_id: vk::DriverId::from_raw(0),
         vendor_id: crate::VENDOR_ID,
         device_id: crate::DEVICE_ID,
-        device_type: device_type.unwrap_or(vk::PhysicalDeviceType::CPU),
+        device_type: options.device_type.unwrap_or(vk::PhysicalDeviceType::CPU),
         device_uuid: uuid("vulkan-dxg device", &["software"]),
-        driver_uuid: uuid("vulkan-dxg driver", &[env!("CARGO_PKG_VERSION")]),
-        pipeline_cache_uuid: uuid("vulkan-dxg cache", &[&info, &abi]),
+        driver_uuid: uuid("vulkan-dxg driver", &[env!("CARGO_PKG_VERSION"), &build]),
+        pipeline_cache_uuid: uuid("vulkan-dxg cache", &[&info, &abi, &build]),
         pci: None,
         limits: limits(),
         max_buffer_size: heap,

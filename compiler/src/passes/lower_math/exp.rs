@@ -61,8 +61,8 @@ fn exp2_of(e: &mut Emit<'_>, n: Value, f: Value) -> Value {
     scale(e, p, n)
 }
 
-/// e^x / 2^less.
-pub fn exp_less(e: &mut Emit<'_>, x: Value, less: f64) -> Value {
+/// e^x.
+pub fn exp(e: &mut Emit<'_>, x: Value) -> Value {
     let x = e.clamp(x, -105.0, 91.0);
     let l = e.c(LOG2E.0);
     let n = e.mul(x, l);
@@ -75,17 +75,7 @@ pub fn exp_less(e: &mut Emit<'_>, x: Value, less: f64) -> Value {
     let p = e.fma(p, rr, r);
     let one = e.c(1.0);
     let p = e.add(p, one);
-    let n = if less == 0.0 {
-        n
-    } else {
-        let less = e.c(less);
-        e.sub(n, less)
-    };
     scale(e, p, n)
-}
-
-pub fn exp(e: &mut Emit<'_>, x: Value) -> Value {
-    exp_less(e, x, 0.0)
 }
 
 /// x > 0 as 2^k · (1 + f), f in [√½ − 1, √2 − 1]: k as float, and f, which is exact.
@@ -199,8 +189,11 @@ pub fn pow(e: &mut Emit<'_>, x: Value, y: Value) -> Value {
     let f = e.sub(product, n);
     let f = e.add(f, rest);
     let r = exp2_of(e, n, f);
+    // 1 to any power is 1, and any number to the power 0, even NaN.
     let none = e.eq(y, zero);
-    e.select(none, one, r)
+    let unit = e.eq(x, one);
+    let is_one = e.alu(crate::sir::Type::Bool, AluOp::Or, &[none, unit]);
+    e.select(is_one, one, r)
 }
 
 /// ln(1 + u) for u > −1, accurate where u is small.

@@ -1,7 +1,7 @@
 //! Hyperbolic functions and their inverses.
 
 use super::emit::Emit;
-use super::exp::{exp, exp_less, log, log1p};
+use super::exp::{exp, log, log1p};
 use crate::sir::{AluOp, Value};
 
 /// (sinh(x)/x − 1) / x² in x² for |x| ≤ 1, relative error 5e-11.
@@ -10,11 +10,12 @@ const SINH: [f32; 4] = [0.166_666_67, 0.008_333_35, 0.000_198_361_6, 2.816_951e-
 const TANH: [f32; 6] = [-0.333_333_3, 0.133_332_06, -0.053_946_767, 0.021_700_734, -0.008_177_476, 0.002_143_034_5];
 const LN2: f64 = std::f64::consts::LN_2;
 
-/// e^|x| / 2 and e^−|x| / 2.
+/// e^|x| / 2 and e^−|x| / 2. The first is made of e^|x|, not of e^|x| scaled down, so that it overflows where e^|x| does.
 fn halves(e: &mut Emit<'_>, x: Value) -> (Value, Value) {
     let a = e.abs(x);
-    let h = exp_less(e, a, 1.0);
-    let quarter = e.c(0.25);
+    let (half, quarter) = (e.c(0.5), e.c(0.25));
+    let h = exp(e, a);
+    let h = e.mul(h, half);
     (h, e.div(quarter, h))
 }
 

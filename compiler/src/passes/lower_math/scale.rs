@@ -122,43 +122,18 @@ pub fn quantize16(e: &mut Emit<'_>, a: Value) -> Value {
     e.select(tiny, none, r)
 }
 
-/// a − b·⌊a/b⌋ or a − b·trunc(a/b) before signs are put right.
+/// a − b·⌊a/b⌋ or a − b·trunc(a/b) of the rounded quotient, which may have reached the next integer.
 fn remainder(e: &mut Emit<'_>, a: Value, b: Value, round: AluOp) -> Value {
     let q = e.div(a, b);
     let q = e.f(round, &[q]);
     let q = e.neg(q);
-    let r = e.fma(q, b, a);
-    // By an infinite b the quotient is 0.
-    let infinite = e.alu(Type::Bool, AluOp::FIsInf, &[b]);
-    let (inf, nan) = (e.c(f64::INFINITY), e.c(f64::NAN));
-    let magnitude = e.abs(a);
-    let finite = e.lt(magnitude, inf);
-    let whole = e.select(finite, a, nan);
-    e.select(infinite, whole, r)
-}
-
-/// Adds `b` with the sign of `s` if `r` has another sign than `s`, then gives zeros the sign of `s`: the quotient may
-/// have been rounded up to the next integer.
-fn put_right(e: &mut Emit<'_>, r: Value, b: Value, s: Value) -> Value {
-    let zero = e.c(0.0);
-    let (rb, sb) = (e.bits(r), e.bits(s));
-    let differ = e.i(AluOp::Xor, &[rb, sb]);
-    let none = e.ic(0);
-    let differ = e.alu(Type::Bool, AluOp::SLt, &[differ, none]);
-    let some = e.alu(Type::Bool, AluOp::FNe, &[r, zero]);
-    let wrong = e.alu(Type::Bool, AluOp::And, &[differ, some]);
-    let step = e.copysign(b, s);
-    let next = e.add(r, step);
-    let r = e.select(wrong, next, r);
-    e.copysign(r, s)
+    e.fma(q, b, a)
 }
 
 pub fn rem(e: &mut Emit<'_>, a: Value, b: Value) -> Value {
-    let r = remainder(e, a, b, AluOp::FTrunc);
-    put_right(e, r, b, a)
+    remainder(e, a, b, AluOp::FTrunc)
 }
 
 pub fn modulo(e: &mut Emit<'_>, a: Value, b: Value) -> Value {
-    let r = remainder(e, a, b, AluOp::FFloor);
-    put_right(e, r, b, b)
+    remainder(e, a, b, AluOp::FFloor)
 }

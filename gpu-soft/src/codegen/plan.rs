@@ -381,7 +381,15 @@ impl<'a> Build<'_, 'a> {
                         entries.push(self.stretch(&[], moves(&case.body.params, &case.init), false));
                         bodies.push(self.region(&case.body, Leave::Label(*label)));
                     }
-                    nodes.push(Node::Switch { inst, label: *label, selector: *selector, apart, cases, entries, bodies });
+                    nodes.push(Node::Switch {
+                        inst,
+                        label: *label,
+                        selector: *selector,
+                        apart,
+                        cases,
+                        entries,
+                        bodies,
+                    });
                 }
                 Op::Loop { label, init, body } => {
                     self.results[label.index()] = &inst.results;

@@ -101,14 +101,23 @@ impl<'a> View<'a> {
         texel::decode(self.format, &bytes)
     }
 
-    /// What a load outside of the image gives: zeros, and for formats without alpha 1 in alpha
-    /// (Vulkan specification, "Robust Image Access").
-    pub fn outside(&self) -> Texel {
+    /// What stands for components that a format lacks: 0, and 1 for alpha.
+    pub fn missing(&self) -> Texel {
         let one = match self.format.class() {
             Class::Float => u64::from(1f32.to_bits()),
             Class::Sint | Class::Uint => 1,
         };
-        [0, 0, 0, if self.format.fields[3].is_some() { 0 } else { one }]
+        [0, 0, 0, one]
+    }
+
+    /// What a load outside of the image gives: zeros, and for formats without alpha 1 in alpha
+    /// (Vulkan specification, "Robust Image Access").
+    pub fn outside(&self) -> Texel {
+        if self.format.fields[3].is_some() {
+            [0; 4]
+        } else {
+            self.missing()
+        }
     }
 
     /// Loads a texel; `None` outside of the view.
@@ -141,10 +150,7 @@ impl<'a> View<'a> {
 
     /// Applies the view's swizzle.
     pub fn swizzle(&self, texel: &Texel) -> Texel {
-        let one = match self.format.class() {
-            Class::Float => u64::from(1f32.to_bits()),
-            Class::Sint | Class::Uint => 1,
-        };
+        let one = self.missing()[3];
         self.desc.swizzle.map(|s| match s {
             0..=3 => texel[usize::from(s)],
             5 => one,

@@ -46,29 +46,38 @@ pub fn texel(floats: [f32; 4]) -> Texel {
     floats.map(|v| u64::from(v.to_bits()))
 }
 
+/// The weighted average of texels. Rounded weights may add up to a little more than 1; the result is kept between the texels.
+fn average(parts: &[(f32, [f32; 4])]) -> [f32; 4] {
+    // A texel of weight 0 must not spread its NaN or infinity.
+    let some = || parts.iter().filter(|(weight, _)| *weight != 0.0);
+    std::array::from_fn(|c| {
+        let sum: f32 = some().map(|(weight, part)| weight * part[c]).sum();
+        if sum.is_nan() {
+            return sum;
+        }
+        let (low, high) =
+            some().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), (_, part)| (l.min(part[c]), h.max(part[c])));
+        sum.min(high).max(low)
+    })
+}
+
 /// Blends weighted texels by the sampler's reduction mode: average, minimum or maximum (texels of weight 0 take no part in
 /// the latter).
 pub fn reduce(sampler: &SamplerDesc, parts: &[(f32, [f32; 4])]) -> [f32; 4] {
+    if sampler.reduction == 0 {
+        return average(parts);
+    }
     let mut out = [0f32; 4];
     let mut first = true;
-    for (weight, part) in parts {
-        if sampler.reduction == 0 {
-            for c in 0..4 {
-                // A texel of weight 0 must not spread its NaN or infinity.
-                if *weight != 0.0 {
-                    out[c] += weight * part[c];
-                }
-            }
-        } else if *weight != 0.0 {
-            for c in 0..4 {
-                out[c] = match (first, sampler.reduction) {
-                    (true, _) => part[c],
-                    (false, 1) => out[c].min(part[c]),
-                    (false, _) => out[c].max(part[c]),
-                };
-            }
-            first = false;
+    for (_, part) in parts.iter().filter(|(weight, _)| *weight != 0.0) {
+        for c in 0..4 {
+            out[c] = match (first, sampler.reduction) {
+                (true, _) => part[c],
+                (false, 1) => out[c].min(part[c]),
+                (false, _) => out[c].max(part[c]),
+            };
         }
+        first = false;
     }
     out
 }
@@ -76,6 +85,18 @@ pub fn reduce(sampler: &SamplerDesc, parts: &[(f32, [f32; 4])]) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn averages_stay_between_their_texels() {
+        let sampler = SamplerDesc::default();
+        for i in 1..1000 {
+            let (x, y) = (i as f32 / 1000.0, 1.0 - (i as f32 / 1777.0));
+            let parts =
+                [(1.0 - x) * (1.0 - y), x * (1.0 - y), (1.0 - x) * y, x * y].map(|w| (w, [-1.0, 1.0, 0.3, 7.0]));
+            assert_eq!(reduce(&sampler, &parts), [-1.0, 1.0, 0.3, 7.0]);
+        }
+        assert_eq!(reduce(&sampler, &[(0.0, [f32::NAN; 4]), (1.0, [2.0; 4])]), [2.0; 4]);
+    }
 
     #[test]
     fn address_modes() {

@@ -48,8 +48,16 @@ struct Footprint<'a> {
 }
 
 impl Footprint<'_> {
+    /// The border colour as this format holds it: components that the format lacks are as in any texel.
     fn border(&self) -> Texel {
-        self.sampler.border.map(u64::from)
+        let mut texel = self.sampler.border.map(u64::from);
+        let missing = self.view.missing();
+        for (i, field) in self.view.format.fields.iter().enumerate() {
+            if field.is_none() {
+                texel[i] = missing[i];
+            }
+        }
+        self.view.swizzle(&texel)
     }
 
     /// The texel at (i, j, k) after address modes.

@@ -455,7 +455,7 @@ fn well_typed(op: AluOp, ty: Type, args: &[Type]) -> bool {
     match shape {
         Int(_) => ty.is_int() && same && first == ty,
         IntBool(_) => (ty.is_int() || ty == Type::Bool) && same && first == ty,
-        Float(_) => ty.is_float() && same && first == ty && width_exists(op, ty),
+        Float(_) => ty.is_float() && same && first == ty && op.has_width(ty),
         IntCmp => {
             let bool_too = matches!(op, AluOp::IEq | AluOp::INe);
             ty == Type::Bool && same && (first.is_int() || (bool_too && first == Type::Bool))
@@ -480,32 +480,6 @@ fn well_typed(op: AluOp, ty: Type, args: &[Type]) -> bool {
             AluOp::FConvRtz => first.is_float() && ty.is_float() && ty.bits() < first.bits(),
             _ => first.bits() == ty.bits() && first.bytes() > 0 && first != ty,
         },
-    }
-}
-
-/// Whether a floating-point operation exists in a width: the transcendental ones have no 64-bit form.
-fn width_exists(op: AluOp, ty: Type) -> bool {
-    match op {
-        AluOp::FQuantize16 => ty == Type::F32,
-        AluOp::FExp2
-        | AluOp::FExp
-        | AluOp::FLog2
-        | AluOp::FLog
-        | AluOp::FPow
-        | AluOp::FSin
-        | AluOp::FCos
-        | AluOp::FTan
-        | AluOp::FAsin
-        | AluOp::FAcos
-        | AluOp::FAtan
-        | AluOp::FAtan2
-        | AluOp::FSinh
-        | AluOp::FCosh
-        | AluOp::FTanh
-        | AluOp::FAsinh
-        | AluOp::FAcosh
-        | AluOp::FAtanh => ty != Type::F64,
-        _ => true,
     }
 }
 

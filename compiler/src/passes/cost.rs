@@ -9,28 +9,8 @@ pub const fn alu(op: AluOp) -> u32 {
         AluOp::UDiv | AluOp::SDiv | AluOp::URem | AluOp::SRem | AluOp::SMod => 12,
         AluOp::FDiv | AluOp::FSqrt | AluOp::FRsqrt => 6,
         AluOp::FRem | AluOp::FMod => 16,
-        AluOp::FExp2
-        | AluOp::FExp
-        | AluOp::FLog2
-        | AluOp::FLog
-        | AluOp::FPow
-        | AluOp::FSin
-        | AluOp::FCos
-        | AluOp::FTan
-        | AluOp::FAsin
-        | AluOp::FAcos
-        | AluOp::FAtan
-        | AluOp::FAtan2
-        | AluOp::FSinh
-        | AluOp::FCosh
-        | AluOp::FTanh
-        | AluOp::FAsinh
-        | AluOp::FAcosh
-        | AluOp::FAtanh
-        | AluOp::FLdexp
-        | AluOp::FFrexpMant
-        | AluOp::FFrexpExp
-        | AluOp::FQuantize16 => 20,
+        AluOp::FLdexp | AluOp::FFrexpMant | AluOp::FFrexpExp | AluOp::FQuantize16 => 20,
+        op if op.is_transcendental() => 20,
         _ => 1,
     }
 }

@@ -45,6 +45,41 @@ impl AluShape {
     }
 }
 
+impl AluOp {
+    /// Whether this is a transcendental function. They exist for F16 and F32 only, as in GLSL.std.450.
+    pub const fn is_transcendental(self) -> bool {
+        matches!(
+            self,
+            AluOp::FExp2
+                | AluOp::FExp
+                | AluOp::FLog2
+                | AluOp::FLog
+                | AluOp::FPow
+                | AluOp::FSin
+                | AluOp::FCos
+                | AluOp::FTan
+                | AluOp::FAsin
+                | AluOp::FAcos
+                | AluOp::FAtan
+                | AluOp::FAtan2
+                | AluOp::FSinh
+                | AluOp::FCosh
+                | AluOp::FTanh
+                | AluOp::FAsinh
+                | AluOp::FAcosh
+                | AluOp::FAtanh
+        )
+    }
+
+    /// Whether this floating-point operation has a form for the float type.
+    pub fn has_width(self, ty: super::Type) -> bool {
+        match self {
+            AluOp::FQuantize16 => ty == super::Type::F32,
+            op => !op.is_transcendental() || ty != super::Type::F64,
+        }
+    }
+}
+
 macro_rules! alu_ops {
     ($( $(#[$doc:meta])* $name:ident = $text:literal, $shape:expr; )*) => {
         /// A lane-wise operation. The documentation of each is its exact meaning, which the interpreter implements.

@@ -81,30 +81,8 @@ pub fn check(op: AluOp, args: &[Type], res: Type) -> Check {
     }
 }
 
-/// The transcendental functions exist for F16 and F32 only, as in GLSL.std.450.
 fn float_width(op: AluOp, t: Type) -> Check {
-    match op {
-        AluOp::FQuantize16 => ensure(t == Type::F32, || "f32 only".into()),
-        AluOp::FExp2
-        | AluOp::FExp
-        | AluOp::FLog2
-        | AluOp::FLog
-        | AluOp::FPow
-        | AluOp::FSin
-        | AluOp::FCos
-        | AluOp::FTan
-        | AluOp::FAsin
-        | AluOp::FAcos
-        | AluOp::FAtan
-        | AluOp::FAtan2
-        | AluOp::FSinh
-        | AluOp::FCosh
-        | AluOp::FTanh
-        | AluOp::FAsinh
-        | AluOp::FAcosh
-        | AluOp::FAtanh => ensure(t != Type::F64, || "not available for f64".into()),
-        _ => Ok(()),
-    }
+    ensure(op.has_width(t), || format!("not available for {t}"))
 }
 
 fn convert(op: AluOp, t: Type, res: Type) -> Check {

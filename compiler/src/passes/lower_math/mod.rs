@@ -27,35 +27,18 @@ pub fn run(kernel: &mut Kernel) -> bool {
 
 /// Whether the pass expands the operation.
 pub const fn expands(op: AluOp) -> bool {
-    matches!(
-        op,
-        AluOp::FRem
-            | AluOp::FMod
-            | AluOp::FSign
-            | AluOp::FRsqrt
-            | AluOp::FExp2
-            | AluOp::FExp
-            | AluOp::FLog2
-            | AluOp::FLog
-            | AluOp::FPow
-            | AluOp::FSin
-            | AluOp::FCos
-            | AluOp::FTan
-            | AluOp::FAsin
-            | AluOp::FAcos
-            | AluOp::FAtan
-            | AluOp::FAtan2
-            | AluOp::FSinh
-            | AluOp::FCosh
-            | AluOp::FTanh
-            | AluOp::FAsinh
-            | AluOp::FAcosh
-            | AluOp::FAtanh
-            | AluOp::FLdexp
-            | AluOp::FFrexpMant
-            | AluOp::FFrexpExp
-            | AluOp::FQuantize16
-    )
+    op.is_transcendental()
+        || matches!(
+            op,
+            AluOp::FRem
+                | AluOp::FMod
+                | AluOp::FSign
+                | AluOp::FRsqrt
+                | AluOp::FLdexp
+                | AluOp::FFrexpMant
+                | AluOp::FFrexpExp
+                | AluOp::FQuantize16
+        )
 }
 
 fn region(kernel: &mut Kernel, region: &mut Region, changed: &mut bool) {

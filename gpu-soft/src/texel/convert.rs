@@ -253,5 +253,8 @@ mod tests {
         assert_eq!(encode(f, &[0xffff_ffff_ffff_ff80, 0, 0, 0])[0], 0x80);
         assert_eq!(encode(f, &[0xffff_ff00, 0, 0, 0])[0], 0x80);
         assert_eq!(encode(f, &[300, 0, 0, 0])[0], 0x7f);
+        let f = find(vk::Format::A2B10G10R10_SINT_PACK32).unwrap();
+        let bytes = encode(f, &[(-600i32) as u32 as u64, 5, 600, (-31i32) as u32 as u64]);
+        assert_eq!(decode(f, &bytes[..4]).map(|v| v as i64), [-512, 5, 511, -2]);
     }
 }

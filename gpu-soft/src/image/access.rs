@@ -2,7 +2,7 @@
 
 use super::desc::ImageDesc;
 use super::layout::Level;
-use crate::texel::{self, Class, Format, Texel};
+use crate::texel::{self, Format, Texel};
 
 /// Integer coordinates of a texel, after the shader's operands have been sorted out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +40,7 @@ impl<'a> View<'a> {
         if self.desc.kind == ImageDesc::BUFFER {
             return self.desc.extent;
         }
-        let level = u32::from(self.desc.base_level).saturating_add(level);
-        self.desc.extent.map(|e| e.checked_shr(level).unwrap_or(0).max(1))
+        self.desc.shape().level_extent(u32::from(self.desc.base_level).saturating_add(level))
     }
 
     /// The layout of a level of the view.
@@ -101,22 +100,13 @@ impl<'a> View<'a> {
         texel::decode(self.format, &bytes)
     }
 
-    /// What stands for components that a format lacks: 0, and 1 for alpha.
-    pub fn missing(&self) -> Texel {
-        let one = match self.format.class() {
-            Class::Float => u64::from(1f32.to_bits()),
-            Class::Sint | Class::Uint => 1,
-        };
-        [0, 0, 0, one]
-    }
-
     /// What a load outside of the image gives: zeros, and for formats without alpha 1 in alpha
     /// (Vulkan specification, "Robust Image Access").
     pub fn outside(&self) -> Texel {
         if self.format.fields[3].is_some() {
             [0; 4]
         } else {
-            self.missing()
+            self.format.missing()
         }
     }
 
@@ -150,7 +140,7 @@ impl<'a> View<'a> {
 
     /// Applies the view's swizzle.
     pub fn swizzle(&self, texel: &Texel) -> Texel {
-        let one = self.missing()[3];
+        let one = self.format.missing()[3];
         self.desc.swizzle.map(|s| match s {
             0..=3 => texel[usize::from(s)],
             5 => one,

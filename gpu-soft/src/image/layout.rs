@@ -50,8 +50,13 @@ impl Shape {
         Level { offset, ..self.bare_level(level) }
     }
 
+    /// Width, height and depth of a level in texels, each ≥ 1.
+    pub fn level_extent(&self, level: u32) -> [u32; 3] {
+        self.extent.map(|e| e.checked_shr(level).unwrap_or(0).max(1))
+    }
+
     fn bare_level(&self, level: u32) -> Level {
-        let extent = self.extent.map(|e| e.checked_shr(level).unwrap_or(0).max(1));
+        let extent = self.level_extent(level);
         let row = (u64::from(extent[0]) * u64::from(self.bytes)).next_multiple_of(ROW_ALIGN);
         let slice = row.saturating_mul(u64::from(extent[1]));
         let sample = slice.saturating_mul(u64::from(extent[2]));

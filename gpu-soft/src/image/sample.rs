@@ -51,7 +51,7 @@ impl Footprint<'_> {
     /// The border colour as this format holds it: components that the format lacks are as in any texel.
     fn border(&self) -> Texel {
         let mut texel = self.sampler.border.map(u64::from);
-        let missing = self.view.missing();
+        let missing = self.view.format.missing();
         for (i, field) in self.view.format.fields.iter().enumerate() {
             if field.is_none() {
                 texel[i] = missing[i];

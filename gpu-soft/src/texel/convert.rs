@@ -1,7 +1,6 @@
 //! Between the bytes of a texel and the four components a shader sees.
 
 use super::table::{Field, Format, Numeric};
-use super::Class;
 use half::f16;
 
 /// Four components. Floats stand as `f32` bits, 8- to 32-bit integers extended to 64 bits by their sign or by zeros.
@@ -173,11 +172,7 @@ pub fn decode(format: &Format, bytes: &[u8]) -> Texel {
     if format.numeric == Numeric::SharedExponent {
         return decode_shared_exponent(raw);
     }
-    let one = match format.class() {
-        Class::Float => u64::from(1f32.to_bits()),
-        Class::Sint | Class::Uint => 1,
-    };
-    let mut texel = [0, 0, 0, one];
+    let mut texel = format.missing();
     for (i, field) in format.fields.iter().enumerate() {
         if let Some(f) = field {
             texel[i] = decode_field(bits_of(raw, *f), f.bits, format.numeric, i == 3);

@@ -1,5 +1,6 @@
 //! The format table.
 
+use super::Texel;
 use ash::vk;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -81,6 +82,17 @@ impl Format {
             | Numeric::Srgb
             | Numeric::SharedExponent => Class::Float,
         }
+    }
+}
+
+impl Format {
+    /// What stands for components that the format lacks: 0, and 1 for alpha.
+    pub fn missing(&self) -> Texel {
+        let one = match self.class() {
+            Class::Float => u64::from(1f32.to_bits()),
+            Class::Sint | Class::Uint => 1,
+        };
+        [0, 0, 0, one]
     }
 }
 

@@ -98,10 +98,19 @@ fn native(
 }
 
 /// Expands what x86 has no instructions for. The runtime's pipeline has done so already, unless the application asked for
-/// no optimisation.
+/// no optimisation; kernels with nothing to expand are used as they are.
 #[cfg(feature = "llvm")]
-fn lower(kernel: &compiler::sir::Kernel) -> compiler::sir::Kernel {
+fn lower(kernel: &compiler::sir::Kernel) -> std::borrow::Cow<'_, compiler::sir::Kernel> {
+    use compiler::passes::lower_math;
+    use compiler::sir::Op;
+    use std::borrow::Cow;
+
+    let mut needed = false;
+    kernel.body.walk(&mut |inst| needed |= matches!(&inst.op, Op::Alu { op, .. } if lower_math::expands(*op)));
+    if !needed {
+        return Cow::Borrowed(kernel);
+    }
     let mut lowered = kernel.clone();
-    compiler::passes::lower_math::run(&mut lowered);
-    lowered
+    lower_math::run(&mut lowered);
+    Cow::Owned(lowered)
 }

@@ -98,9 +98,10 @@ impl Reservation {
         self.replace(start, size, Prot::None, RESERVE)
     }
 
-    /// Makes a part read as zeros and fault on writes.
+    /// Makes a part read as zeros. Writes land in pages of its own, where no other address sees them: a CPU cannot drop a
+    /// store without a fault, so reading such an address again may show what was written there.
     pub(crate) fn set_zero(&self, start: u64, size: u64) -> io::Result<()> {
-        self.replace(start, size, Prot::Read, RESERVE)
+        self.replace(start, size, Prot::ReadWrite, RESERVE)
     }
 
     /// Puts fresh memory into a part, of a kind that [`Reservation::set_alias`] can duplicate.

@@ -15,7 +15,7 @@ pub(crate) enum Shows {
     Pages,
     /// Memory that is at this address anyway: the caller's own pages, or an allocation's home.
     Identity,
-    /// Zeros; writes fault.
+    /// Zeros; writes go nowhere.
     Zero,
     /// A fence.
     Fence,

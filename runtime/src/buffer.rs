@@ -3,9 +3,11 @@
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryRequirements};
+use crate::sparse;
 use ash::vk;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use winsys_dxg::VaRange;
 
 /// Alignment that every buffer asks for.
 pub(crate) const BUFFER_ALIGN: u64 = 64;
@@ -29,26 +31,37 @@ pub struct Buffer {
     requirements: MemoryRequirements,
     /// GPU address; 0 until bound.
     address: AtomicU64,
+    /// The addresses of a sparse buffer.
+    sparse: Option<VaRange>,
+}
+
+fn is_sparse(create: &BufferCreate) -> bool {
+    create.flags.contains(vk::BufferCreateFlags::SPARSE_BINDING)
 }
 
 impl Buffer {
     /// Makes a buffer without memory.
     ///
     /// # Errors
-    /// [`Error::OutOfDeviceMemory`] if it is larger than the largest buffer; [`Error::FeatureNotPresent`] for sparse or protected ones.
+    /// [`Error::OutOfDeviceMemory`] if it is larger than the largest buffer; [`Error::FeatureNotPresent`] for protected
+    /// ones, and for sparse ones where the GPU has none.
     pub fn new(device: &Arc<Device>, create: &BufferCreate) -> Result<Arc<Buffer>> {
         if create.size > device.props().max_buffer_size {
             return Err(Error::OutOfDeviceMemory);
         }
-        let unsupported = vk::BufferCreateFlags::SPARSE_BINDING
-            | vk::BufferCreateFlags::SPARSE_RESIDENCY
-            | vk::BufferCreateFlags::SPARSE_ALIASED
-            | vk::BufferCreateFlags::PROTECTED;
-        if create.flags.intersects(unsupported) {
-            return Err(Error::FeatureNotPresent("sparse and protected buffers"));
+        if create.flags.contains(vk::BufferCreateFlags::PROTECTED) {
+            return Err(Error::FeatureNotPresent("protected buffers"));
         }
         let requirements = Buffer::requirements_of(device, create);
-        Ok(Arc::new(Buffer { create: *create, requirements, address: AtomicU64::new(0) }))
+        let sparse = match is_sparse(create) {
+            true if !device.props().features.sparse_binding => {
+                return Err(Error::FeatureNotPresent("sparse buffers"));
+            }
+            true => Some(sparse::reserve(device, requirements.size)?),
+            false => None,
+        };
+        let address = AtomicU64::new(sparse.as_ref().map_or(0, VaRange::base));
+        Ok(Arc::new(Buffer { create: *create, requirements, address, sparse }))
     }
 
     /// What memory such a buffer needs.
@@ -60,12 +73,17 @@ impl Buffer {
             .max(limits.min_texel_buffer_offset_alignment)
             .checked_next_power_of_two()
             .unwrap_or(1 << 16);
-        MemoryRequirements {
+        let plain = MemoryRequirements {
             size: create.size.checked_next_multiple_of(align).unwrap_or(u64::MAX),
             align,
             type_bits: device.all_memory_types(),
             prefers_dedicated: false,
             requires_dedicated: false,
+        };
+        if is_sparse(create) {
+            sparse::requirements(plain)
+        } else {
+            plain
         }
     }
 
@@ -81,6 +99,11 @@ impl Buffer {
     pub fn bind(&self, memory: &Memory, offset: u64) -> Result<()> {
         self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
         Ok(())
+    }
+
+    /// The addresses of a sparse buffer.
+    pub(crate) fn sparse(&self) -> Option<&VaRange> {
+        self.sparse.as_ref()
     }
 
     /// GPU address of the first byte; 0 until bound.

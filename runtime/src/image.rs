@@ -5,9 +5,11 @@ use crate::error::{Error, Result};
 use crate::format;
 use crate::gpu::{ImageCreate, ImageLayout, TexelRegion};
 use crate::memory::{Memory, MemoryRequirements};
+use crate::sparse;
 use ash::vk;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use winsys_dxg::VaRange;
 
 /// A VkImage.
 #[derive(Debug)]
@@ -17,27 +19,40 @@ pub struct Image {
     requirements: MemoryRequirements,
     /// GPU address; 0 until bound.
     address: AtomicU64,
+    /// The addresses of a sparse image.
+    sparse: Option<VaRange>,
+}
+
+fn is_sparse(create: &ImageCreate) -> bool {
+    create.flags.contains(vk::ImageCreateFlags::SPARSE_BINDING)
 }
 
 fn layout_of(device: &Device, create: &ImageCreate) -> Result<ImageLayout> {
-    let unsupported = vk::ImageCreateFlags::SPARSE_BINDING
-        | vk::ImageCreateFlags::SPARSE_RESIDENCY
-        | vk::ImageCreateFlags::SPARSE_ALIASED
-        | vk::ImageCreateFlags::PROTECTED;
-    if create.flags.intersects(unsupported) {
-        return Err(Error::FeatureNotPresent("sparse and protected images"));
+    if create.flags.contains(vk::ImageCreateFlags::PROTECTED) {
+        return Err(Error::FeatureNotPresent("protected images"));
+    }
+    if is_sparse(create) && !device.props().features.sparse_binding {
+        return Err(Error::FeatureNotPresent("sparse images"));
+    }
+    if create.flags.contains(vk::ImageCreateFlags::SPARSE_RESIDENCY) {
+        return Err(Error::FeatureNotPresent("partly resident images"));
     }
     device.gpu().image_layout(create).ok_or(Error::FormatNotSupported)
 }
 
-fn requirements(device: &Device, layout: &ImageLayout) -> MemoryRequirements {
+fn requirements(device: &Device, create: &ImageCreate, layout: &ImageLayout) -> MemoryRequirements {
     let align = layout.align.max(1).checked_next_power_of_two().unwrap_or(1 << 16);
-    MemoryRequirements {
+    let plain = MemoryRequirements {
         size: layout.size.checked_next_multiple_of(align).unwrap_or(u64::MAX),
         align,
         type_bits: device.all_memory_types(),
         prefers_dedicated: false,
         requires_dedicated: false,
+    };
+    if is_sparse(create) {
+        sparse::requirements(plain)
+    } else {
+        plain
     }
 }
 
@@ -63,8 +78,10 @@ impl Image {
         if layout.size > device.props().max_memory_allocation_size {
             return Err(Error::OutOfDeviceMemory);
         }
-        let requirements = requirements(device, &layout);
-        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address: AtomicU64::new(0) }))
+        let requirements = requirements(device, create, &layout);
+        let sparse = if is_sparse(create) { Some(sparse::reserve(device, requirements.size)?) } else { None };
+        let address = AtomicU64::new(sparse.as_ref().map_or(0, VaRange::base));
+        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address, sparse }))
     }
 
     /// What memory such an image needs.
@@ -72,7 +89,7 @@ impl Image {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn requirements_of(device: &Device, create: &ImageCreate) -> Result<MemoryRequirements> {
-        Ok(requirements(device, &layout_of(device, create)?))
+        Ok(requirements(device, create, &layout_of(device, create)?))
     }
 
     /// Where a subresource of such an image stands.
@@ -99,6 +116,11 @@ impl Image {
     pub fn bind(&self, memory: &Memory, offset: u64) -> Result<()> {
         self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
         Ok(())
+    }
+
+    /// The addresses of a sparse image.
+    pub(crate) fn sparse(&self) -> Option<&VaRange> {
+        self.sparse.as_ref()
     }
 
     /// GPU address; 0 until bound.

@@ -45,6 +45,7 @@ mod sampler;
 mod semaphore;
 mod set_layout;
 mod shader_module;
+mod sparse;
 mod submit_signal;
 /// The fake GPU of the integration tests, for unit tests.
 #[cfg(test)]
@@ -74,9 +75,10 @@ pub use pipeline::{
 pub use pipeline_layout::{PipelineLayout, MAX_PUSH_BYTES, MAX_SETS};
 pub use private_data::PrivateDataSlot;
 pub use query_pool::QueryPool;
-pub use queue::{Queue, SemaphorePoint, SubmitBatch};
+pub use queue::{Queue, SemaphorePoint, SparseBatch, SubmitBatch};
 pub use sampler::{border_color, Sampler};
 pub use semaphore::{Semaphore, SemaphoreKind};
 pub use set_layout::{DescriptorSetLayout, LayoutBinding, LayoutSupport};
 pub use shader_module::ShaderModule;
+pub use sparse::{SparseBind, SparseMemory, SparseResource, SPARSE_BLOCK};
 pub use update_template::{TemplateEntry, UpdateTemplate};

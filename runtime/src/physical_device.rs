@@ -137,8 +137,9 @@ impl PhysicalDevice {
     /// [`Error::FormatNotSupported`].
     pub fn image_format_properties(&self, query: &ImageFormatQuery) -> Result<vk::ImageFormatProperties> {
         use vk::ImageCreateFlags as C;
-        let unsupported = C::SPARSE_BINDING | C::SPARSE_RESIDENCY | C::SPARSE_ALIASED | C::PROTECTED | C::DISJOINT;
-        if query.flags.intersects(unsupported) {
+        let unsupported = C::SPARSE_RESIDENCY | C::PROTECTED | C::DISJOINT;
+        let no_sparse = query.flags.contains(C::SPARSE_BINDING) && !self.props().features.sparse_binding;
+        if query.flags.intersects(unsupported) || no_sparse {
             return Err(Error::FormatNotSupported);
         }
         let features = self.gpu.format_features(query.format);

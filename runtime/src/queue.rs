@@ -7,11 +7,12 @@ use crate::gpu::{Gpu, QueueFamily};
 use crate::lock::lock;
 use crate::point::Point;
 use crate::semaphore::{QueueSignal, QueueWait, Semaphore};
+use crate::sparse::SparseBind;
 use crate::submit_signal::SubmitSignal;
 use ash::vk;
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex};
-use winsys_dxg::{Commands, ContextDesc, FencePoint, Submission};
+use winsys_dxg::{Commands, ContextDesc, FencePoint, Submission, VaUpdate};
 
 /// A semaphore with a value (ignored for binary ones).
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,24 @@ pub struct SubmitBatch<'a> {
     pub signals: &'a [SemaphorePoint<'a>],
 }
 
+/// VkBindSparseInfo.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SparseBatch<'a> {
+    /// Waited for first.
+    pub waits: &'a [SemaphorePoint<'a>],
+    /// Bound in order.
+    pub binds: &'a [SparseBind<'a>],
+    /// Signalled afterwards.
+    pub signals: &'a [SemaphorePoint<'a>],
+}
+
+/// What a batch does between its waits and its signals.
+#[derive(Clone, Copy)]
+enum Work<'a> {
+    Run(&'a [&'a CommandBuffer]),
+    Bind(&'a [SparseBind<'a>]),
+}
+
 /// A VkQueue: work runs in order. Second in the lock order (device → queue → pool → memory).
 #[derive(Debug)]
 pub struct Queue {
@@ -49,6 +68,8 @@ pub struct Queue {
 #[derive(Default)]
 struct Pending<'a> {
     waits: SmallVec<[Point; 8]>,
+    /// Come before the segments.
+    updates: Vec<VaUpdate<'a>>,
     segments: SmallVec<[Segment; 8]>,
     buffers: SmallVec<[&'a CommandBuffer; 8]>,
     signals: SmallVec<[Point; 8]>,
@@ -102,35 +123,73 @@ impl Queue {
     pub fn submit(&self, batches: &[SubmitBatch<'_>], fence: Option<&Fence>) -> Result<()> {
         let mut pending = Pending::default();
         for batch in batches {
-            // Without waits of its own a batch goes along with the one before, if that signals nothing that would be held up.
-            let mut waits: SmallVec<[Point; 8]> = SmallVec::new();
-            for wait in batch.waits {
-                match wait.semaphore.queue_wait(wait.value)? {
-                    // The queue runs in order: its own progress needs no wait.
-                    QueueWait::Point(p) if Arc::ptr_eq(&p.fence, self.inner.progress()) => {}
-                    QueueWait::Point(p) => waits.push(p),
-                    QueueWait::Nothing => {}
+            self.append(&mut pending, batch.waits, Work::Run(batch.command_buffers), batch.signals)?;
+        }
+        self.finish(pending, fence)
+    }
+
+    /// vkQueueBindSparse: binds memory in the queue's order; `fence` is signalled when everything so far is done.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit); [`crate::Error::Unknown`] for binds outside of their resource or memory.
+    pub fn bind_sparse(&self, batches: &[SparseBatch<'_>], fence: Option<&Fence>) -> Result<()> {
+        let mut pending = Pending::default();
+        for batch in batches {
+            self.append(&mut pending, batch.waits, Work::Bind(batch.binds), batch.signals)?;
+        }
+        self.finish(pending, fence)
+    }
+
+    fn append<'a>(
+        &self,
+        pending: &mut Pending<'a>,
+        waits: &'a [SemaphorePoint<'a>],
+        work: Work<'a>,
+        signals: &'a [SemaphorePoint<'a>],
+    ) -> Result<()> {
+        // Without waits of its own a batch goes along with the one before, if that signals nothing that would be held up.
+        let mut points: SmallVec<[Point; 8]> = SmallVec::new();
+        for wait in waits {
+            match wait.semaphore.queue_wait(wait.value)? {
+                // The queue runs in order: its own progress needs no wait.
+                QueueWait::Point(p) if Arc::ptr_eq(&p.fence, self.inner.progress()) => {}
+                QueueWait::Point(p) => points.push(p),
+                QueueWait::Nothing => {}
+            }
+        }
+        let late = matches!(work, Work::Bind(_)) && !pending.segments.is_empty();
+        let joins = points.is_empty() && pending.signals.is_empty() && pending.progress.is_empty() && !late;
+        if !joins {
+            self.flush(pending)?;
+        }
+        pending.waits.extend(points);
+        match work {
+            Work::Run(buffers) => {
+                for buffer in buffers {
+                    pending.segments.extend(buffer.segments());
+                    pending.buffers.push(buffer);
                 }
             }
-            let joins = waits.is_empty() && pending.signals.is_empty() && pending.progress.is_empty();
-            if !joins {
-                self.flush(&mut pending)?;
-            }
-            pending.waits.extend(waits);
-            for buffer in batch.command_buffers {
-                pending.segments.extend(buffer.segments());
-                pending.buffers.push(buffer);
-            }
-            for signal in batch.signals {
-                match signal.semaphore.queue_signal(signal.value) {
-                    QueueSignal::Point(p) => {
-                        pending.exported.push((signal.semaphore, p.clone()));
-                        pending.signals.push(p);
-                    }
-                    QueueSignal::Progress => pending.progress.push(signal.semaphore),
+            Work::Bind(binds) => {
+                for bind in binds {
+                    bind.updates(&mut pending.updates)?;
                 }
             }
         }
+        for signal in signals {
+            match signal.semaphore.queue_signal(signal.value) {
+                QueueSignal::Point(p) => {
+                    pending.exported.push((signal.semaphore, p.clone()));
+                    pending.signals.push(p);
+                }
+                QueueSignal::Progress => pending.progress.push(signal.semaphore),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what is pending and makes it the fence's payload.
+    fn finish(&self, mut pending: Pending<'_>, fence: Option<&Fence>) -> Result<()> {
         let exported = fence.and_then(Fence::next_export);
         if let Some(p) = &exported {
             pending.signals.push(p.clone());
@@ -153,7 +212,10 @@ impl Queue {
 
     /// Hands everything pending to the window system.
     fn flush(&self, pending: &mut Pending<'_>) -> Result<()> {
-        let nothing = pending.waits.is_empty() && pending.segments.is_empty() && pending.signals.is_empty();
+        let nothing = pending.waits.is_empty()
+            && pending.updates.is_empty()
+            && pending.segments.is_empty()
+            && pending.signals.is_empty();
         let value = if nothing {
             // What was submitted before is all there is to wait for.
             self.inner.last()
@@ -178,7 +240,12 @@ impl Queue {
                 .collect();
             let waits: SmallVec<[FencePoint<'_>; 8]> = pending.waits.iter().map(Point::raw).collect();
             let signals: SmallVec<[FencePoint<'_>; 8]> = pending.signals.iter().map(Point::raw).collect();
-            self.inner.submit(&Submission { waits: &waits, commands: &commands, signals: &signals })?
+            self.inner.submit(&Submission {
+                waits: &waits,
+                updates: &pending.updates,
+                commands: &commands,
+                signals: &signals,
+            })?
         };
         for (semaphore, point) in pending.exported.drain(..) {
             semaphore.submitted(point);
@@ -197,19 +264,6 @@ impl Queue {
         }
         *pending = Pending::default();
         Ok(())
-    }
-
-    /// vkQueueBindSparse without binds: only semaphores and the fence.
-    ///
-    /// # Errors
-    /// As [`submit`](Self::submit).
-    pub fn submit_sparse(
-        &self,
-        waits: &[SemaphorePoint<'_>],
-        signals: &[SemaphorePoint<'_>],
-        fence: Option<&Fence>,
-    ) -> Result<()> {
-        self.submit(&[SubmitBatch { waits, command_buffers: &[], signals }], fence)
     }
 
     /// Waits until everything submitted is done.

@@ -5,7 +5,8 @@ mod common;
 use ash::vk;
 use common::{buffer, memory, setup, Setup};
 use runtime::{
-    CommandBuffer, CommandPool, CommandState, Dependency, Event, Image, ImageCreate, QueryPool, SubmitBatch,
+    Buffer, BufferCreate, CommandBuffer, CommandPool, CommandState, Dependency, Event, Image, ImageCreate, QueryPool,
+    SemaphorePoint, SparseBatch, SparseBind, SparseMemory, SparseResource, SubmitBatch, SPARSE_BLOCK,
 };
 use std::sync::Arc;
 
@@ -249,4 +250,66 @@ fn states_follow_the_lifecycle() {
     cb.execute(&[&cb]);
     assert!(cb.end().is_err());
     assert_eq!(cb.state(), CommandState::Invalid);
+}
+
+#[test]
+fn sparse_buffers_show_what_is_bound() {
+    let s = setup();
+    let words = (SPARSE_BLOCK / 4) as usize;
+    let create = BufferCreate {
+        flags: vk::BufferCreateFlags::SPARSE_BINDING | vk::BufferCreateFlags::SPARSE_RESIDENCY,
+        size: 3 * SPARSE_BLOCK - 100,
+        usage: vk::BufferUsageFlags::TRANSFER_DST,
+    };
+    let sparse = Buffer::new(&s.device, &create).unwrap();
+    assert_eq!((sparse.requirements().size, sparse.requirements().align), (3 * SPARSE_BLOCK, SPARSE_BLOCK));
+    assert!(sparse.address() != 0, "the address is there from the start");
+    let pages = buffer(&s.device, 2 * SPARSE_BLOCK);
+    let out = buffer(&s.device, 3 * SPARSE_BLOCK);
+    let queue = s.device.queue(0, 0).unwrap();
+    let other = s.device.queue(0, 1).unwrap();
+    let bind = |block: u64, memory: Option<u64>| SparseBind {
+        resource: SparseResource::Buffer(&sparse),
+        offset: block * SPARSE_BLOCK,
+        size: SPARSE_BLOCK,
+        memory: memory.map(|block| SparseMemory { memory: &pages.memory, offset: block * SPARSE_BLOCK }),
+    };
+    let (_pool, fill) = recording(&s);
+    // The middle block has no memory.
+    fill.fill_buffer(&sparse, 0, vk::WHOLE_SIZE, 5);
+    fill.end().unwrap();
+    let semaphore =
+        runtime::Semaphore::new(&s.device, runtime::SemaphoreKind::Timeline(0), Default::default()).unwrap();
+    let at = |value| [SemaphorePoint { semaphore: &semaphore, value }];
+    let (one, two, three) = (at(1), at(2), at(3));
+    // Binding waits for the host, filling on another queue for the binding, and unbinding for that.
+    let binds = [bind(0, Some(1)), bind(2, Some(0))];
+    queue.bind_sparse(&[SparseBatch { waits: &one, binds: &binds, signals: &two }], None).unwrap();
+    other.submit(&[SubmitBatch { waits: &two, command_buffers: &[&fill], signals: &three }], None).unwrap();
+    let fence = runtime::Fence::new(&s.device, false, Default::default()).unwrap();
+    let binds = [bind(1, Some(0)), bind(0, None)];
+    queue.bind_sparse(&[SparseBatch { waits: &three, binds: &binds, signals: &[] }], Some(&fence)).unwrap();
+    assert!(!fence.status().unwrap());
+    semaphore.signal(1).unwrap();
+    assert!(runtime::Fence::wait(&s.device, &[&fence], true, 10_000_000_000).unwrap());
+    // The last block of the buffer is 100 bytes short.
+    let filled = pages.words();
+    assert!(filled[..words - 25].iter().all(|w| *w == 5) && filled[words..].iter().all(|w| *w == 5));
+    assert!(filled[words - 25..words].iter().all(|w| *w == 0));
+    let (_pool, copy) = recording(&s);
+    let region = vk::BufferCopy { src_offset: SPARSE_BLOCK, dst_offset: 0, size: 2 * SPARSE_BLOCK - 100 };
+    copy.copy_buffer(&sparse, &out.buffer, &[region]);
+    run(&s, &copy);
+    let copied = out.words();
+    assert_eq!(copied[..words], filled[..words], "the same memory at two addresses");
+    assert_eq!(copied[words..2 * words - 25], filled[..words - 25]);
+    // Errors: outside of the resource, outside of the memory, not sparse at all.
+    for bad in [
+        bind(3, Some(0)),
+        bind(0, Some(2)),
+        SparseBind { resource: SparseResource::Buffer(&out.buffer), ..bind(0, Some(0)) },
+    ] {
+        assert!(queue.bind_sparse(&[SparseBatch { binds: &[bad], ..Default::default() }], None).is_err());
+    }
+    assert!(!s.device.is_lost());
 }

@@ -66,6 +66,11 @@ impl HwQueue {
         self.raw.handle
     }
 
+    /// The context it was made on.
+    pub fn context(&self) -> &Context {
+        &self.raw.context
+    }
+
     /// The fence that each submission moves to its progress value.
     pub fn progress(&self) -> &Arc<Fence> {
         &self.progress

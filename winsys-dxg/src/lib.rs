@@ -58,7 +58,7 @@ pub use paging::PagingQueue;
 pub use queries::driver_store_folder;
 pub use queue::{Commands, Queue, Submission};
 pub use trace::Traced;
-pub use va::{VaPlacement, VaRange};
+pub use va::{VaPlacement, VaRange, VaUpdate};
 pub use wait::{WaitMode, WaitOutcome};
 
 /// The ABI, for those who need its types.

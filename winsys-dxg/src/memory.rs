@@ -293,6 +293,11 @@ impl Memory {
             }
     }
 
+    /// Bytes before the first one asked for, on its page.
+    pub(crate) fn lead(&self) -> u64 {
+        self.lead
+    }
+
     /// The allocations behind it, in order.
     pub fn allocations(&self) -> &[Allocation] {
         &self.allocations

@@ -6,7 +6,8 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fence::{Fence, FenceDesc, FencePoint};
 use crate::hw_queue::HwQueue;
-use dxg_abi::Handle;
+use crate::va::{self, VaUpdate};
+use dxg_abi::{Handle, UPDATE_GPU_VA_OPERATIONS_MAX};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Commands in GPU memory.
@@ -20,11 +21,13 @@ pub struct Commands<'a> {
     pub private_data: &'a [u8],
 }
 
-/// One piece of work for a queue: wait for points, run commands, signal points.
+/// One piece of work for a queue: wait for points, change mappings, run commands, signal points.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Submission<'a> {
     /// Points to wait for first.
     pub waits: &'a [FencePoint<'a>],
+    /// Changes of what reserved addresses show, in order.
+    pub updates: &'a [VaUpdate<'a>],
     /// Commands to run in order.
     pub commands: &'a [Commands<'a>],
     /// Points to signal afterwards.
@@ -43,6 +46,9 @@ struct State {
     last: u64,
     /// Paging value the queue already waits for.
     paging: u64,
+    /// The fence that puts changes of mappings in the queue's order, made when first needed, and its last value.
+    updates: Option<Fence>,
+    updated: u64,
 }
 
 /// A queue.
@@ -145,7 +151,38 @@ impl Queue {
         result
     }
 
+    /// Queues changes of mappings between what came before and what comes after.
+    ///
+    /// The system applies a batch when a fence reaches a value, and raises it by one afterwards; it does so beside the queue,
+    /// since hardware queues are not known to it. So the queue signals, the batches follow each other, and the queue waits.
+    fn update(&self, updates: &[VaUpdate<'_>], state: &mut State, accepted: &mut bool) -> Result<()> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        // Checked before anything is queued.
+        let operations = updates.iter().map(VaUpdate::operation).collect::<Result<Vec<_>>>()?;
+        let fence = match state.updates.take() {
+            Some(fence) => fence,
+            None => Fence::create(&self.device, &FenceDesc::default())?,
+        };
+        let fence = state.updates.insert(fence);
+        let context = match &self.kind {
+            Kind::Software(context) => context,
+            Kind::Hardware(queue) => queue.context(),
+        };
+        let mut value = state.updated + 1;
+        self.signal_raw(std::iter::once((fence.handle(), value)))?;
+        *accepted = true;
+        for batch in operations.chunks(UPDATE_GPU_VA_OPERATIONS_MAX as usize) {
+            va::update(&self.device, context.handle(), fence.handle(), value, batch)?;
+            value += 1;
+        }
+        state.updated = value;
+        self.wait_raw(std::iter::once((fence.handle(), value)))
+    }
+
     fn run(&self, work: &Submission<'_>, state: &mut State, accepted: &mut bool) -> Result<u64> {
+        self.update(work.updates, state, accepted)?;
         match &self.kind {
             Kind::Software(context) => {
                 for c in work.commands {
@@ -181,6 +218,13 @@ impl Queue {
         match &self.kind {
             Kind::Software(context) => context.wait_raw(points),
             Kind::Hardware(queue) => queue.wait_raw(points),
+        }
+    }
+
+    fn signal_raw(&self, points: impl Iterator<Item = (Handle, u64)>) -> Result<()> {
+        match &self.kind {
+            Kind::Software(context) => context.signal_raw(points),
+            Kind::Hardware(queue) => queue.signal_raw(points),
         }
     }
 }

@@ -3,10 +3,12 @@
 use crate::allocation::Allocation;
 use crate::device::Device;
 use crate::error::{Cause, Error, Result};
+use crate::memory::Memory;
 use crate::sys::PAGE;
 use dxg_abi::{
-    Arg, FreeGpuVirtualAddress, GpuVaProtection, GpuVaReservationType, Handle, MapGpuVirtualAddress,
-    ReserveGpuVirtualAddress, GPU_VA_RESERVE_ALIGN,
+    Arg, FreeGpuVirtualAddress, GpuVaMap, GpuVaProtection, GpuVaReservationType, GpuVaUnmap, Handle,
+    MapGpuVirtualAddress, ReserveGpuVirtualAddress, UpdateGpuVirtualAddress, UpdateGpuVirtualAddressOperation,
+    UpdateGpuVirtualAddressOperationType, GPU_VA_RESERVE_ALIGN,
 };
 
 /// Where in the GPU's address space something goes.
@@ -172,4 +174,120 @@ impl Drop for VaRange {
     fn drop(&mut self) {
         free(&self.device, self.base, self.size);
     }
+}
+
+/// A change of what a part of a reserved range shows, made by a queue in its order
+/// ([`Submission::updates`](crate::Submission)).
+#[derive(Clone, Copy, Debug)]
+pub enum VaUpdate<'a> {
+    /// Shows part of an allocation, readable and writable.
+    Map {
+        /// The range.
+        range: &'a VaRange,
+        /// Where in it, bytes; whole pages.
+        offset: u64,
+        /// The allocation. It has to live until it is shown no more.
+        allocation: &'a Allocation,
+        /// From where in it, bytes; whole pages.
+        allocation_offset: u64,
+        /// How much, bytes; whole pages.
+        size: u64,
+    },
+    /// Shows nothing: reads give zeros, or undefined values once something has been written there; writes are seen at no
+    /// other address.
+    Unmap {
+        /// The range.
+        range: &'a VaRange,
+        /// Where in it, bytes; whole pages.
+        offset: u64,
+        /// How much, bytes; whole pages.
+        size: u64,
+    },
+}
+
+impl<'a> VaUpdate<'a> {
+    /// The changes that show `[memory_offset, memory_offset + size)` of memory at `offset` of a range, one for each
+    /// allocation the memory consists of.
+    ///
+    /// # Errors
+    /// [`Cause::Argument`] for parts that do not fit, or that do not begin and end on pages.
+    pub fn map_memory(
+        range: &'a VaRange,
+        offset: u64,
+        memory: &'a Memory,
+        memory_offset: u64,
+        size: u64,
+    ) -> Result<impl Iterator<Item = VaUpdate<'a>>> {
+        let wrong = Error::argument("part of memory");
+        let from = memory.lead().checked_add(memory_offset).ok_or(wrong)?;
+        let whole: u64 = memory.allocations().iter().map(Allocation::size).sum();
+        let to = from.checked_add(size).filter(|to| *to <= whole).ok_or(wrong)?;
+        if size == 0 || !from.is_multiple_of(PAGE) {
+            return Err(wrong);
+        }
+        range.check(offset, size)?;
+        let mut start = 0;
+        Ok(memory.allocations().iter().filter_map(move |allocation| {
+            let (lo, hi) = (from.max(start), to.min(start + allocation.size()));
+            let allocation_offset = lo.wrapping_sub(start);
+            start += allocation.size();
+            (lo < hi).then(|| VaUpdate::Map {
+                range,
+                offset: offset + (lo - from),
+                allocation,
+                allocation_offset,
+                size: hi - lo,
+            })
+        }))
+    }
+
+    /// The operation as the request takes it.
+    pub(crate) fn operation(&self) -> Result<UpdateGpuVirtualAddressOperation> {
+        let mut op = UpdateGpuVirtualAddressOperation::default();
+        match *self {
+            VaUpdate::Map { range, offset, allocation, allocation_offset, size } => {
+                let base_address = range.check(offset, size)?;
+                let fits = allocation_offset.checked_add(size).is_some_and(|end| end <= allocation.size());
+                if !fits || !allocation_offset.is_multiple_of(PAGE) {
+                    return Err(Error::argument("part of an allocation"));
+                }
+                op.operation = UpdateGpuVirtualAddressOperationType::MAP;
+                op.set_map(GpuVaMap {
+                    base_address,
+                    size,
+                    allocation: allocation.handle(),
+                    allocation_offset,
+                    allocation_size: size,
+                    ..Default::default()
+                });
+            }
+            VaUpdate::Unmap { range, offset, size } => {
+                let base_address = range.check(offset, size)?;
+                op.operation = UpdateGpuVirtualAddressOperationType::UNMAP;
+                op.set_unmap(GpuVaUnmap { base_address, size, protection: GpuVaProtection::ZERO });
+            }
+        }
+        Ok(op)
+    }
+}
+
+/// Queues changes behind a context: they are made when `fence` reaches `value`, and raise it by one.
+pub(crate) fn update(
+    device: &Device,
+    context: Handle,
+    fence: Handle,
+    value: u64,
+    operations: &[UpdateGpuVirtualAddressOperation],
+) -> Result<()> {
+    let mut arg = UpdateGpuVirtualAddress {
+        device: device.handle(),
+        context,
+        fence_object: fence,
+        num_operations: operations.len() as u32,
+        operations: operations.as_ptr() as u64,
+        // Comes back as it is; that the fence goes one further is for the caller to know.
+        fence_value: value,
+        ..Default::default()
+    };
+    device.call(&mut arg).map(drop)
 }

@@ -324,6 +324,74 @@ fn reserved_addresses_are_filled_and_emptied() {
     assert_eq!(e.kind(), ErrorKind::DeviceLost);
 }
 
+/// What a queue binds is seen by the commands after it and not by those before, whichever kind of queue it is.
+#[test]
+fn mappings_change_in_the_queues_order() {
+    for queues in [QueuePreference::Auto, QueuePreference::Software] {
+        let config = WinsysConfig { queues, max_allocation: 128 << 10, ..WinsysConfig::default() };
+        let device = device(model(Config::default()), config);
+        let queue = queue(&device);
+        assert_eq!(queue.is_hardware(), queues == QueuePreference::Auto);
+        const BLOCK: u64 = 64 << 10;
+        // Two allocations, so that a bind can go across their border.
+        let memory = host_memory(&device, 4 * BLOCK);
+        assert_eq!(memory.allocations().len(), 2);
+        for block in 0..4u8 {
+            memory.fill(u64::from(block) * BLOCK, BLOCK, 10 + block).expect("fill");
+        }
+        let out = host_memory(&device, 4096);
+        let range =
+            VaRange::reserve(&device, 4 * BLOCK, VaPlacement::Any, GpuVaReservationType::ZERO).expect("reserve");
+        let list = host_memory(&device, 4096);
+        let gate = Fence::create(&device, &FenceDesc::default()).expect("fence");
+        // Copies the first byte of each block to `out` at `at`.
+        let look = |at: u64| -> Vec<u8> {
+            (0..4).flat_map(|b| command(COPY, out.gpu_va() + at + b, range.base() + b * BLOCK, 1)).collect()
+        };
+        let mut commands = look(0);
+        let before = commands.len() as u32;
+        commands.extend(look(4));
+        commands.extend(command(FILL, range.base() + 3 * BLOCK, 0x55, 1));
+        commands.extend(command(FILL, range.base(), 0x66, 1));
+        let middle = commands.len() as u32;
+        commands.extend(look(8));
+        list.write(0, &commands).expect("commands");
+        let submit = |waits: &[FencePoint<'_>], updates: &[VaUpdate<'_>], from: u32, to: u32| {
+            let run = [Commands { va: list.gpu_va() + u64::from(from), length: to - from, private_data: &[] }];
+            queue.submit(&Submission { waits, updates, commands: &run, ..Default::default() }).expect("submit")
+        };
+        submit(&[FencePoint { fence: &gate, value: 1 }], &[], 0, before);
+        let binds: Vec<_> = VaUpdate::map_memory(&range, 0, &memory, BLOCK, 2 * BLOCK).expect("binds").collect();
+        assert_eq!(binds.len(), 2);
+        submit(&[], &binds, before, middle);
+        // Thousands of changes are more than one request; the last ones count.
+        let page = |offset| VaUpdate::Unmap { range: &range, offset, size: 4096 };
+        let mut many: Vec<_> = (0..5000).map(|i| page(i % 16 * 4096)).collect();
+        many.extend(VaUpdate::map_memory(&range, 2 * BLOCK, &memory, 0, BLOCK).expect("binds"));
+        let last = submit(&[], &many, middle, commands.len() as u32);
+        assert_eq!(queue.progress().value(), 0, "the gate is closed");
+        gate.signal(1).expect("signal");
+        assert_eq!(queue.progress().wait(last, SECOND).expect("wait"), WaitOutcome::Reached);
+        let mut seen = [0; 12];
+        out.read(0, &mut seen).expect("read");
+        assert_eq!(seen[..11], [0, 0, 0, 0, 11, 12, 0, 0, 0, 12, 10], "{queues:?}");
+        let mut byte = [0; 1];
+        memory.read(BLOCK, &mut byte).expect("read");
+        assert_eq!(byte, [0x66], "writes reach the memory behind the addresses");
+        for bad in [
+            VaUpdate::Unmap { range: &range, offset: 0, size: 1 },
+            VaUpdate::Unmap { range: &range, offset: 4 * BLOCK, size: 4096 },
+        ] {
+            let e = queue.submit(&Submission { updates: &[bad], ..Default::default() }).expect_err("outside");
+            assert_eq!(e.kind(), ErrorKind::Invalid);
+        }
+        assert!(VaUpdate::map_memory(&range, 0, &memory, 1, 4096).is_err());
+        assert!(VaUpdate::map_memory(&range, 0, &memory, 3 * BLOCK, 2 * BLOCK).is_err());
+        assert!(VaUpdate::map_memory(&range, 3 * BLOCK, &memory, 0, 2 * BLOCK).is_err());
+        assert!(!device.check_lost());
+    }
+}
+
 #[test]
 fn fences_cross_processes_as_descriptors() {
     let node = model(Config::default());

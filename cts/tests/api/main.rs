@@ -27,6 +27,7 @@ mod memory;
 mod pipelines;
 mod queries;
 mod shaders;
+mod sparse;
 mod subgroups;
 mod sync;
 
@@ -56,6 +57,7 @@ fn all() -> Vec<Test> {
         pipelines::TESTS,
         queries::TESTS,
         shaders::TESTS,
+        sparse::TESTS,
         subgroups::TESTS,
         sync::TESTS,
     ]

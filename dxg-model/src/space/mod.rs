@@ -356,7 +356,7 @@ impl AddressSpace {
     fn show_zero(&self, inner: &mut Inner, start: u64, size: u64) -> Result<(), VaError> {
         let (_, region) = containing(inner, start, size).ok_or(VaError::Invalid)?;
         self.pages(region).set_zero(start, size)?;
-        let mapping = self.new_mapping(start, size, 0, Shows::Zero, false, true, None);
+        let mapping = self.new_mapping(start, size, 0, Shows::Zero, true, true, None);
         inner.segments.insert(start, start + size, &mapping);
         Ok(())
     }

@@ -115,6 +115,9 @@ fn features() -> GpuFeatures {
         storage_image_read_without_format: true,
         storage_image_write_without_format: true,
         storage_image_multisample: false,
+        sparse_binding: true,
+        sparse_residency_buffer: true,
+        sparse_residency_aliased: true,
         resource_residency: false,
         resource_min_lod: false,
         image_2d_view_of_3d: false,
@@ -140,7 +143,8 @@ fn limits() -> vk::PhysicalDeviceLimits {
         max_memory_allocation_count: u32::MAX,
         max_sampler_allocation_count: MAX_DESCRIPTORS,
         buffer_image_granularity: 1,
-        sparse_address_space_size: 0,
+        // A quarter of what the device reserves.
+        sparse_address_space_size: 1 << 40,
         max_bound_descriptor_sets: 32,
         max_per_stage_descriptor_samplers: MAX_DESCRIPTORS,
         max_per_stage_descriptor_uniform_buffers: MAX_DESCRIPTORS,
@@ -270,8 +274,12 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
             MemoryTypeInfo { heap: 0, flags: everywhere | M::HOST_CACHED },
         ],
         queue_families: vec![
-            family(vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER, COMPUTE_QUEUES, 0),
-            family(vk::QueueFlags::TRANSFER, 1, 1),
+            family(
+                vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER | vk::QueueFlags::SPARSE_BINDING,
+                COMPUTE_QUEUES,
+                0,
+            ),
+            family(vk::QueueFlags::TRANSFER | vk::QueueFlags::SPARSE_BINDING, 1, 1),
         ],
         unified_memory: true,
     }

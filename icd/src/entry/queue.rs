@@ -4,7 +4,7 @@ use super::VkResult;
 use crate::edge::{In, Slice};
 use crate::objects::Queue;
 use ash::vk;
-use runtime::{Fence, Semaphore, SemaphorePoint, SubmitBatch};
+use runtime::{Fence, Semaphore, SemaphorePoint, SparseBatch, SparseBind, SparseMemory, SparseResource, SubmitBatch};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -70,27 +70,43 @@ pub fn queue_wait_idle(queue: &Queue) -> VkResult {
     queue.device.ok(queue.rt.wait_idle())
 }
 
-/// Sparse binding is not supported, so no valid use has anything to bind; semaphores and fence work all the same.
+/// The memory of a bind, if it binds any.
+fn sparse_memory<'a>(bind: In<'a, vk::SparseMemoryBind>) -> Option<SparseMemory<'a>> {
+    bind.memory().map(|memory| SparseMemory { memory, offset: bind.memory_offset })
+}
+
+fn binds<'a>(
+    resource: SparseResource<'a>,
+    binds: Slice<'a, vk::SparseMemoryBind>,
+) -> impl Iterator<Item = SparseBind<'a>> {
+    binds.iter().map(move |b| SparseBind {
+        resource,
+        offset: b.resource_offset,
+        size: b.size,
+        memory: sparse_memory(b),
+    })
+}
+
 pub fn queue_bind_sparse(
     queue: &Queue,
     infos: Slice<'_, vk::BindSparseInfo<'_>>,
     fence: Option<&Arc<Fence>>,
 ) -> VkResult {
-    let binds =
-        |i: In<'_, vk::BindSparseInfo<'_>>| i.buffer_bind_count + i.image_bind_count + i.image_opaque_bind_count > 0;
-    if infos.iter().any(binds) {
-        return queue.device.ok(Err(runtime::Error::FeatureNotPresent("sparseBinding")));
+    let mut batches: SmallVec<[(Points<'_>, Vec<SparseBind<'_>>, Points<'_>); 2]> = SmallVec::new();
+    for info in infos.iter() {
+        if info.image_bind_count > 0 {
+            return queue.device.ok(Err(runtime::Error::FeatureNotPresent("sparse residency of images")));
+        }
+        let values = info.next::<vk::TimelineSemaphoreSubmitInfo<'_>>();
+        let buffers = info.buffer_binds().iter().flat_map(|b| binds(SparseResource::Buffer(b.buffer()), b.binds()));
+        let opaque = info.image_opaque_binds().iter().flat_map(|b| binds(SparseResource::Image(b.image()), b.binds()));
+        batches.push((
+            points1(info.wait_semaphores(), values.map_or(&[], |v| v.wait_semaphore_values())),
+            buffers.chain(opaque).collect(),
+            points1(info.signal_semaphores(), values.map_or(&[], |v| v.signal_semaphore_values())),
+        ));
     }
-    let batches: SmallVec<[Batch<'_>; 2]> = infos
-        .iter()
-        .map(|info| {
-            let values = info.next::<vk::TimelineSemaphoreSubmitInfo<'_>>();
-            Batch {
-                waits: points1(info.wait_semaphores(), values.map_or(&[], |v| v.wait_semaphore_values())),
-                buffers: SmallVec::new(),
-                signals: points1(info.signal_semaphores(), values.map_or(&[], |v| v.signal_semaphore_values())),
-            }
-        })
-        .collect();
-    submit(queue, &batches, fence)
+    let batches: SmallVec<[SparseBatch<'_>; 2]> =
+        batches.iter().map(|(waits, binds, signals)| SparseBatch { waits, binds, signals }).collect();
+    queue.device.ok(queue.rt.bind_sparse(&batches, fence.map(|f| &**f)))
 }

@@ -152,6 +152,11 @@ impl Memory {
         self.size
     }
 
+    /// The window system's memory.
+    pub(crate) fn winsys(&self) -> &winsys_dxg::Memory {
+        &self.inner
+    }
+
     /// Memory type.
     pub fn type_index(&self) -> u32 {
         self.type_index

@@ -102,7 +102,11 @@ impl FakeGpu {
                 size_control: true,
             },
             float_controls: Default::default(),
-            features: Default::default(),
+            features: runtime::GpuFeatures {
+                sparse_binding: true,
+                sparse_residency_buffer: true,
+                ..Default::default()
+            },
             heaps: vec![HeapInfo {
                 segment: MemorySegment::Local,
                 size: 1 << 32,

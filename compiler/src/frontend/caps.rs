@@ -97,6 +97,7 @@ fn supported(c: C) -> bool {
             | C::BitInstructions
             | C::ReplicatedCompositesEXT
             | C::FMAKHR
+            | C::LongVectorEXT
     )
 }
 

@@ -85,6 +85,8 @@ pub(super) type R<T> = Result<T, Error>;
 pub(super) mod limits {
     /// Scalars in one SPIR-V value.
     pub const LEAVES: u64 = 1 << 16;
+    /// Components of a vector (Vulkan's maxVectorComponents).
+    pub const VECTOR_COMPONENTS: u32 = 1024;
     /// Units of work: instructions visited after inlining, constants and types expanded.
     pub const WORK: u64 = 1 << 23;
     /// Instructions emitted.

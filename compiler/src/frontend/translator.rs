@@ -158,7 +158,8 @@ impl<'a> Translator<'a> {
                 let lengths: &Consts = consts;
                 let view: &Types = types;
                 // The length is looked up before the table changes.
-                let length = if op == Op::TypeArray { Some(lengths.scalar(view, inst.word(1)?)) } else { None };
+                let counted = matches!(op, Op::TypeArray | Op::TypeVectorIdEXT);
+                let length = if counted { Some(lengths.scalar(view, inst.word(1)?)) } else { None };
                 types.declare(inst, |_| length.clone().unwrap_or(Ok(0)))
             }
             _ => {

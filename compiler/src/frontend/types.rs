@@ -275,18 +275,25 @@ impl Types {
                 }
                 scalar(Ty::Float { bits }, bits / 8)
             }
-            Op::TypeVector => {
+            // One component and more than four are LongVectorEXT's.
+            Op::TypeVector | Op::TypeVectorIdEXT => {
                 let (elem, n) = (inst.word(0)?, inst.word(1)?);
-                if self.scalar_opt(elem).is_none() || !matches!(n, 2..=4 | 8 | 16) {
-                    return Err(Error::invalid("vectors have 2 to 4 scalar components"));
+                let n = if inst.op == Op::TypeVector { u64::from(n) } else { length(n)? };
+                if self.scalar_opt(elem).is_none() || n == 0 {
+                    return Err(Error::invalid("vectors have at least one component, of a scalar type"));
                 }
+                let n = u32::try_from(n).ok().filter(|&n| n <= limits::VECTOR_COMPONENTS);
+                let n = n.ok_or_else(|| Error::limit("the vector has too many components"))?;
                 self.sequence(Ty::Vector { elem, n }, elem, u64::from(n))?
             }
             Op::TypeMatrix => {
                 let (col, n) = (inst.word(0)?, inst.word(1)?);
-                let float = matches!(self.get(col)?, Ty::Vector { elem, .. } if self.scalar(*elem)?.is_float());
+                let float = match self.get(col)? {
+                    Ty::Vector { elem, n: 2..=4 } => self.scalar(*elem)?.is_float(),
+                    _ => false,
+                };
                 if !float || !(2..=4).contains(&n) {
-                    return Err(Error::invalid("matrices have 2 to 4 columns of floating-point vectors"));
+                    return Err(Error::invalid("matrices have 2 to 4 columns of 2 to 4 floating-point components"));
                 }
                 self.sequence(Ty::Matrix { col, n }, col, u64::from(n))?
             }

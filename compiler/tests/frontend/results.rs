@@ -917,3 +917,97 @@ fn workgroup_memory_starts_as_zeros_when_asked() {
     // Each value occurs twice; bins 0: {0, 1}, 7: {7}, v % 5 + 1: 2→3, 3→4, 4→5, 9→5.
     assert_eq!(out[..8], [4, 0, 0, 2, 2, 6, 0, 2]);
 }
+
+/// Low `width` bits of a value.
+fn low(v: u64, width: u32) -> u64 {
+    v & (u64::MAX >> (64 - width))
+}
+
+#[test]
+fn bit_instructions_of_every_width() {
+    let input: Vec<u32> = (0..8u32).map(|i| i.wrapping_mul(0x9e37_79b9) ^ 0xa5).collect();
+    let mut expected = Vec::new();
+    for i in 0..8usize {
+        let (x, y) = (u64::from(input[i]), u64::from(input[i ^ 1]));
+        for width in [8u32, 16, 64] {
+            let [a, b] = if width == 64 { [y << 32 | x, x << 32 | y] } else { [low(x, width), low(y, width)] };
+            let offset = i as u32 & 3;
+            // A 64-bit result is folded to its two halves' exclusive or.
+            let mut out = |v: u64| expected.push(if width == 64 { (v ^ (v >> 32)) as u32 } else { v as u32 });
+            out(u64::from(a.count_ones()));
+            for v in [a, b] {
+                out(v.reverse_bits() >> (64 - width));
+            }
+            let field = 0x1f << offset;
+            for (v, insert) in [(a, b), (b, a)] {
+                out(low(v & !field | (insert << offset) & field, width));
+            }
+            for v in [a, b] {
+                let field = ((v >> offset & 0x1f) as i64) << 59 >> 59;
+                out(low(field as u64, width));
+            }
+            for v in [a, b] {
+                out(v >> offset & 0x1f);
+            }
+            out(u64::from(b.count_ones()));
+        }
+    }
+    assert_eq!(run("bit_widths", &Options::default(), expected.len(), &input), expected);
+}
+
+#[test]
+fn vectors_of_any_length() {
+    for length in [5u32, 1, 200] {
+        let data = length.to_le_bytes();
+        let spec_constants = [SpecConstant { id: 3, data: &data }];
+        let spec_constants = if length == 5 { &[][..] } else { &spec_constants[..] };
+        let k = kernel("long_vectors", &Options { spec_constants, ..Options::default() });
+        let input: Vec<u32> = (0..8).map(|i| 3 + i * 2).collect();
+        let wide: Vec<u32> = (0..72).map(|i| i * 5).collect();
+        let mut m = TestMachine::new();
+        m.bind(0, 0, 0, vec![0; 8 * 7 * 4]);
+        m.bind(0, 1, 0, u32_bytes(&input));
+        m.bind(0, 2, 0, u32_bytes(&wide));
+        dispatch(&k, &mut m, [1, 1, 1]);
+        let eight = [1u32, 2, 3, 4, 5, 7, 8, 0];
+        let (mut expected, mut stored) = (Vec::new(), Vec::new());
+        for i in 0..8 {
+            let x = input[i];
+            let sum: Vec<u32> = (0..8).map(|c| wide[9 * i + c] + x + eight[c]).collect();
+            stored.extend(&sum);
+            stored.push(x * x);
+            let shuffled = [eight[7], eight[0], sum[0], eight[1], sum[7], eight[2], sum[1], eight[3]];
+            let mut inserted = eight;
+            inserted[i] = x;
+            let masked: Vec<bool> = (0..8).map(|c| inserted[c] > eight[c]).collect();
+            let flag = u32::from(masked.contains(&true)) + if masked.contains(&false) { 0 } else { 2 };
+            let dot: u32 = (0..8).map(|c| inserted[c] * eight[c]).sum();
+            let length: u32 = (0..8)
+                .map(|c| {
+                    let v = (2 * inserted[c]).max(eight[c]) * eight[c] + inserted[c];
+                    v * v
+                })
+                .sum();
+            let twelve = if i == 2 { x * 7 } else { 49 };
+            expected.extend([sum[7], shuffled[i], flag, dot, length, !x, twelve]);
+        }
+        let mut found = words(&m, 0);
+        if length == 1 {
+            // Component 1 of one is undefined.
+            for i in 0..8 {
+                found[i * 7 + 5] = expected[i * 7 + 5];
+            }
+        }
+        assert_eq!(found, expected, "length {length}");
+        assert_eq!(words(&m, 2), stored);
+    }
+}
+
+#[test]
+fn vectors_without_components_or_with_too_many_are_refused() {
+    for length in [0u32, 1025, u32::MAX] {
+        let data = length.to_le_bytes();
+        let options = Options { spec_constants: &[SpecConstant { id: 3, data: &data }], ..Options::default() };
+        assert!(compiler::frontend::translate(&super::harness::module("long_vectors"), &options).is_err(), "{length}");
+    }
+}

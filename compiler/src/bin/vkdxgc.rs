@@ -97,7 +97,7 @@ fn run_passes(kernel: &mut Kernel, args: &Args, names: &[String]) -> Result<(), 
             println!("; after {name}\n{}", text::print(k));
         }
     };
-    let opts = Options { verify: true, dump: Some(&dump), lower_math: args.lower_math };
+    let opts = Options { verify: true, dump: Some(&dump), lower_math: args.lower_math, ..Options::default() };
     for name in names {
         match name.as_str() {
             "none" => {}

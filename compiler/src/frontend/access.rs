@@ -424,7 +424,12 @@ impl Translator<'_> {
         let short = b.alu(AluOp::ULt, Type::Bool, &[size, start]);
         let zero = b.i64(0);
         let count = b.select(short, zero, count);
-        let count = b.alu(AluOp::ITrunc, Type::I32, &[count]);
+        // 64 bits with 64-bit indexing only.
+        let ty = self.types.scalar(inst.ty)?;
+        if !matches!(ty, Type::I32 | Type::I64) {
+            return Err(Error::invalid("the result is not an integer of 32 or 64 bits"));
+        }
+        let count = self.b.int_to(count, ty, false);
         self.set_leaves(inst, smallvec![count])
     }
 

@@ -98,6 +98,7 @@ fn supported(c: C) -> bool {
             | C::ReplicatedCompositesEXT
             | C::FMAKHR
             | C::LongVectorEXT
+            | C::Shader64BitIndexingEXT
     )
 }
 
@@ -194,6 +195,8 @@ impl Translator<'_> {
                         self.float_mode(ty.bits())?.signed_zero_inf_nan = true;
                     }
                 }
+                // Offsets into buffers have 64 bits in any case.
+                M::Shader64BitIndexingEXT => {}
                 M::SubgroupUniformControlFlowKHR | M::MaximallyReconvergesKHR | M::LocalSizeHint => {}
                 _ => return Err(inst.blame(Error::unsupported(format!("execution mode {mode:?}")))),
             }

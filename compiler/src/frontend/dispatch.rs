@@ -12,7 +12,7 @@ impl<'a> Translator<'a> {
             Op::SelectionMerge | Op::LoopMerge | Op::AssumeTrueKHR => Ok(()),
             Op::Phi => self.phi(inst),
             Op::FunctionCall => self.call(inst),
-            Op::ExtInst => self.ext_inst(inst),
+            Op::ExtInst | Op::ExtInstWithForwardRefsKHR => self.ext_inst(inst),
             Op::ExpectKHR => {
                 let (ty, val) = self.get(inst.word(0)?)?;
                 if ty != inst.ty {
@@ -129,6 +129,9 @@ impl<'a> Translator<'a> {
         let (set, number) = (inst.word(0)?, inst.word(1)?);
         match self.ext_sets.get(&set) {
             Some(ExtSet::NonSemantic) => Ok(()),
+            Some(_) if inst.op == Op::ExtInstWithForwardRefsKHR => {
+                Err(Error::invalid("forward references are for instructions without a meaning of their own"))
+            }
             Some(ExtSet::Glsl) => self.glsl(inst, number),
             Some(ExtSet::TrinaryMinMax) => self.trinary_min_max(inst, number),
             None => Err(Error::invalid(format!("%{set} is not an extended instruction set"))),

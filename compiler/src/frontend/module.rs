@@ -256,7 +256,7 @@ impl<'a> Module<'a> {
             }
             _ if function.is_some() => {
                 // Debug information may stand between blocks.
-                if inst.op != Op::ExtInst {
+                if !matches!(inst.op, Op::ExtInst | Op::ExtInstWithForwardRefsKHR) {
                     return Err(misplaced());
                 }
             }
@@ -281,6 +281,7 @@ impl<'a> Module<'a> {
                     Op::Variable
                         | Op::Undef
                         | Op::ExtInst
+                        | Op::ExtInstWithForwardRefsKHR
                         | Op::ConstantCompositeReplicateEXT
                         | Op::SpecConstantCompositeReplicateEXT
                 ) =>

@@ -149,7 +149,7 @@ impl<'a> Translator<'a> {
         }
         match inst.op {
             Op::Variable => Ok(()),
-            Op::ExtInst => match self.ext_sets.get(&inst.word(0)?) {
+            Op::ExtInst | Op::ExtInstWithForwardRefsKHR => match self.ext_sets.get(&inst.word(0)?) {
                 Some(ExtSet::NonSemantic) => Ok(()),
                 _ => Err(Error::invalid("not allowed outside functions")),
             },

@@ -38,6 +38,15 @@ pub fn from_f64(t: Type, x: f64, round: Round) -> u64 {
     }
 }
 
+/// The value, or a zero of its sign if it is denormal and such are flushed.
+pub fn flush_as_controlled(t: Type, bits: u64, fc: &FloatControls) -> u64 {
+    if t.is_float() && mode(fc, t).flush_denorms {
+        flush(t, bits)
+    } else {
+        bits
+    }
+}
+
 /// Replaces a denormal by a zero of its sign.
 fn flush(t: Type, bits: u64) -> u64 {
     let (exp, sign) = match t {
@@ -83,7 +92,7 @@ pub fn eval(op: AluOp, t: Type, args: &[u64], fc: &FloatControls) -> u64 {
 
 fn arithmetic(op: AluOp, t: Type, [a, b, c]: [u64; 3], m: FloatMode) -> u64 {
     let f = Format::of(t);
-    let r = rounding(m);
+    let r = if op.rounds_as_controlled() { rounding(m) } else { Round::Even };
     let host = r == Round::Even && t != Type::F16;
     let x = to_f64(t, a);
     let y = to_f64(t, b);
@@ -214,7 +223,7 @@ fn frexp(x: f64) -> (f64, i32) {
 
 /// Conversions from or to floating point.
 pub fn convert(op: AluOp, from: Type, to: Type, bits: u64, fc: &FloatControls) -> u64 {
-    let a = if from.is_float() && mode(fc, from).flush_denorms { flush(from, bits) } else { bits };
+    let a = flush_as_controlled(from, bits, fc);
     let x = || to_f64(from, a);
     let m = mode(fc, to);
     let done = |r: u64| if m.flush_denorms { flush(to, r) } else { r };

@@ -1,8 +1,8 @@
 //! Operations between the invocations of a subgroup.
 
-use super::alu;
 use super::exec::Group;
 use super::mask::Mask;
+use super::{alu, float};
 use crate::sir::{AluOp, FloatControls, GroupOp, GroupScan, SubgroupOp, Type, Value};
 
 /// The lane-wise operation that a reduction repeats.
@@ -120,8 +120,11 @@ impl Group<'_, '_> {
             }
             SubgroupOp::Group { op, scan, cluster } => {
                 let n = if cluster == 0 { size } else { cluster as usize };
+                // The order is open, and with it the rounding of what comes in between.
                 let fc = self.program.kernel.float_controls;
-                let add = |x: u64, y: u64| alu::eval(combine(op), &[ty, ty], ty, &[x, y], &fc);
+                let plain = FloatControls::default();
+                let add = |x: u64, y: u64| alu::eval(combine(op), &[ty, ty], ty, &[x, y], &plain);
+                let a = |l: usize| float::flush_as_controlled(ty, a(l), &fc);
                 let mut rest = members;
                 while let Some(&start) = rest.first() {
                     let cluster_of = |l: usize| (l - base) / n;
@@ -140,7 +143,8 @@ impl Group<'_, '_> {
                             GroupScan::Inclusive => before.get(i + 1).copied().unwrap_or(acc),
                             GroupScan::Exclusive => before[i],
                         };
-                        out.push((l, r.unwrap_or_else(|| identity(op, ty))));
+                        let r = r.unwrap_or_else(|| identity(op, ty));
+                        out.push((l, float::flush_as_controlled(ty, r, &fc)));
                     }
                 }
             }

@@ -8,10 +8,12 @@ mod block_to_if;
 mod combine_memory;
 mod cost;
 mod dce;
+mod emit;
 mod fold;
 mod gvn;
 mod if_to_select;
 mod licm;
+pub mod lower_float_controls;
 pub mod lower_math;
 mod memory;
 mod params;
@@ -51,6 +53,7 @@ passes! {
     unroll: unroll::run, "writes out small loops of known length";
     combine_memory: combine_memory::run, "merges neighbouring loads and stores";
     block_to_if: block_to_if::run, "turns Blocks that Ifs leave early into Ifs";
+    lower_float_controls: lower_float_controls::run, "writes out flushing of denormals and rounding towards zero";
     lower_math: lower_math::run, "expands transcendental and other rare operations into basic ones";
     renumber: renumber_pass, "numbers values and labels in text order";
 }
@@ -91,13 +94,15 @@ pub struct Options<'a> {
     pub verify: bool,
     /// Looks at the kernel after each pass.
     pub dump: Option<Dump<'a>>,
+    /// Write out float controls (see [`lower_float_controls`]). Default: yes.
+    pub lower_float_controls: bool,
     /// Expand transcendental operations (see [`lower_math`]). Default: yes.
     pub lower_math: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { verify: cfg!(debug_assertions), dump: None, lower_math: true }
+        Options { verify: cfg!(debug_assertions), dump: None, lower_float_controls: true, lower_math: true }
     }
 }
 
@@ -106,6 +111,7 @@ impl std::fmt::Debug for Options<'_> {
         f.debug_struct("Options")
             .field("verify", &self.verify)
             .field("dump", &self.dump.is_some())
+            .field("lower_float_controls", &self.lower_float_controls)
             .field("lower_math", &self.lower_math)
             .finish()
     }
@@ -162,6 +168,7 @@ const PIPELINE: &[&str] = &[
     "fold",
     "if_to_select",
     "fold",
+    "lower_float_controls",
     "lower_math",
     "fold",
     "gvn",
@@ -180,7 +187,9 @@ const PIPELINE: &[&str] = &[
 /// If `opts.verify` is set and a pass broke the kernel.
 pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError> {
     for name in PIPELINE {
-        if *name == "lower_math" && !opts.lower_math {
+        if (*name == "lower_math" && !opts.lower_math)
+            || (*name == "lower_float_controls" && !opts.lower_float_controls)
+        {
             continue;
         }
         let pass = pass(name).ok_or_else(|| PassError::Unknown((*name).into()))?;

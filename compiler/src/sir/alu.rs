@@ -71,6 +71,22 @@ impl AluOp {
         )
     }
 
+    /// Whether the rounding mode of the float controls applies: the correctly rounded operations, and what is made of
+    /// them. (Conversions to a float type round as that type's controls say.)
+    pub const fn rounds_as_controlled(self) -> bool {
+        matches!(
+            self,
+            AluOp::FAdd
+                | AluOp::FSub
+                | AluOp::FMul
+                | AluOp::FDiv
+                | AluOp::Fma
+                | AluOp::FSqrt
+                | AluOp::FRem
+                | AluOp::FMod
+        )
+    }
+
     /// Whether this floating-point operation has a form for the float type.
     pub fn has_width(self, ty: super::Type) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 
-tests! { functions, special_values }
+tests! { functions, special_values, float_controls }
 
 /// How far a result may be off.
 #[derive(Clone, Copy)]
@@ -253,4 +253,50 @@ unsafe fn special_values() -> R {
         check!(within(got[28 * n + i], root, Ulp(5.0)), "sqrt of {x:e} is {:e}", got[28 * n + i]);
     }
     Ok(())
+}
+
+/// The nearest float that is not farther from 0; exact in `f64` arithmetic for the operands used here.
+fn towards_zero(exact: f64) -> f32 {
+    let near = exact as f32;
+    let near = if f64::from(near).abs() > exact.abs() { f32::from_bits(near.to_bits() - 1) } else { near };
+    flushed(near)
+}
+
+fn flushed(v: f32) -> f32 {
+    if v.abs() < f32::MIN_POSITIVE {
+        0.0f32.copysign(v)
+    } else {
+        v
+    }
+}
+
+/// Rounding towards zero and flushing of denormals, of 32-bit floats.
+unsafe fn float_controls() -> R {
+    let t = T::new(&[])?;
+    need!(t.props.api_version >= ash::vk::API_VERSION_1_2, "Vulkan 1.2");
+    let v12 = t.property::<ash::vk::PhysicalDeviceVulkan12Properties<'static>>();
+    need!(v12.shader_rounding_mode_rtz_float32 != 0, "rounding towards zero");
+    need!(v12.shader_denorm_flush_to_zero_float32 != 0, "flushing of denormals");
+    let mut random = Random(31);
+    // Sums of numbers that are at most 2^20 apart are exact in binary64.
+    let mut data: Vec<f32> = (0..128 * 2)
+        .map(|_| {
+            let word = random.word();
+            f32::from_bits(word & 0x807f_ffff | (118 + (word >> 23 & 0x0f)) << 23)
+        })
+        .collect();
+    let denormal = f32::from_bits(0x0040_0001);
+    let special = [denormal, 1.0, -denormal, 3.0, f32::MIN_POSITIVE, -1e-45, f32::MAX, f32::MAX, 1e-20, -1e-21];
+    data[..10].copy_from_slice(&special);
+    let (i, o) = (t.buf_of(&data)?, t.zeros(128 * 3 * 4)?);
+    t.compute(spv!("float_controls"), &[B::S(i), B::S(o)], &[], [2, 1, 1])?;
+    let exact = |v: f32| f64::from(flushed(v));
+    let want: Vec<u32> = data
+        .chunks(2)
+        .flat_map(|c| {
+            let (a, b) = (exact(c[0]), exact(c[1]));
+            [towards_zero(a + b), towards_zero(a * b), towards_zero(a * 0.5)].map(f32::to_bits)
+        })
+        .collect();
+    equal(&o.get::<u32>(), &want)
 }

@@ -143,7 +143,7 @@ pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenErr
     }
     let fc = &kernel.float_controls;
     if [fc.f16, fc.f32, fc.f64].iter().any(|m| m.flush_denorms || m.rtz) {
-        return unsupported("float controls other than denormal preserve and round to even");
+        return unsupported("float controls that were not lowered (rounding of 64-bit floats towards zero)");
     }
     let kernel = &*normalise::normalise(kernel);
     let machine = target::Machine::new(opts.width)?;

@@ -97,20 +97,21 @@ fn native(
     })
 }
 
-/// Expands what x86 has no instructions for. The runtime's pipeline has done so already, unless the application asked for
-/// no optimisation; kernels with nothing to expand are used as they are.
+/// Expands what x86 has no instructions for, and float controls. The runtime's pipeline has done so already, unless the
+/// application asked for no optimisation; kernels with nothing to expand are used as they are.
 #[cfg(feature = "llvm")]
 fn lower(kernel: &compiler::sir::Kernel) -> std::borrow::Cow<'_, compiler::sir::Kernel> {
-    use compiler::passes::lower_math;
+    use compiler::passes::{lower_float_controls, lower_math};
     use compiler::sir::Op;
     use std::borrow::Cow;
 
-    let mut needed = false;
+    let mut needed = lower_float_controls::needed(kernel);
     kernel.body.walk(&mut |inst| needed |= matches!(&inst.op, Op::Alu { op, .. } if lower_math::expands(*op)));
     if !needed {
         return Cow::Borrowed(kernel);
     }
     let mut lowered = kernel.clone();
+    lower_float_controls::run(&mut lowered);
     lower_math::run(&mut lowered);
     Cow::Owned(lowered)
 }

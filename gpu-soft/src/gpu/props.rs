@@ -242,7 +242,9 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
     let subgroup = subgroup(width);
     let family = |flags, count, node| QueueFamily { flags, count, node, timestamp_bits: 64 };
     let floats =
-        FloatModes { denorm_preserve: true, denorm_flush: false, rte: true, rtz: false, signed_zero_inf_nan: true };
+        FloatModes { denorm_preserve: true, denorm_flush: true, rte: true, rtz: true, signed_zero_inf_nan: true };
+    // Rounding towards zero is done in the next wider type.
+    let doubles = FloatModes { rtz: false, ..floats };
     GpuProps {
         name: ADAPTER_NAME.to_owned(),
         driver_name: "vulkan-dxg".to_owned(),
@@ -265,7 +267,7 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         max_inline_uniform_block_size: 4096,
         max_push_descriptors: 32,
         subgroup,
-        float_controls: [floats; 3],
+        float_controls: [floats, floats, doubles],
         features: features(),
         heaps: vec![HeapInfo { segment: MemorySegment::Local, size: heap, flags: vk::MemoryHeapFlags::DEVICE_LOCAL }],
         memory_types: vec![

@@ -3,9 +3,10 @@
 use super::native::{run, widths};
 use compiler::filetest::{Place, Setup};
 use compiler::interp::alu::eval;
+use compiler::passes::lower_float_controls;
 use compiler::sir::{
-    Access, Addr, AluFlags, AluOp, AluShape, Binding, BindingKind, Builtin, FloatControls, Kernel, Op, Region,
-    Resource, Type, Value,
+    Access, Addr, AluFlags, AluOp, AluShape, Binding, BindingKind, Builtin, FloatControls, FloatMode, Kernel, Op,
+    Region, Resource, Type, Value,
 };
 
 const INTS: [Type; 4] = [Type::I8, Type::I16, Type::I32, Type::I64];
@@ -284,9 +285,11 @@ fn jobs_of(ops: &[AluOp]) -> (Vec<Job>, Vec<u8>) {
     (jobs, bytes)
 }
 
-fn check(ops: &[AluOp], uniform: bool) {
+fn check(ops: &[AluOp], uniform: bool, fc: FloatControls) {
     let (jobs, bytes) = jobs_of(ops);
-    let kernel = kernel_for(&jobs, uniform);
+    let mut kernel = kernel_for(&jobs, uniform);
+    kernel.float_controls = fc;
+    lower_float_controls::run(&mut kernel);
     compiler::verify::verify(&kernel).expect("valid");
     let groups = if uniform { N as u32 } else { N as u32 / 64 };
     let setup = Setup {
@@ -295,7 +298,6 @@ fn check(ops: &[AluOp], uniform: bool) {
         buffers: vec![(Place { set: 0, binding: 0, element: 0 }, bytes)],
         ..Setup::default()
     };
-    let fc = FloatControls::default();
     for width in widths() {
         let found = run(&kernel, &setup, width, width.lanes()).expect("runs");
         let found = &found[&(0, 0, 0)];
@@ -328,13 +330,31 @@ fn all_ops() -> Vec<AluOp> {
 fn operations_on_lanes() {
     // A few kernels rather than one: compile time grows with the size.
     for ops in all_ops().chunks(12) {
-        check(ops, false);
+        check(ops, false, FloatControls::default());
     }
 }
 
 #[test]
 fn operations_on_scalars() {
     for ops in all_ops().chunks(12) {
-        check(ops, true);
+        check(ops, true, FloatControls::default());
+    }
+}
+
+#[test]
+fn operations_under_float_controls() {
+    let float = |op: &AluOp| match op.shape() {
+        AluShape::Float(_) | AluShape::FloatCmp(_) => true,
+        AluShape::Convert => matches!(op, AluOp::FConv | AluOp::FConvRtz | AluOp::SToF | AluOp::UToF),
+        _ => false,
+    };
+    let ops: Vec<AluOp> = all_ops().into_iter().filter(float).collect();
+    let mode = |flush_denorms, rtz| FloatMode { flush_denorms, rtz, ..FloatMode::default() };
+    let all = FloatControls { f16: mode(true, true), f32: mode(true, true), f64: mode(true, false) };
+    let some = FloatControls { f16: mode(false, true), f32: mode(true, false), f64: mode(false, false) };
+    for ops in ops.chunks(12) {
+        check(ops, false, all);
+        check(ops, true, all);
+        check(ops, false, some);
     }
 }

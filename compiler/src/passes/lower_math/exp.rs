@@ -1,6 +1,6 @@
 //! Exponentials, logarithms and powers.
 
-use super::emit::Emit;
+use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Value};
 
 /// (2^f − 1) / f for f in [−1/2, 1/2], relative error of 2^f 3e-9.

@@ -1,7 +1,7 @@
 //! Hyperbolic functions and their inverses.
 
-use super::emit::Emit;
 use super::exp::{exp, log, log1p};
+use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Value};
 
 /// (sinh(x)/x − 1) / x² in x² for |x| ≤ 1, relative error 5e-11.

@@ -7,14 +7,13 @@
 //! zeros and denormals come out as the interpreter has them. The polynomial coefficients are minimax fits made for
 //! the reduced ranges named beside them.
 
-mod emit;
 mod exp;
 mod hyperbolic;
 mod scale;
 mod trig;
 
+use super::emit::Emit;
 use crate::sir::{AluOp, Inst, Kernel, Op, Region, Type, Value};
-use emit::Emit;
 
 /// Runs the pass.
 pub fn run(kernel: &mut Kernel) -> bool {

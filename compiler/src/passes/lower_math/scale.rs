@@ -1,6 +1,6 @@
 //! Operations on exponents and signs, and remainders. These work in the operand's own type where that is F64.
 
-use super::emit::Emit;
+use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Type, Value};
 
 /// Width of the fraction and exponent bias.

@@ -1,6 +1,6 @@
 //! Trigonometric functions and their inverses.
 
-use super::emit::Emit;
+use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Type, Value};
 
 /// (sin(r)/r − 1) / r² in r² for |r| ≤ π/4, relative error 5e-12.

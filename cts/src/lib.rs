@@ -5,6 +5,8 @@
 pub mod demos;
 pub mod deqp;
 pub mod features;
+#[rustfmt::skip]
+pub mod generated;
 pub mod harness;
 pub mod shaders;
 

@@ -158,6 +158,23 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_shader_maximal_reconvergence: false,
         KHR_shader_subgroup_rotate: gpu(|p| p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR)),
         KHR_shader_subgroup_uniform_control_flow: device,
+        // Known, and not there: a row is turned on when what it stands for works.
+        EXT_shader_64bit_indexing: false,
+        EXT_shader_float8: false,
+        EXT_shader_long_vector: false,
+        EXT_shader_replicated_composites: false,
+        EXT_shader_subgroup_partitioned: false,
+        EXT_shader_uniform_buffer_unsized_array: false,
+        KHR_compute_shader_derivatives: false,
+        KHR_internally_synchronized_queues: false,
+        KHR_maintenance7: false,
+        KHR_maintenance8: false,
+        KHR_maintenance9: false,
+        KHR_shader_bfloat16: false,
+        KHR_shader_fma: false,
+        KHR_shader_quad_control: false,
+        KHR_shader_relaxed_extended_instruction: false,
+        KHR_shader_untyped_pointers: false,
     }
 }
 

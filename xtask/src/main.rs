@@ -1,10 +1,13 @@
-//! Project chores: `cargo xtask gen|tidy|manifest`.
+//! Project chores: `cargo xtask gen|extract|tidy|manifest`.
 //!
 //! * `gen [--check]` writes `icd/src/generated/*.rs` from the Vulkan registry (or checks that the committed files are fresh).
+//! * `extract --registry FILE --bindings FOLDER [NAME…]` takes extensions from a newer registry into the supplement that `gen`
+//!   reads after the packaged registry.
 //! * `tidy` runs the cheap source checks CI runs: fresh generated files, forbidden words, SAFETY comments, environment
 //!   variables, links.
 //! * `manifest [--release]` writes the in-tree ICD manifest beside the built library.
 
+mod extract;
 mod gen;
 mod manifest;
 mod registry;
@@ -18,7 +21,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-const USAGE: &str = "usage: cargo xtask gen [--check] | tidy | manifest [--release] [--library PATH] [--out PATH]";
+const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE --bindings FOLDER [NAME…] | tidy | manifest [--release] [--library PATH] [--out PATH]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
             ["--check"] => gen::run(&root(), true),
             _ => Err(USAGE.to_owned()),
         },
+        Some("extract") => extract::run(&root(), &flags),
         Some("tidy") if flags.is_empty() => tidy::run(&root()),
         Some("manifest") => manifest::run(&root(), &flags),
         _ => Err(USAGE.to_owned()),

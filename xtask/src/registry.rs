@@ -19,6 +19,8 @@ pub struct Decl {
     pub is_const: bool,
     /// Fixed array length as spelled (`4`, `VK_UUID_SIZE`).
     pub array: Option<String>,
+    /// Whether it is a bit field.
+    pub bits: bool,
     /// The `len` attribute (or `altlen` where `len` is typeset mathematics).
     pub len: Option<String>,
     /// Whether the value itself may be null or zero.
@@ -84,8 +86,16 @@ pub struct Registry {
     pub type_aliases: BTreeMap<String, String>,
     pub features: Vec<Feature>,
     pub extensions: BTreeMap<String, Extension>,
-    /// Values of enumerators by name (only those needed: structure types).
+    /// Values of structure types by name.
     pub structure_types: BTreeMap<String, i64>,
+    /// Enumerators of the supplement by type.
+    pub enumerators: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Types and commands that the bindings lack.
+    pub unbound: BTreeSet<String>,
+    /// Bit masks by name, with whether they have 64 bits.
+    pub bitmasks: BTreeMap<String, bool>,
+    /// Enumerators that say what a handle's object is, by handle type.
+    pub object_types: BTreeMap<String, String>,
     /// Types whose values are plain data: enumerations, bit masks, scalars.
     pub plain: BTreeSet<String>,
 }
@@ -130,6 +140,7 @@ fn decl(n: Node<'_, '_>) -> Option<Decl> {
         pointers: text.matches('*').count(),
         is_const: text.contains("const"),
         array,
+        bits: text.contains(':'),
         len,
         optional: optional.starts_with("true"),
         conditional: attr(n, "noautovalidity") == Some("true"),
@@ -174,8 +185,12 @@ impl Registry {
         let name = attr(n, "name").map(str::to_owned).or_else(|| child_text(n, "name"));
         let Some(name) = name else { return };
         if let Some(alias) = attr(n, "alias") {
+            self.structs.remove(&name);
             self.type_aliases.insert(name, alias.to_owned());
             return;
+        }
+        if attr(n, "unbound").is_some() {
+            self.unbound.insert(name.clone());
         }
         match attr(n, "category") {
             Some(c @ ("struct" | "union")) => {
@@ -194,9 +209,16 @@ impl Registry {
             }
             Some("handle") => {
                 let dispatchable = child_text(n, "type").as_deref() == Some("VK_DEFINE_HANDLE");
+                if let Some(object) = attr(n, "objtypeenum") {
+                    self.object_types.insert(name.clone(), object.to_owned());
+                }
                 self.handles.insert(name, dispatchable);
             }
-            Some("enum" | "bitmask" | "basetype") => {
+            Some(c @ ("enum" | "bitmask" | "basetype")) => {
+                if c == "bitmask" {
+                    self.bitmasks.insert(name.clone(), child_text(n, "type").as_deref() == Some("VkFlags64"));
+                }
+                self.type_aliases.remove(&name);
                 self.plain.insert(name);
             }
             _ => {}
@@ -204,12 +226,13 @@ impl Registry {
     }
 
     fn add_enums(&mut self, n: Node<'_, '_>) {
-        if attr(n, "name") != Some("VkStructureType") {
-            return;
-        }
+        let Some(ty) = attr(n, "name") else { return };
         for e in n.children().filter(|e| e.has_tag_name("enum")) {
             if let (Some(name), Some(Ok(value))) = (attr(e, "name"), attr(e, "value").map(str::parse)) {
-                self.structure_types.insert(name.to_owned(), value);
+                if ty == "VkStructureType" {
+                    self.structure_types.insert(name.to_owned(), value);
+                }
+                self.enumerators.entry(ty.to_owned()).or_default().insert(name.to_owned(), value);
             }
         }
     }
@@ -229,6 +252,9 @@ impl Registry {
         let (Some(name), Some(ret)) = (child_text(proto, "name"), child_text(proto, "type")) else {
             return;
         };
+        if attr(n, "unbound").is_some() {
+            self.unbound.insert(name.clone());
+        }
         let params = n.children().filter(|p| p.has_tag_name("param") && for_vulkan(*p)).filter_map(decl).collect();
         self.command_aliases.remove(&name);
         self.commands.insert(name.clone(), Command { name, ret, params, error_codes: list(attr(n, "errorcodes")) });
@@ -340,10 +366,13 @@ impl Registry {
         }
     }
 
-    /// Whether the Rust type of this structure carries a lifetime (it holds a pointer, directly or inside).
+    /// Whether the Rust type of this structure carries a lifetime: it holds a pointer, directly or inside. A union does only
+    /// when the type of a member does.
     pub fn has_lifetime(&self, ty: &str) -> bool {
         let ty = self.canonical_type(ty);
-        self.structs.get(ty).is_some_and(|s| s.members.iter().any(|m| m.pointers > 0 || self.has_lifetime(&m.ty)))
+        self.structs
+            .get(ty)
+            .is_some_and(|s| s.members.iter().any(|m| (m.pointers > 0 && !s.is_union) || self.has_lifetime(&m.ty)))
     }
 
     /// Whether the structure starts with `sType` and `pNext`.

@@ -106,8 +106,8 @@ pub fn create<H: Dispatch>(
 }
 
 macro_rules! handles {
-    ($($handle:ident => $object:ty;)*) => {$(
-        impl Decode for vk::$handle {
+    ($module:ident; $($handle:ident => $object:ty;)*) => {$(
+        impl Decode for $module::$handle {
             type Object = $object;
 
             unsafe fn decode<'a>(self) -> &'a $object {
@@ -115,14 +115,16 @@ macro_rules! handles {
                 unsafe { (*(self.as_raw() as *const Block<$object>)).object() }
             }
         }
-        impl Dispatch for vk::$handle {}
+        impl Dispatch for $module::$handle {}
     )*};
 }
 
 use crate::objects;
 use std::sync::Arc;
 
+// Handles that the bindings lack go into a second list, with `types` for `vk`.
 handles! {
+    vk;
     Instance => objects::Instance;
     PhysicalDevice => objects::PhysicalDevice;
     Device => objects::Device;

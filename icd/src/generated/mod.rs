@@ -9,3 +9,4 @@ pub mod commands;
 pub mod extensions;
 pub mod features;
 pub mod properties;
+pub mod types;

@@ -90,7 +90,7 @@ fn accessor(input: &Input, s: &Struct, m: &Decl) -> Option<(String, String)> {
 }
 
 pub fn generate(input: &Input) -> Result<String, String> {
-    let mut out = String::from("use crate::edge::*;\nuse ash::vk;\nuse std::ffi::CStr;\n\n");
+    let mut out = String::from("#[allow(unused_imports)] // used as soon as a structure is newer than the bindings\nuse super::types;\nuse crate::edge::*;\nuse ash::vk;\nuse std::ffi::CStr;\n\n");
     for name in reachable(input)? {
         let s = &input.reg.structs[&name];
         if s.is_union || s.returned_only {

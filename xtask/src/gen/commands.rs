@@ -130,10 +130,11 @@ fn row(input: &Input, name: &str, a: &Availability, out: &mut String) -> Result<
         a.extensions.iter().map(|e| format!("Extension::{}", e.trim_start_matches("VK_"))).collect();
     writeln!(
         out,
-        "    Entry {{ name: \"{name}\", level: Level::{}, core: {}, extensions: &[{}], pfn: erase!({canonical}: vk::PFN_{canonical} = {}) }},",
+        "    Entry {{ name: \"{name}\", level: Level::{}, core: {}, extensions: &[{}], pfn: erase!({canonical}: {}::PFN_{canonical} = {}) }},",
         level(c),
         version(a.core),
         exts.join(", "),
+        names::module(input, canonical),
         names::command(canonical)
     )
     .ok();
@@ -142,7 +143,7 @@ fn row(input: &Input, name: &str, a: &Availability, out: &mut String) -> Result<
 
 pub fn generate(input: &Input) -> Result<String, String> {
     let mut out = String::from(
-        "use super::extensions::Extension;\nuse crate::edge::*;\nuse crate::entry;\nuse crate::entrypoints::{erase, Entry, Level, NOT_CORE};\n\
+        "use super::extensions::Extension;\n#[allow(unused_imports)] // used as soon as a command is newer than the bindings\nuse super::types;\nuse crate::edge::*;\nuse crate::entry;\nuse crate::entrypoints::{erase, Entry, Level, NOT_CORE};\n\
          use ash::vk;\nuse std::ffi::{c_char, c_int, c_void};\n\n",
     );
     writeln!(

@@ -6,15 +6,18 @@ mod extensions;
 mod features;
 mod names;
 mod properties;
+mod types;
 
 use crate::registry::{Command, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The registry of the packaged Vulkan headers.
-const REGISTRY: &str = "/usr/share/vulkan/registry/vk.xml";
+pub const REGISTRY: &str = "/usr/share/vulkan/registry/vk.xml";
 /// Folder of the results, relative to the workspace root.
 const OUTPUT: &str = "icd/src/generated";
+/// Folder of the types that clients need.
+const CLIENT: &str = "cts/src/generated";
 /// Newest core version the driver implements (major, minor).
 const NEWEST_CORE: (u32, u32) = (1, 3);
 /// Handles that never exist in this driver: passed on without being decoded.
@@ -48,11 +51,18 @@ fn read_list(path: &Path) -> Result<Vec<String>, String> {
     Ok(read(path)?.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
 }
 
+/// Whether every extension that a part of another depends on is known.
+fn satisfied(needs: Option<&str>, extensions: &[String]) -> bool {
+    needs.is_none_or(|n| n.split('+').all(|n| extensions.iter().any(|e| e == n)))
+}
+
 impl Input {
     fn load(root: &Path) -> Result<Self, String> {
         let data = root.join("xtask/data");
         let mut reg = Registry::default();
         reg.add(&read(Path::new(REGISTRY))?)?;
+        // The bindings have the packaged registry's enumerators.
+        reg.enumerators.clear();
         reg.add(&read(&data.join("supplement.xml"))?)?;
         let extensions = read_list(&data.join("extensions.txt"))?;
         let graphics: BTreeSet<String> = read_list(&data.join("graphics-commands.txt"))?.into_iter().collect();
@@ -70,7 +80,7 @@ impl Input {
                 .get(name)
                 .ok_or_else(|| format!("{name} is neither in the registry nor in the supplement"))?;
             for (c, needs) in &ext.commands {
-                if needs.as_ref().is_none_or(|n| extensions.contains(n)) {
+                if satisfied(needs.as_deref(), &extensions) {
                     scope.entry(c.clone()).or_default().extensions.insert(name.clone());
                 }
             }
@@ -102,7 +112,7 @@ impl Input {
             self.reg.extensions[e]
                 .types
                 .iter()
-                .filter(|(_, needs)| needs.as_ref().is_none_or(|n| self.extensions.contains(n)))
+                .filter(|(_, needs)| satisfied(needs.as_deref(), &self.extensions))
                 .map(|(t, _)| t)
         });
         core.chain(extensions).map(|t| self.reg.canonical_type(t)).collect()
@@ -122,27 +132,31 @@ impl Input {
 pub fn run(root: &Path, check: bool) -> Result<String, String> {
     let input = Input::load(root)?;
     let modules = "#![allow(non_camel_case_types, non_snake_case)]\n#![allow(clippy::too_many_arguments)] // the parameters of the commands\n#![allow(deprecated)] // members that only old applications fill\n\n\
-        pub mod access;\npub mod commands;\npub mod extensions;\npub mod features;\npub mod properties;\n";
+        pub mod access;\npub mod commands;\npub mod extensions;\npub mod features;\npub mod properties;\npub mod types;\n";
+    let types = types::generate(&input)?;
     let files = [
-        ("mod.rs", modules.to_owned()),
-        ("access.rs", access::generate(&input)?),
-        ("commands.rs", commands::generate(&input)?),
-        ("extensions.rs", extensions::generate(&input)?),
-        ("features.rs", features::generate(&input)?),
-        ("properties.rs", properties::generate(&input)?),
+        (OUTPUT, "mod.rs", modules.to_owned()),
+        (OUTPUT, "access.rs", access::generate(&input)?),
+        (OUTPUT, "commands.rs", commands::generate(&input)?),
+        (OUTPUT, "extensions.rs", extensions::generate(&input)?),
+        (OUTPUT, "features.rs", features::generate(&input)?),
+        (OUTPUT, "properties.rs", properties::generate(&input)?),
+        (OUTPUT, "types.rs", types.clone()),
+        (CLIENT, "mod.rs", "//! Vulkan as far as the bindings are too old to know it.\n\npub mod types;\n".to_owned()),
+        (CLIENT, "types.rs", types),
     ];
-    let folder = root.join(OUTPUT);
-    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    for (name, text) in &files {
+    for (folder, name, text) in &files {
+        let folder = root.join(folder);
+        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let path = folder.join(name);
         let text = format!("{HEADER}{text}");
         if check {
             if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
-                return Err(format!("{OUTPUT}/{name} is stale: run `cargo xtask gen`"));
+                return Err(format!("{} is stale: run `cargo xtask gen`", path.display()));
             }
         } else {
             std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
-    Ok(format!("{} files in {OUTPUT} {}", files.len(), if check { "are fresh" } else { "written" }))
+    Ok(format!("{} files in {OUTPUT} and {CLIENT} {}", files.len(), if check { "are fresh" } else { "written" }))
 }

@@ -28,6 +28,21 @@ pub fn pointee(name: &str) -> String {
     snake
 }
 
+/// `VkFooFlagBits` → `FooFlags`: the bindings have one type for both.
+pub fn short(ty: &str) -> String {
+    ty.strip_prefix("Vk").unwrap_or(ty).replace("FlagBits", "Flags")
+}
+
+/// The module that defines a type or a command's function pointer type: the bindings', or ours for what they lack.
+pub fn module(input: &Input, name: &str) -> &'static str {
+    let canonical = input.reg.canonical_command(input.reg.canonical_type(name));
+    if input.reg.unbound.contains(canonical) {
+        "types"
+    } else {
+        "vk"
+    }
+}
+
 /// The Rust spelling of a registry type; `lifetime` is appended to structures that hold pointers.
 pub fn base(input: &Input, ty: &str, lifetime: &str) -> String {
     match ty {
@@ -48,13 +63,13 @@ pub fn base(input: &Input, ty: &str, lifetime: &str) -> String {
         _ => {}
     }
     if ty.starts_with("PFN_") {
-        return format!("vk::{ty}");
+        return format!("{}::{ty}", module(input, ty));
     }
-    let name = ty.strip_prefix("Vk").unwrap_or(ty).replace("FlagBits", "Flags");
+    let (name, module) = (short(ty), module(input, ty));
     if input.reg.has_lifetime(ty) {
-        format!("vk::{name}{lifetime}")
+        format!("{module}::{name}{lifetime}")
     } else {
-        format!("vk::{name}")
+        format!("{module}::{name}")
     }
 }
 

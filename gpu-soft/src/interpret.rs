@@ -1,7 +1,7 @@
 //! Kernels run by the interpreter, over real GPU memory: slow, exact, and without a code generator.
 
 use crate::binary::{Bound, LoadError};
-use crate::image::{Coords, ImageDesc, Lookup, SamplerDesc, View};
+use crate::image::{Coords, ImageDesc, Lookup, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
 use crate::kernel_abi::{BindingSlot, BufferDesc};
 use compiler::interp::{
     BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel,
@@ -144,7 +144,8 @@ impl SoftMachine<'_> {
     }
 
     fn sampler(&self, desc: Descriptor, combined: bool) -> Result<SamplerDesc, Fault> {
-        let offset = if combined { u64::from(self.slot(desc)?.sampler_offset) } else { 0 };
+        let offset = if combined { COMBINED_SAMPLER_OFFSET } else { self.slot(desc)?.sampler_offset };
+        let offset = u64::from(offset);
         let at = self.descriptor(desc)?;
         let read = |at: u64| {
             // SAFETY: set memory that the application bound holds a sampler descriptor at this address.

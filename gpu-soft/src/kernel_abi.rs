@@ -78,8 +78,6 @@ pub struct ImageOp {
     pub arrayed: u32,
     /// Multisampled.
     pub ms: u32,
-    /// Binding kind, see [`binding_kind_code`].
-    pub kind: u32,
     /// [`TexelClass`] of the data rows.
     pub class: u32,
     /// Rows of `operands` that are coordinates.
@@ -159,20 +157,6 @@ pub const fn image_dim_code(dim: sir::ImageDim) -> u32 {
     }
 }
 
-/// Code of a binding kind in [`ImageOp::kind`].
-pub const fn binding_kind_code(kind: sir::BindingKind) -> u32 {
-    match kind {
-        sir::BindingKind::UniformBuffer => 0,
-        sir::BindingKind::StorageBuffer => 1,
-        sir::BindingKind::StorageImage => 2,
-        sir::BindingKind::SampledImage => 3,
-        sir::BindingKind::Sampler => 4,
-        sir::BindingKind::CombinedImageSampler => 5,
-        sir::BindingKind::UniformTexelBuffer => 6,
-        sir::BindingKind::StorageTexelBuffer => 7,
-    }
-}
-
 /// Code of an atomic operation in [`ImageOp::atomic`].
 pub const fn atomic_op_code(op: sir::AtomicOp) -> u32 {
     match op {
@@ -208,7 +192,8 @@ pub struct BindingSlot {
     pub dynamic: Option<u32>,
     /// Size of an inline uniform block, whose data stand in the set's memory at `offset`.
     pub inline_size: Option<u32>,
-    /// Bytes from the start of a combined image sampler to its sampler part.
+    /// Bytes from the start of a descriptor to what a separate sampler at this binding reads: the sampler part where the layout has
+    /// combined image samplers, else 0.
     pub sampler_offset: u32,
 }
 

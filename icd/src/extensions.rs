@@ -129,6 +129,8 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         // Performance and memory.
         EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
         EXT_memory_budget: device,
+        EXT_mutable_descriptor_type: device,
+        VALVE_mutable_descriptor_type: device,
         EXT_pipeline_robustness: device,
         EXT_robustness2: gpu(|p| p.features.robust_buffer_access2 || p.features.null_descriptor),
         KHR_robustness2: gpu(|p| p.features.robust_buffer_access2 || p.features.null_descriptor),

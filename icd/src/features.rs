@@ -160,6 +160,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         // Extensions.
         maintenance5: caps.maintenance5_formats,
         maintenance6: true,
+        mutableDescriptorType: true,
         nullDescriptor: f.null_descriptor,
         robustBufferAccess2: f.robust_buffer_access2,
         robustImageAccess2: f.robust_image_access2,

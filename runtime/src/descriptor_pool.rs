@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::heap::Block;
 use crate::lock::lock;
 use crate::range_alloc::{NoRange, RangeAlloc};
-use crate::set_layout::{stride, DescriptorSetLayout};
+use crate::set_layout::{mutable_stride, stride, DescriptorSetLayout};
 use ash::vk;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +21,9 @@ pub struct DescriptorPoolCreate {
     pub sizes: Vec<(vk::DescriptorType, u32)>,
     /// Most inline-uniform-block bindings at a time.
     pub max_inline_blocks: u32,
+    /// For each entry of `sizes` that counts MUTABLE descriptors: the types they can become. An empty or missing list stands for
+    /// any type.
+    pub mutable_types: Vec<Vec<vk::DescriptorType>>,
 }
 
 /// One set to allocate.
@@ -56,9 +59,13 @@ fn pool_bytes(device: &Device, create: &DescriptorPoolCreate) -> Result<u64> {
     let gpu = &**device.gpu();
     let align = u64::from(gpu.props().descriptor_align.max(1));
     let mut bytes = 0u64;
-    for &(ty, count) in &create.sizes {
+    for (i, &(ty, count)) in create.sizes.iter().enumerate() {
+        let stride = match ty {
+            vk::DescriptorType::MUTABLE_EXT => mutable_stride(gpu, create.mutable_types.get(i).map_or(&[][..], |t| t)),
+            _ => stride(gpu, ty),
+        };
         // A type the GPU does not have: no set that uses it can have a layout.
-        let Some(stride) = stride(gpu, ty) else { continue };
+        let Some(stride) = stride else { continue };
         bytes =
             bytes.checked_add(u64::from(stride).saturating_mul(u64::from(count))).ok_or(Error::OutOfDeviceMemory)?;
     }

@@ -131,11 +131,12 @@ impl<'a> SetWriter<'a> {
         self.layout.bindings.get(index).is_some_and(|b| !b.immutable.is_empty())
     }
 
-    /// Writes the descriptor at the cursor and moves on.
+    /// Writes the descriptor at the cursor and moves on. A mutable descriptor becomes one of the type `ty`; for others the
+    /// layout's type counts.
     ///
     /// # Errors
     /// [`Error::Unknown`] past the end of the layout, or if the kind of data does not go with the type.
-    pub fn write_at(&mut self, cursor: &mut Cursor, data: DescriptorData<'_>) -> Result<()> {
+    pub fn write_at(&mut self, cursor: &mut Cursor, ty: vk::DescriptorType, data: DescriptorData<'_>) -> Result<()> {
         while cursor.element >= self.count_of(cursor.index) {
             if cursor.index >= self.layout.bindings.len() {
                 return Err(Error::Unknown("descriptor write past the end of the set".to_owned()));
@@ -143,19 +144,21 @@ impl<'a> SetWriter<'a> {
             cursor.element -= self.count_of(cursor.index);
             cursor.index += 1;
         }
-        let layout = self.layout;
-        self.put(&layout.bindings[cursor.index], cursor.element, data)?;
+        let binding = &self.layout.bindings[cursor.index];
+        let ty = if binding.is_mutable() { ty } else { binding.ty };
+        self.put(binding, cursor.element, ty, data)?;
         cursor.element += 1;
         Ok(())
     }
 
-    /// Writes one descriptor.
+    /// Writes one descriptor of the layout's type.
     ///
     /// # Errors
     /// As [`write_at`](Self::write_at).
     pub fn write(&mut self, binding: u32, element: u32, data: DescriptorData<'_>) -> Result<()> {
         let mut cursor = self.cursor(binding, element)?;
-        self.write_at(&mut cursor, data)
+        let ty = self.layout.bindings[cursor.index].ty;
+        self.write_at(&mut cursor, ty, data)
     }
 
     /// Writes bytes of an inline uniform block.
@@ -173,7 +176,7 @@ impl<'a> SetWriter<'a> {
         Ok(())
     }
 
-    fn put(&mut self, b: &Binding, element: u32, data: DescriptorData<'_>) -> Result<()> {
+    fn put(&mut self, b: &Binding, element: u32, ty: vk::DescriptorType, data: DescriptorData<'_>) -> Result<()> {
         let immutable = b.immutable.get(element as usize).map(|s| s.info());
         if let Some(first) = b.dynamic {
             let DescriptorData::Buffer(buffer) = data else { return Err(mismatch(b.ty)) };
@@ -186,7 +189,7 @@ impl<'a> SetWriter<'a> {
             return Ok(());
         }
         use vk::DescriptorType as D;
-        let write = match (b.ty, data) {
+        let write = match (ty, data) {
             (D::UNIFORM_BUFFER | D::STORAGE_BUFFER, DescriptorData::Buffer(Some((buffer, offset, range)))) => {
                 let (address, size) = buffer.range(offset, range);
                 DescriptorWrite::Buffer { address, size }
@@ -210,11 +213,14 @@ impl<'a> SetWriter<'a> {
             | (D::SAMPLED_IMAGE | D::STORAGE_IMAGE | D::INPUT_ATTACHMENT, DescriptorData::Image(None)) => {
                 DescriptorWrite::Null
             }
-            _ => return Err(mismatch(b.ty)),
+            _ => return Err(mismatch(ty)),
         };
+        if self.gpu.descriptor_size(ty) > b.size {
+            return Err(mismatch(ty));
+        }
         let mut bytes = [0u8; MAX_DESCRIPTOR_BYTES];
         let Some(bytes) = bytes.get_mut(..b.size as usize) else { return Err(mismatch(b.ty)) };
-        self.gpu.write_descriptor(b.ty, &write, bytes);
+        self.gpu.write_descriptor(ty, &write, bytes);
         self.target.write(b.offset.wrapping_add(b.stride.wrapping_mul(element)), bytes);
         Ok(())
     }
@@ -233,7 +239,7 @@ impl<'a> SetWriter<'a> {
                     DescriptorData::Combined { view: None, sampler: None }
                 };
                 // Only these two types can have immutable samplers; for others there is nothing to write.
-                let _ = self.put(b, element, data);
+                let _ = self.put(b, element, b.ty, data);
             }
         }
     }
@@ -348,7 +354,7 @@ impl DescriptorSet {
         for _ in 0..count {
             let s = src.step(&mut from)?;
             let d = dst.step(&mut to)?;
-            if s.0.ty != d.0.ty {
+            if s.0.ty != d.0.ty && !s.0.is_mutable() && !d.0.is_mutable() {
                 return Err(mismatch(d.0.ty));
             }
             // One set is locked at a time, because they may be the same, or be copied both ways at once.
@@ -362,7 +368,9 @@ impl DescriptorSet {
                 continue;
             }
             let mut bytes = [0u8; MAX_DESCRIPTOR_BYTES];
-            let Some(bytes) = bytes.get_mut(..s.0.size as usize) else { return Err(mismatch(d.0.ty)) };
+            let Some(bytes) = bytes.get_mut(..s.0.size.min(d.0.size) as usize) else {
+                return Err(mismatch(d.0.ty));
+            };
             src.with_target(|t, _| t.read(s.0.offset.wrapping_add(s.0.stride.wrapping_mul(s.1)), bytes));
             dst.with_target(|t, _| t.write(d.0.offset.wrapping_add(d.0.stride.wrapping_mul(d.1)), bytes));
         }

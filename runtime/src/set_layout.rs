@@ -26,6 +26,8 @@ pub struct LayoutBinding {
     pub flags: vk::DescriptorBindingFlags,
     /// Immutable samplers, one per descriptor, or empty.
     pub immutable_samplers: Vec<Arc<Sampler>>,
+    /// For MUTABLE descriptors: the types they can become.
+    pub mutable_types: Vec<vk::DescriptorType>,
 }
 
 /// A binding with its place.
@@ -50,6 +52,21 @@ pub(crate) struct Binding {
 impl Binding {
     pub fn is_inline(&self) -> bool {
         self.ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK
+    }
+
+    pub fn is_mutable(&self) -> bool {
+        self.ty == vk::DescriptorType::MUTABLE_EXT
+    }
+
+    /// Stride and size of a binding's descriptors; `None` if the GPU does not have them.
+    fn place(gpu: &dyn Gpu, b: &LayoutBinding) -> Option<(u32, u32)> {
+        if b.ty == vk::DescriptorType::MUTABLE_EXT {
+            // One that can become nothing is a place that is never written.
+            let size = mutable_size(gpu, &b.mutable_types)?;
+            return Some((size.checked_next_multiple_of(gpu.props().descriptor_align.max(1))?, size));
+        }
+        let stride = stride(gpu, b.ty)?;
+        Some((stride, if stride > 1 { gpu.descriptor_size(b.ty) } else { 0 }))
     }
 }
 
@@ -78,6 +95,36 @@ pub struct DescriptorSetLayout {
 /// Whether descriptors of the type stand in the command, not in set memory.
 pub(crate) fn is_dynamic(ty: vk::DescriptorType) -> bool {
     ty == vk::DescriptorType::UNIFORM_BUFFER_DYNAMIC || ty == vk::DescriptorType::STORAGE_BUFFER_DYNAMIC
+}
+
+/// Types a MUTABLE descriptor can be made of.
+const MUTABLE_TYPES: [vk::DescriptorType; 9] = [
+    vk::DescriptorType::SAMPLER,
+    vk::DescriptorType::COMBINED_IMAGE_SAMPLER,
+    vk::DescriptorType::SAMPLED_IMAGE,
+    vk::DescriptorType::STORAGE_IMAGE,
+    vk::DescriptorType::UNIFORM_TEXEL_BUFFER,
+    vk::DescriptorType::STORAGE_TEXEL_BUFFER,
+    vk::DescriptorType::UNIFORM_BUFFER,
+    vk::DescriptorType::STORAGE_BUFFER,
+    vk::DescriptorType::INPUT_ATTACHMENT,
+];
+
+/// Bytes of a MUTABLE descriptor that can become any of the types: those of the largest. `None` if one of the types cannot be.
+fn mutable_size(gpu: &dyn Gpu, types: &[vk::DescriptorType]) -> Option<u32> {
+    types.iter().try_fold(0, |size, ty| match gpu.descriptor_size(*ty) {
+        0 => None,
+        bytes => MUTABLE_TYPES.contains(ty).then_some(bytes.max(size)),
+    })
+}
+
+/// Bytes from one MUTABLE descriptor to the next; an empty list stands for every type there is.
+pub(crate) fn mutable_stride(gpu: &dyn Gpu, types: &[vk::DescriptorType]) -> Option<u32> {
+    let size = match types {
+        [] => MUTABLE_TYPES.iter().map(|ty| gpu.descriptor_size(*ty)).max()?,
+        _ => mutable_size(gpu, types)?,
+    };
+    size.checked_next_multiple_of(gpu.props().descriptor_align.max(1))
 }
 
 /// Bytes from one descriptor of a type to the next in set memory. `None` if the GPU has no such descriptor.
@@ -123,10 +170,10 @@ impl DescriptorSetLayout {
         let mut at = 0u64;
         let mut dynamic_count = 0u32;
         for b in sorted {
-            let stride = match stride(gpu, b.ty) {
-                Some(stride) => stride,
+            let (stride, size) = match Binding::place(gpu, b) {
+                Some(place) => place,
                 // A binding without descriptors reserves its number whatever its type.
-                None if b.count == 0 => 0,
+                None if b.count == 0 => (0, 0),
                 None => return Err(Error::FeatureNotPresent("descriptor type")),
             };
             let dynamic = is_dynamic(b.ty).then_some(dynamic_count);
@@ -146,7 +193,7 @@ impl DescriptorSetLayout {
                 immutable: b.immutable_samplers.clone(),
                 offset: u32::try_from(offset).map_err(|_| Error::OutOfHostMemory)?,
                 stride,
-                size: if stride > 1 { gpu.descriptor_size(b.ty) } else { 0 },
+                size,
                 dynamic,
             });
         }
@@ -176,8 +223,8 @@ impl DescriptorSetLayout {
                 if v.ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK {
                     gpu.props().max_inline_uniform_block_size
                 } else {
-                    stride(gpu, v.ty)
-                        .map_or(0, |s| u32::try_from(left / u64::from(s.max(1))).unwrap_or(u32::MAX))
+                    Binding::place(gpu, v)
+                        .map_or(0, |(s, _)| u32::try_from(left / u64::from(s.max(1))).unwrap_or(u32::MAX))
                         .min(1 << 20)
                 }
             }

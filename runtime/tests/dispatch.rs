@@ -16,6 +16,7 @@ fn set_layout(
     flags: vk::DescriptorSetLayoutCreateFlags,
 ) -> Arc<DescriptorSetLayout> {
     let binding = |binding, ty| LayoutBinding {
+        mutable_types: Vec::new(),
         binding,
         ty,
         count: 2,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 fn binding(binding: u32, ty: vk::DescriptorType, count: u32) -> LayoutBinding {
     LayoutBinding {
+        mutable_types: Vec::new(),
         binding,
         ty,
         count,
@@ -103,9 +104,9 @@ fn writes_roll_over_into_the_next_binding() {
         .update(|w| {
             let mut cursor = w.cursor(2, 1)?;
             for i in 1..4 {
-                w.write_at(&mut cursor, data(i))?;
+                w.write_at(&mut cursor, ty, data(i))?;
             }
-            assert!(w.write_at(&mut cursor, data(4)).is_err(), "the set has no more");
+            assert!(w.write_at(&mut cursor, ty, data(4)).is_err(), "the set has no more");
             assert!(w.cursor(4, 0).is_err(), "there is no binding 4");
             let wrong = DescriptorData::Image(None);
             assert!(w.write(2, 0, wrong).is_err());

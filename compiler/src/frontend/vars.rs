@@ -186,19 +186,10 @@ impl<'a> Translator<'a> {
         Ok(Ptr { levels, explicit: true, flags, align: self.options.buffer_align, ..plain(root, class, pointee) })
     }
 
-    /// The descriptors used, in order. A separate image and a sampler at one binding are a combined image sampler.
+    /// The descriptors used, in order. One binding may stand there as several kinds.
     pub(super) fn sorted_bindings(&self) -> Vec<Binding> {
         let mut out: Vec<Binding> = self.bindings.values().copied().collect();
         out.sort_by_key(|b| (b.set, b.binding, b.kind));
-        let image_and_sampler = |b: &Binding| matches!(b.kind, BindingKind::SampledImage | BindingKind::Sampler);
-        for i in (1..out.len()).rev() {
-            let (a, b) = (out[i - 1], out[i]);
-            let same = (a.set, a.binding) == (b.set, b.binding) && a.kind != b.kind;
-            if same && image_and_sampler(&a) && (image_and_sampler(&b) || b.kind == BindingKind::CombinedImageSampler) {
-                out.remove(i);
-                out[i - 1].kind = BindingKind::CombinedImageSampler;
-            }
-        }
         out
     }
 

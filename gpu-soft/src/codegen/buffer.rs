@@ -17,13 +17,14 @@ impl Gen<'_> {
             .ok_or_else(|| CodegenError::Options(format!("no layout for set {} binding {}", r.set, r.binding)))
     }
 
-    /// Kind of a binding as the kernel declares it.
-    pub fn binding_kind(&self, r: &Resource) -> BindingKind {
-        self.k
-            .bindings
-            .iter()
-            .find(|b| b.set == r.set && b.binding == r.binding)
-            .map_or(BindingKind::StorageBuffer, |b| b.kind)
+    /// Whether accesses to the buffer may go without checks. A binding that is declared as more than one kind of buffer is
+    /// checked if either kind is.
+    fn unchecked_binding(&self, r: &Resource) -> bool {
+        let mut here = self.k.bindings.iter().filter(|b| b.set == r.set && b.binding == r.binding);
+        here.all(|b| match b.kind {
+            BindingKind::UniformBuffer => !self.opts.robust_uniform,
+            _ => !self.opts.robust_storage,
+        })
     }
 
     /// Read-only zeros: a null descriptor, and what loads out of range read.
@@ -96,11 +97,7 @@ impl Gen<'_> {
     /// `Op::Buffer`.
     pub fn buffer(&mut self, result: Value, r: &Resource) -> Result<()> {
         let slot = self.slot(r)?;
-        let unchecked = match self.binding_kind(r) {
-            BindingKind::UniformBuffer => !self.opts.robust_uniform,
-            _ => !self.opts.robust_storage,
-        };
-        if unchecked {
+        if self.unchecked_binding(r) {
             self.unchecked.insert(result);
         }
         let index = match r.index {

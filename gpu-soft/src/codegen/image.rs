@@ -3,8 +3,9 @@
 use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::Val;
 use super::unsupported;
-use crate::kernel_abi::{atomic_op_code, binding_kind_code, image_dim_code, DispatchCtx, Helpers, ImageOp, TexelClass};
-use compiler::sir::{BindingKind, ImageCoords, ImageRef, Inst, Op, Resource, SampleMode, Type, Value};
+use crate::image::COMBINED_SAMPLER_OFFSET;
+use crate::kernel_abi::{atomic_op_code, image_dim_code, DispatchCtx, Helpers, ImageOp, TexelClass};
+use compiler::sir::{ImageCoords, ImageRef, Inst, Op, Resource, SampleMode, Type, Value};
 use std::mem::offset_of;
 
 /// Operand rows of 32-bit lanes.
@@ -92,7 +93,6 @@ impl Gen<'_> {
             dim: image_dim_code(image.dim),
             arrayed: u32::from(image.arrayed),
             ms: u32::from(image.ms),
-            kind: binding_kind_code(self.binding_kind(&image.res)),
             class: class as u32,
             ..ImageOp::default()
         }
@@ -115,7 +115,6 @@ impl Gen<'_> {
             op.dim,
             op.arrayed,
             op.ms,
-            op.kind,
             op.class,
             op.coords,
             op.has_lod,
@@ -130,7 +129,7 @@ impl Gen<'_> {
             op.rows,
             op.sparse,
         ];
-        const { assert!(size_of::<ImageOp>() == 17 * 4) };
+        const { assert!(size_of::<ImageOp>() == 16 * 4) };
         let words: Vec<Val> = words.iter().map(|w| self.i32c(*w)).collect();
         self.m.constant_global(self.m.const_array(self.m.int(32), &words), 4)
     }
@@ -161,14 +160,11 @@ impl Gen<'_> {
         let descriptors = self.descriptors(res, 0)?;
         let samplers = match sampler {
             None => None,
-            Some(Some(s)) => Some(self.descriptors(&s, 0)?),
-            Some(None) => {
-                let part = match self.binding_kind(res) {
-                    BindingKind::CombinedImageSampler => self.slot(res)?.sampler_offset,
-                    _ => 0,
-                };
-                Some(self.descriptors(res, part)?)
+            Some(Some(s)) => {
+                let part = self.slot(&s)?.sampler_offset;
+                Some(self.descriptors(&s, part)?)
             }
+            Some(None) => Some(self.descriptors(res, COMBINED_SAMPLER_OFFSET)?),
         };
         let mut rows = Vec::new();
         for &v in operands {

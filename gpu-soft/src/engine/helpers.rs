@@ -191,12 +191,11 @@ helper! {
     image_load, |lanes, lane| {
         // SAFETY: see `helper!`.
         let desc = unsafe { lanes.image(lane) };
-        let sampled = matches!(lanes.op.kind, 3 | 5);
         let texel = match View::new(&desc) {
             // SAFETY: see `helper!`.
             Some(view) => match unsafe { view.load(&lanes.coords(lane)) } {
-                Some(texel) if sampled => view.swizzle(&texel),
-                Some(texel) => texel,
+                // Descriptors of storage images say no swizzle.
+                Some(texel) => view.swizzle(&texel),
                 None => view.outside(),
             },
             None => [0; 4],
@@ -447,7 +446,7 @@ mod tests {
             swizzle: [0, 1, 2, 3],
             ..ImageDesc::default()
         };
-        let op = ImageOp { dim: 0, kind: 2, class: TexelClass::I32 as u32, coords: 1, rows: 4, ..ImageOp::default() };
+        let op = ImageOp { dim: 0, class: TexelClass::I32 as u32, coords: 1, rows: 4, ..ImageOp::default() };
         let descs = [std::ptr::from_ref(&desc).cast::<u8>(); 4];
         let x = [3u32, 2, 1, 0];
         let mut data: [u32; 16] = std::array::from_fn(|i| 10 + i as u32);

@@ -1,6 +1,6 @@
 //! Descriptors in set memory.
 
-use crate::image::{ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+use crate::image::{ImageDesc, SamplerDesc, COMBINED_SAMPLER_OFFSET, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
 use crate::texel;
 use ash::vk;
 use runtime::gpu::{DescriptorWrite, SamplerInfo, ViewInfo};
@@ -8,9 +8,6 @@ use zerocopy::IntoBytes;
 
 /// Bytes of a buffer descriptor: address and size.
 const BUFFER_BYTES: u32 = 16;
-
-/// Offset of the sampler in a combined image sampler.
-pub const COMBINED_SAMPLER_OFFSET: u32 = IMAGE_DESC_BYTES;
 
 /// Bytes of a descriptor.
 pub fn size(ty: vk::DescriptorType) -> u32 {

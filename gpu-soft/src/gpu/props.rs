@@ -1,8 +1,8 @@
 //! Facts of the software GPU.
 
-use super::descriptor::COMBINED_SAMPLER_OFFSET;
 use super::Options;
 use crate::engine::ADAPTER_NAME;
+use crate::image::COMBINED_SAMPLER_OFFSET;
 use crate::kernel_abi::{Width, ABI_VERSION};
 use ash::vk;
 use runtime::gpu::{

@@ -14,3 +14,6 @@ pub use access::{Coords, View};
 pub use desc::{ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
 pub use layout::Shape;
 pub use sample::Lookup;
+
+/// Offset of the sampler in a combined image sampler.
+pub const COMBINED_SAMPLER_OFFSET: u32 = IMAGE_DESC_BYTES;

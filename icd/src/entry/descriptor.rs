@@ -11,8 +11,15 @@ use runtime::{
 };
 use std::sync::Arc;
 
+/// The lists of types, one per binding or pool size; those behind the end are empty.
+fn mutable_types(info: Option<In<'_, vk::MutableDescriptorTypeCreateInfoEXT<'_>>>) -> Vec<Vec<vk::DescriptorType>> {
+    let lists = info.into_iter().flat_map(|i| i.mutable_descriptor_type_lists().iter());
+    lists.map(|list| list.descriptor_types().to_vec()).collect()
+}
+
 fn layout_bindings(info: In<'_, vk::DescriptorSetLayoutCreateInfo<'_>>) -> Vec<LayoutBinding> {
     let flags = info.next::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>().map_or(&[][..], |f| f.binding_flags());
+    let mut mutable = mutable_types(info.next()).into_iter();
     info.bindings()
         .iter()
         .enumerate()
@@ -28,6 +35,7 @@ fn layout_bindings(info: In<'_, vk::DescriptorSetLayoutCreateInfo<'_>>) -> Vec<L
                 stages: b.stage_flags,
                 flags: flags.get(i).copied().unwrap_or_default(),
                 immutable_samplers: immutable.into_iter().flat_map(|s| s.iter().map(|h| h.object().clone())).collect(),
+                mutable_types: mutable.next().unwrap_or_default(),
             }
         })
         .collect()
@@ -97,6 +105,7 @@ pub fn create_descriptor_pool(
             max_inline_blocks: info
                 .next::<vk::DescriptorPoolInlineUniformBlockCreateInfo<'_>>()
                 .map_or(0, |i| i.max_inline_uniform_block_bindings),
+            mutable_types: mutable_types(info.next()),
         };
         device.ok(DescriptorPool::new(&device.rt, &pool))
     })

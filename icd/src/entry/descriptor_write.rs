@@ -86,14 +86,14 @@ fn write(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> run
             // SAFETY: buffer types use pBufferInfo, whose handles are null or live.
             for b in unsafe { plain(info.p_buffer_info, n) } {
                 // SAFETY: as above.
-                w.write_at(&mut at, unsafe { buffer_data(b) })?;
+                w.write_at(&mut at, ty, unsafe { buffer_data(b) })?;
             }
         }
         Source::Texel => {
             // SAFETY: texel-buffer types use pTexelBufferView, whose handles are null or live.
             for v in unsafe { plain(info.p_texel_buffer_view, n) } {
                 // SAFETY: as above.
-                w.write_at(&mut at, unsafe { texel_data(*v) })?;
+                w.write_at(&mut at, ty, unsafe { texel_data(*v) })?;
             }
         }
         Source::Image => {
@@ -101,7 +101,7 @@ fn write(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> run
             for i in unsafe { plain(info.p_image_info, n) } {
                 let i = immutable_aware(*i, w.has_immutable_samplers(&at));
                 // SAFETY: as above.
-                w.write_at(&mut at, unsafe { image_data(ty, &i) })?;
+                w.write_at(&mut at, ty, unsafe { image_data(ty, &i) })?;
             }
         }
     }
@@ -197,7 +197,7 @@ unsafe fn write_template(w: &mut SetWriter<'_>, template: &UpdateTemplate, data:
                     }
                 }
             };
-            w.write_at(&mut at, data)?;
+            w.write_at(&mut at, e.ty, data)?;
         }
     }
     Ok(())

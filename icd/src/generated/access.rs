@@ -704,6 +704,22 @@ impl<'a> In<'a, vk::MemoryUnmapInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::MutableDescriptorTypeCreateInfoEXT<'a>> {
+    /// What `p_mutable_descriptor_type_lists` names.
+    pub fn mutable_descriptor_type_lists(self) -> Slice<'a, vk::MutableDescriptorTypeListEXT<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_mutable_descriptor_type_lists, self.mutable_descriptor_type_list_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::MutableDescriptorTypeListEXT<'a>> {
+    /// What `p_descriptor_types` names.
+    pub fn descriptor_types(self) -> &'a [vk::DescriptorType] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_descriptor_types, self.descriptor_type_count as usize) }
+    }
+}
+
 impl<'a> In<'a, vk::PipelineCacheCreateInfo<'a>> {
     /// What `p_initial_data` names.
     pub fn initial_data(self) -> &'a [u8] {

@@ -58,6 +58,10 @@ features! {
     expect_assume: PhysicalDeviceShaderExpectAssumeFeaturesKHR, Extension(ash::khr::shader_expect_assume::NAME);
     maintenance5: PhysicalDeviceMaintenance5FeaturesKHR, Extension(ash::khr::maintenance5::NAME);
     pipeline_robustness: PhysicalDevicePipelineRobustnessFeaturesEXT, Extension(ash::ext::pipeline_robustness::NAME);
+    mutable_descriptors: PhysicalDeviceMutableDescriptorTypeFeaturesEXT,
+        Extension(ash::ext::mutable_descriptor_type::NAME);
+    descriptor_buffer: PhysicalDeviceDescriptorBufferFeaturesEXT, Extension(ash::ext::descriptor_buffer::NAME);
+    border_color: PhysicalDeviceCustomBorderColorFeaturesEXT, Extension(ash::ext::custom_border_color::NAME);
     cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);
 }
 

@@ -128,6 +128,8 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_zero_initialize_workgroup_memory: gpu(|p| p.features.zero_initialize_workgroup_memory),
         // Performance and memory.
         EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
+        EXT_custom_border_color: device,
+        EXT_descriptor_buffer: gpu(|p| p.features.buffer_device_address),
         EXT_memory_budget: device,
         EXT_mutable_descriptor_type: device,
         VALVE_mutable_descriptor_type: device,

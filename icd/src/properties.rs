@@ -1,10 +1,11 @@
 //! Properties of a physical device, in every structure they are asked for.
 
 use crate::edge::{InOut, OutNode};
+use crate::entry::CAPTURE_BYTES;
 use crate::generated::properties::fill_promoted;
 use ash::vk;
-use runtime::gpu::GpuProps;
-use runtime::MemoryBudget;
+use runtime::gpu::{Gpu, GpuProps};
+use runtime::{DescriptorSetLayout, MemoryBudget};
 use std::ffi::c_char;
 
 /// Writes as much of a text as fits, always NUL-terminated.
@@ -175,13 +176,57 @@ fn v13(p: &GpuProps) -> vk::PhysicalDeviceVulkan13Properties<'static> {
     }
 }
 
+/// Descriptors in application memory: sets have the form they have in the driver's own memory.
+fn descriptor_buffer(gpu: &dyn Gpu) -> vk::PhysicalDeviceDescriptorBufferPropertiesEXT<'static> {
+    use vk::DescriptorType as D;
+    let p = gpu.props();
+    let size = |ty| DescriptorSetLayout::descriptor_stride(gpu, ty) as usize;
+    // Kernels reach descriptors by 64-bit addresses; offsets within a set have 32 bits.
+    let range = u64::from(u32::MAX);
+    vk::PhysicalDeviceDescriptorBufferPropertiesEXT {
+        combined_image_sampler_descriptor_single_array: vk::TRUE,
+        bufferless_push_descriptors: vk::TRUE,
+        allow_sampler_image_view_post_submit_creation: vk::TRUE,
+        descriptor_buffer_offset_alignment: u64::from(p.descriptor_align),
+        max_descriptor_buffer_bindings: p.limits.max_bound_descriptor_sets,
+        max_resource_descriptor_buffer_bindings: p.limits.max_bound_descriptor_sets,
+        max_sampler_descriptor_buffer_bindings: p.limits.max_bound_descriptor_sets,
+        max_embedded_immutable_sampler_bindings: p.limits.max_bound_descriptor_sets,
+        max_embedded_immutable_samplers: 2048,
+        buffer_capture_replay_descriptor_data_size: CAPTURE_BYTES,
+        image_capture_replay_descriptor_data_size: CAPTURE_BYTES,
+        image_view_capture_replay_descriptor_data_size: CAPTURE_BYTES,
+        sampler_capture_replay_descriptor_data_size: CAPTURE_BYTES,
+        sampler_descriptor_size: size(D::SAMPLER),
+        combined_image_sampler_descriptor_size: size(D::COMBINED_IMAGE_SAMPLER),
+        sampled_image_descriptor_size: size(D::SAMPLED_IMAGE),
+        storage_image_descriptor_size: size(D::STORAGE_IMAGE),
+        uniform_texel_buffer_descriptor_size: size(D::UNIFORM_TEXEL_BUFFER),
+        robust_uniform_texel_buffer_descriptor_size: size(D::UNIFORM_TEXEL_BUFFER),
+        storage_texel_buffer_descriptor_size: size(D::STORAGE_TEXEL_BUFFER),
+        robust_storage_texel_buffer_descriptor_size: size(D::STORAGE_TEXEL_BUFFER),
+        uniform_buffer_descriptor_size: size(D::UNIFORM_BUFFER),
+        robust_uniform_buffer_descriptor_size: size(D::UNIFORM_BUFFER),
+        storage_buffer_descriptor_size: size(D::STORAGE_BUFFER),
+        robust_storage_buffer_descriptor_size: size(D::STORAGE_BUFFER),
+        input_attachment_descriptor_size: size(D::INPUT_ATTACHMENT),
+        max_sampler_descriptor_buffer_range: range,
+        max_resource_descriptor_buffer_range: range,
+        sampler_descriptor_buffer_address_space_size: p.max_buffer_size,
+        resource_descriptor_buffer_address_space_size: p.max_buffer_size,
+        descriptor_buffer_address_space_size: p.max_buffer_size,
+        ..Default::default()
+    }
+}
+
 /// vkGetPhysicalDeviceProperties2.
-pub fn report(mut out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>, p: &GpuProps, api_version: u32) {
+pub fn report(mut out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>, gpu: &dyn Gpu, api_version: u32) {
+    let p = gpu.props();
     out.properties = core(p, api_version);
     let (v11, v12, v13) = (v11(p), v12(p), v13(p));
     for mut node in out.chain() {
         if !fill_promoted(&mut node, &v11, &v12, &v13) {
-            fill_other(&mut node, p, (&v11, &v12, &v13));
+            fill_other(&mut node, gpu, (&v11, &v12, &v13));
         }
     }
 }
@@ -203,7 +248,8 @@ type Sums<'a> = (
 );
 
 /// Structures that are not copies of members of the core sums.
-fn fill_other(node: &mut OutNode<'_>, p: &GpuProps, (v11, v12, v13): Sums<'_>) {
+fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13): Sums<'_>) {
+    let p = gpu.props();
     if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan11Properties<'_>>() {
         body!(o = v11);
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan12Properties<'_>>() {
@@ -229,6 +275,10 @@ fn fill_other(node: &mut OutNode<'_>, p: &GpuProps, (v11, v12, v13): Sums<'_>) {
         o.default_robustness_uniform_buffers = buffers;
         o.default_robustness_vertex_inputs = buffers;
         o.default_robustness_images = vk::PipelineRobustnessImageBehaviorEXT::ROBUST_IMAGE_ACCESS;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceDescriptorBufferPropertiesEXT<'_>>() {
+        body!(o = &descriptor_buffer(gpu));
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
+        o.max_custom_border_color_samplers = p.limits.max_sampler_allocation_count;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>>() {
         o.block_texel_view_compatible_multiple_layers = vk::TRUE;
         o.max_combined_image_sampler_descriptor_count = 1;

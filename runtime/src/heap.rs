@@ -8,6 +8,7 @@ use crate::range_alloc::RangeAlloc;
 use ash::vk;
 use std::sync::{Arc, Mutex};
 use winsys_dxg::Memory;
+use winsys_dxg::VaPlacement;
 
 /// Bytes of a slab; larger pieces have their own.
 const SLAB: u64 = 1 << 20;
@@ -71,7 +72,7 @@ impl Heap {
     }
 
     fn slab(&self, size: u64) -> Result<Slab> {
-        let memory = backing::create(&self.device, &*self.gpu, self.memory_type, size, true)?;
+        let memory = backing::create(&self.device, &*self.gpu, self.memory_type, size, VaPlacement::Any, true)?;
         Ok(Slab { memory, ranges: Mutex::new(RangeAlloc::new(size)) })
     }
 }

@@ -254,6 +254,21 @@ impl DescriptorSetLayout {
         self.flags.contains(vk::DescriptorSetLayoutCreateFlags::PUSH_DESCRIPTOR_KHR)
     }
 
+    /// Bytes of a set in memory of the application (VK_EXT_descriptor_buffer), with a variable count at its upper bound.
+    pub fn bytes(&self) -> u32 {
+        self.size
+    }
+
+    /// First byte of a binding in set memory.
+    pub fn binding_offset(&self, number: u32) -> Option<u32> {
+        self.find(number).map(|i| self.bindings[i].offset)
+    }
+
+    /// Bytes from one descriptor of a type to the next in set memory; 0 if the GPU has no such descriptor.
+    pub fn descriptor_stride(gpu: &dyn Gpu, ty: vk::DescriptorType) -> u32 {
+        stride(gpu, ty).unwrap_or(0)
+    }
+
     /// Number of dynamic buffers: what a bind takes in dynamic offsets.
     pub fn dynamic_count(&self) -> u32 {
         self.dynamic_count

@@ -277,6 +277,7 @@ fn memory_and_buffers() {
     m.invalidate(0, vk::WHOLE_SIZE).unwrap();
     m.unmap();
     let too_much = MemoryAllocate {
+        address: None,
         size: 1 << 40,
         type_index: 0,
         priority: 0.5,
@@ -309,6 +310,7 @@ fn host_memory_is_the_application_s() {
     // SAFETY: the vector outlives the memory, and is only looked at through raw reads while the memory lives.
     let host = unsafe { winsys_dxg::HostPointer::new(ptr, 1024) };
     let info = MemoryAllocate {
+        address: None,
         size: 1024,
         type_index: 0,
         priority: 0.5,

@@ -252,8 +252,10 @@ impl Memory {
         own_address: Option<u64>,
         protection: GpuVaProtection,
     ) -> Result<()> {
+        // Mapping at a given address replaces what is mapped there; only a reservation finds it taken.
+        let given = matches!(place, VaPlacement::Fixed(_));
         self.va = Some(match self.allocations.as_slice() {
-            [one] => {
+            [one] if !given => {
                 let fixed = own_address.map(VaPlacement::Fixed);
                 let base = fixed
                     .and_then(|at| va::map(&self.device, one.handle(), 0, whole, at, protection).ok())

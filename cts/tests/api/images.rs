@@ -28,7 +28,7 @@ fn info(
         .usage(vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST)
 }
 
-fn flat(format: vk::Format, w: u32, h: u32) -> vk::ImageCreateInfo<'static> {
+pub fn flat(format: vk::Format, w: u32, h: u32) -> vk::ImageCreateInfo<'static> {
     info(vk::ImageType::TYPE_2D, format, [w, h, 1], 1, 1)
 }
 
@@ -80,7 +80,7 @@ fn level_bytes(i: &Img, mip: u32, texel: u64) -> u64 {
 }
 
 /// Fills level 0 from a buffer and leaves the image in GENERAL.
-unsafe fn upload(t: &T, i: &Img, b: Buf) -> R {
+pub unsafe fn upload(t: &T, i: &Img, b: Buf) -> R {
     t.now(|c| {
         transition(t, c, i, vk::ImageLayout::UNDEFINED, vk::ImageLayout::TRANSFER_DST_OPTIMAL);
         t.d.cmd_copy_buffer_to_image(c, b.h, i.h, vk::ImageLayout::TRANSFER_DST_OPTIMAL, &[region(i, 0, 0)]);
@@ -434,7 +434,7 @@ unsafe fn sample(t: &T, i: &Img, sampler: vk::SamplerCreateInfo<'_>, places: &[[
     Ok(o.get())
 }
 
-fn near(a: &[f32; 4], b: &[f32; 4], tolerance: f32) -> bool {
+pub fn near(a: &[f32; 4], b: &[f32; 4], tolerance: f32) -> bool {
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance)
 }
 

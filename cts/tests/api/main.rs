@@ -17,6 +17,7 @@ mod support;
 mod allocation;
 mod buffers;
 mod commands;
+mod descriptor_memory;
 mod descriptors;
 mod device;
 mod fuzz;
@@ -47,6 +48,7 @@ fn all() -> Vec<Test> {
         allocation::TESTS,
         buffers::TESTS,
         commands::TESTS,
+        descriptor_memory::TESTS,
         descriptors::TESTS,
         device::TESTS,
         fuzz::TESTS,

@@ -91,9 +91,9 @@ pub fn get_buffer_device_address(_device: &Device, info: In<'_, vk::BufferDevice
     info.buffer().address()
 }
 
-/// Capture and replay of addresses is not supported.
-pub fn get_buffer_opaque_capture_address(_device: &Device, _info: In<'_, vk::BufferDeviceAddressInfo<'_>>) -> u64 {
-    0
+/// A buffer is where its memory is, whose address is captured and replayed; so this is the address itself.
+pub fn get_buffer_opaque_capture_address(_device: &Device, info: In<'_, vk::BufferDeviceAddressInfo<'_>>) -> u64 {
+    info.buffer().address()
 }
 
 pub fn create_buffer_view(

@@ -56,6 +56,12 @@ fn source(device: &Device, info: In<'_, vk::MemoryAllocateInfo<'_>>) -> VkResult
     Ok(MemorySource::New)
 }
 
+/// The address that a replay asks for; 0 leaves it to the driver.
+fn captured_address(info: In<'_, vk::MemoryAllocateInfo<'_>>) -> Option<u64> {
+    let captured = info.next::<vk::MemoryOpaqueCaptureAddressAllocateInfo<'_>>()?;
+    (captured.opaque_capture_address != 0).then_some(captured.opaque_capture_address)
+}
+
 /// Zeroes memory that the host sees (`VKDXG_DEBUG=zero`).
 fn clear(memory: &Memory) {
     if let (Ok(address), Ok(size)) = (memory.map(0, vk::WHOLE_SIZE), usize::try_from(memory.size())) {
@@ -77,6 +83,7 @@ pub fn allocate_memory(
             type_index: info.memory_type_index,
             priority: info.next::<vk::MemoryPriorityAllocateInfoEXT<'_>>().map_or(0.5, |p| p.priority),
             source: source(device, info)?,
+            address: captured_address(info),
             export: info.next::<vk::ExportMemoryAllocateInfo<'_>>().map_or_else(Default::default, |e| e.handle_types),
         };
         let is_new = matches!(allocate.source, MemorySource::New);
@@ -158,12 +165,11 @@ pub fn get_device_memory_commitment(_device: &Device, memory: &Arc<Memory>, out:
     out.set(memory.size());
 }
 
-/// Capture and replay of addresses is not supported.
 pub fn get_device_memory_opaque_capture_address(
     _device: &Device,
-    _info: In<'_, vk::DeviceMemoryOpaqueCaptureAddressInfo<'_>>,
+    info: In<'_, vk::DeviceMemoryOpaqueCaptureAddressInfo<'_>>,
 ) -> u64 {
-    0
+    info.memory().address()
 }
 
 pub fn get_memory_fd_khr(device: &Device, info: In<'_, vk::MemoryGetFdInfoKHR<'_>>, out: Out<'_, c_int>) -> VkResult {

@@ -37,7 +37,7 @@ pub fn get_physical_device_properties(pd: &PhysicalDevice, out: Out<'_, vk::Phys
 }
 
 pub fn get_physical_device_properties2(pd: &PhysicalDevice, out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>) {
-    properties::report(out, pd.rt.props(), pd.api_version);
+    properties::report(out, &**pd.rt.gpu(), pd.api_version);
 }
 
 pub fn get_physical_device_memory_properties(pd: &PhysicalDevice, out: Out<'_, vk::PhysicalDeviceMemoryProperties>) {

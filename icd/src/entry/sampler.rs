@@ -7,6 +7,13 @@ use ash::vk;
 use runtime::gpu::SamplerInfo;
 use runtime::{border_color, Sampler};
 
+/// The bits of a custom border colour. Which of the union's members counts is said by the border colour; all have 32 bits.
+fn custom_color(info: In<'_, vk::SamplerCreateInfo<'_>>) -> Option<[u32; 4]> {
+    let custom = info.next::<vk::SamplerCustomBorderColorCreateInfoEXT<'_>>()?;
+    // SAFETY: the members are arrays of four words, and every bit pattern is a word.
+    Some(unsafe { custom.custom_border_color.uint32 })
+}
+
 pub fn create_sampler(
     device: &Device,
     info: In<'_, vk::SamplerCreateInfo<'_>>,
@@ -24,7 +31,7 @@ pub fn create_sampler(
             compare: (info.compare_enable != vk::FALSE).then_some(info.compare_op),
             min_lod: info.min_lod,
             max_lod: info.max_lod,
-            border: border_color(info.border_color, None),
+            border: border_color(info.border_color, custom_color(info)),
             unnormalized: info.unnormalized_coordinates != vk::FALSE,
             reduction: info
                 .next::<vk::SamplerReductionModeCreateInfo<'_>>()

@@ -40,6 +40,14 @@ impl<'a> In<'a, vk::BindBufferMemoryInfo<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::BindDescriptorBufferEmbeddedSamplersInfoEXT<'a>> {
+    /// What `layout` names.
+    pub fn layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt(self.layout) }
+    }
+}
+
 impl<'a> In<'a, vk::BindDescriptorSetsInfoKHR<'a>> {
     /// What `layout` names.
     pub fn layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
@@ -110,6 +118,14 @@ impl<'a> In<'a, vk::BindSparseInfo<'a>> {
     pub fn signal_semaphores(self) -> Slice<'a, vk::Semaphore> {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { Slice::new(self.p_signal_semaphores, self.signal_semaphore_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::BufferCaptureDescriptorDataInfoEXT<'a>> {
+    /// What `buffer` names.
+    pub fn buffer(self) -> &'a <vk::Buffer as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.buffer) }
     }
 }
 
@@ -369,6 +385,14 @@ impl<'a> In<'a, vk::DependencyInfo<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::DescriptorBufferBindingPushDescriptorBufferHandleEXT<'a>> {
+    /// What `buffer` names.
+    pub fn buffer(self) -> &'a <vk::Buffer as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.buffer) }
+    }
+}
+
 impl<'a> In<'a, vk::DescriptorBufferInfo> {
     /// What `buffer` names.
     pub fn buffer(self) -> Option<&'a <vk::Buffer as Decode>::Object> {
@@ -568,6 +592,14 @@ impl<'a> In<'a, vk::FenceGetFdInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::ImageCaptureDescriptorDataInfoEXT<'a>> {
+    /// What `image` names.
+    pub fn image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.image) }
+    }
+}
+
 impl<'a> In<'a, vk::ImageCreateInfo<'a>> {
     /// # Safety
     /// `pQueueFamilyIndices` may be ignored and then hold anything: call only where the rules of `VkImageCreateInfo` make it valid.
@@ -614,6 +646,14 @@ impl<'a> In<'a, vk::ImageSparseMemoryRequirementsInfo2<'a>> {
     pub fn image(self) -> &'a <vk::Image as Decode>::Object {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { obj(self.image) }
+    }
+}
+
+impl<'a> In<'a, vk::ImageViewCaptureDescriptorDataInfoEXT<'a>> {
+    /// What `image_view` names.
+    pub fn image_view(self) -> &'a <vk::ImageView as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.image_view) }
     }
 }
 
@@ -814,6 +854,14 @@ impl<'a> In<'a, vk::PushDescriptorSetWithTemplateInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::SamplerCaptureDescriptorDataInfoEXT<'a>> {
+    /// What `sampler` names.
+    pub fn sampler(self) -> &'a <vk::Sampler as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.sampler) }
+    }
+}
+
 impl<'a> In<'a, vk::SemaphoreGetFdInfoKHR<'a>> {
     /// What `semaphore` names.
     pub fn semaphore(self) -> &'a <vk::Semaphore as Decode>::Object {
@@ -848,6 +896,24 @@ impl<'a> In<'a, vk::SemaphoreWaitInfo<'a>> {
     pub fn values(self) -> &'a [u64] {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { plain(self.p_values, self.semaphore_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::SetDescriptorBufferOffsetsInfoEXT<'a>> {
+    /// What `layout` names.
+    pub fn layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt(self.layout) }
+    }
+    /// What `p_buffer_indices` names.
+    pub fn buffer_indices(self) -> &'a [u32] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_buffer_indices, self.set_count as usize) }
+    }
+    /// What `p_offsets` names.
+    pub fn offsets(self) -> &'a [vk::DeviceSize] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_offsets, self.set_count as usize) }
     }
 }
 

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 303] = [
+pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -26,6 +26,9 @@ pub static ENTRIES: [Entry; 303] = [
     Entry { name: "vkCmdBeginRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBeginRenderPass: vk::PFN_vkCmdBeginRenderPass = cmd_begin_render_pass) },
     Entry { name: "vkCmdBeginRenderPass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdBeginRenderPass2: vk::PFN_vkCmdBeginRenderPass2 = cmd_begin_render_pass2) },
     Entry { name: "vkCmdBeginRendering", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBeginRendering: vk::PFN_vkCmdBeginRendering = cmd_begin_rendering) },
+    Entry { name: "vkCmdBindDescriptorBufferEmbeddedSamplers2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdBindDescriptorBufferEmbeddedSamplers2EXT: vk::PFN_vkCmdBindDescriptorBufferEmbeddedSamplers2EXT = cmd_bind_descriptor_buffer_embedded_samplers2_ext) },
+    Entry { name: "vkCmdBindDescriptorBufferEmbeddedSamplersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdBindDescriptorBufferEmbeddedSamplersEXT: vk::PFN_vkCmdBindDescriptorBufferEmbeddedSamplersEXT = cmd_bind_descriptor_buffer_embedded_samplers_ext) },
+    Entry { name: "vkCmdBindDescriptorBuffersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdBindDescriptorBuffersEXT: vk::PFN_vkCmdBindDescriptorBuffersEXT = cmd_bind_descriptor_buffers_ext) },
     Entry { name: "vkCmdBindDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindDescriptorSets: vk::PFN_vkCmdBindDescriptorSets = cmd_bind_descriptor_sets) },
     Entry { name: "vkCmdBindDescriptorSets2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdBindDescriptorSets2KHR: vk::PFN_vkCmdBindDescriptorSets2KHR = cmd_bind_descriptor_sets2_khr) },
     Entry { name: "vkCmdBindIndexBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer: vk::PFN_vkCmdBindIndexBuffer = cmd_bind_index_buffer) },
@@ -97,6 +100,8 @@ pub static ENTRIES: [Entry; 303] = [
     Entry { name: "vkCmdSetDepthCompareOp", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthCompareOp: vk::PFN_vkCmdSetDepthCompareOp = cmd_set_depth_compare_op) },
     Entry { name: "vkCmdSetDepthTestEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthTestEnable: vk::PFN_vkCmdSetDepthTestEnable = cmd_set_depth_test_enable) },
     Entry { name: "vkCmdSetDepthWriteEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthWriteEnable: vk::PFN_vkCmdSetDepthWriteEnable = cmd_set_depth_write_enable) },
+    Entry { name: "vkCmdSetDescriptorBufferOffsets2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdSetDescriptorBufferOffsets2EXT: vk::PFN_vkCmdSetDescriptorBufferOffsets2EXT = cmd_set_descriptor_buffer_offsets2_ext) },
+    Entry { name: "vkCmdSetDescriptorBufferOffsetsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdSetDescriptorBufferOffsetsEXT: vk::PFN_vkCmdSetDescriptorBufferOffsetsEXT = cmd_set_descriptor_buffer_offsets_ext) },
     Entry { name: "vkCmdSetDeviceMask", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCmdSetDeviceMask: vk::PFN_vkCmdSetDeviceMask = cmd_set_device_mask) },
     Entry { name: "vkCmdSetDeviceMaskKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_group], pfn: erase!(vkCmdSetDeviceMask: vk::PFN_vkCmdSetDeviceMask = cmd_set_device_mask) },
     Entry { name: "vkCmdSetEvent", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetEvent: vk::PFN_vkCmdSetEvent = cmd_set_event) },
@@ -198,8 +203,12 @@ pub static ENTRIES: [Entry; 303] = [
     Entry { name: "vkGetBufferMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetBufferMemoryRequirements2: vk::PFN_vkGetBufferMemoryRequirements2 = get_buffer_memory_requirements2) },
     Entry { name: "vkGetBufferOpaqueCaptureAddress", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkGetBufferOpaqueCaptureAddress: vk::PFN_vkGetBufferOpaqueCaptureAddress = get_buffer_opaque_capture_address) },
     Entry { name: "vkGetBufferOpaqueCaptureAddressKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_buffer_device_address], pfn: erase!(vkGetBufferOpaqueCaptureAddress: vk::PFN_vkGetBufferOpaqueCaptureAddress = get_buffer_opaque_capture_address) },
+    Entry { name: "vkGetBufferOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetBufferOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetBufferOpaqueCaptureDescriptorDataEXT = get_buffer_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetCalibratedTimestampsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_calibrated_timestamps], pfn: erase!(vkGetCalibratedTimestampsKHR: vk::PFN_vkGetCalibratedTimestampsKHR = get_calibrated_timestamps_khr) },
     Entry { name: "vkGetCalibratedTimestampsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_calibrated_timestamps], pfn: erase!(vkGetCalibratedTimestampsKHR: vk::PFN_vkGetCalibratedTimestampsKHR = get_calibrated_timestamps_khr) },
+    Entry { name: "vkGetDescriptorEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetDescriptorEXT: vk::PFN_vkGetDescriptorEXT = get_descriptor_ext) },
+    Entry { name: "vkGetDescriptorSetLayoutBindingOffsetEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetDescriptorSetLayoutBindingOffsetEXT: vk::PFN_vkGetDescriptorSetLayoutBindingOffsetEXT = get_descriptor_set_layout_binding_offset_ext) },
+    Entry { name: "vkGetDescriptorSetLayoutSizeEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetDescriptorSetLayoutSizeEXT: vk::PFN_vkGetDescriptorSetLayoutSizeEXT = get_descriptor_set_layout_size_ext) },
     Entry { name: "vkGetDescriptorSetLayoutSupport", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetDescriptorSetLayoutSupport: vk::PFN_vkGetDescriptorSetLayoutSupport = get_descriptor_set_layout_support) },
     Entry { name: "vkGetDescriptorSetLayoutSupportKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance3], pfn: erase!(vkGetDescriptorSetLayoutSupport: vk::PFN_vkGetDescriptorSetLayoutSupport = get_descriptor_set_layout_support) },
     Entry { name: "vkGetDeviceBufferMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetDeviceBufferMemoryRequirements: vk::PFN_vkGetDeviceBufferMemoryRequirements = get_device_buffer_memory_requirements) },
@@ -223,11 +232,13 @@ pub static ENTRIES: [Entry; 303] = [
     Entry { name: "vkGetImageMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageMemoryRequirements: vk::PFN_vkGetImageMemoryRequirements = get_image_memory_requirements) },
     Entry { name: "vkGetImageMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageMemoryRequirements2: vk::PFN_vkGetImageMemoryRequirements2 = get_image_memory_requirements2) },
     Entry { name: "vkGetImageMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetImageMemoryRequirements2: vk::PFN_vkGetImageMemoryRequirements2 = get_image_memory_requirements2) },
+    Entry { name: "vkGetImageOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetImageOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetImageOpaqueCaptureDescriptorDataEXT = get_image_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetImageSparseMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageSparseMemoryRequirements: vk::PFN_vkGetImageSparseMemoryRequirements = get_image_sparse_memory_requirements) },
     Entry { name: "vkGetImageSparseMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
     Entry { name: "vkGetImageSparseMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
     Entry { name: "vkGetImageSubresourceLayout", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageSubresourceLayout: vk::PFN_vkGetImageSubresourceLayout = get_image_subresource_layout) },
     Entry { name: "vkGetImageSubresourceLayout2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
+    Entry { name: "vkGetImageViewOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetImageViewOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetImageViewOpaqueCaptureDescriptorDataEXT = get_image_view_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetInstanceProcAddr", level: Level::Instance, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetInstanceProcAddr: vk::PFN_vkGetInstanceProcAddr = get_instance_proc_addr) },
     Entry { name: "vkGetMemoryFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_memory_fd], pfn: erase!(vkGetMemoryFdKHR: vk::PFN_vkGetMemoryFdKHR = get_memory_fd_khr) },
     Entry { name: "vkGetMemoryFdPropertiesKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_memory_fd], pfn: erase!(vkGetMemoryFdPropertiesKHR: vk::PFN_vkGetMemoryFdPropertiesKHR = get_memory_fd_properties_khr) },
@@ -272,6 +283,7 @@ pub static ENTRIES: [Entry; 303] = [
     Entry { name: "vkGetQueryPoolResults", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetQueryPoolResults: vk::PFN_vkGetQueryPoolResults = get_query_pool_results) },
     Entry { name: "vkGetRenderAreaGranularity", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetRenderAreaGranularity: vk::PFN_vkGetRenderAreaGranularity = get_render_area_granularity) },
     Entry { name: "vkGetRenderingAreaGranularityKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkGetRenderingAreaGranularityKHR: vk::PFN_vkGetRenderingAreaGranularityKHR = get_rendering_area_granularity_khr) },
+    Entry { name: "vkGetSamplerOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetSamplerOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetSamplerOpaqueCaptureDescriptorDataEXT = get_sampler_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetSemaphoreCounterValue", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkGetSemaphoreCounterValue: vk::PFN_vkGetSemaphoreCounterValue = get_semaphore_counter_value) },
     Entry { name: "vkGetSemaphoreCounterValueKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_timeline_semaphore], pfn: erase!(vkGetSemaphoreCounterValue: vk::PFN_vkGetSemaphoreCounterValue = get_semaphore_counter_value) },
     Entry { name: "vkGetSemaphoreFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_semaphore_fd], pfn: erase!(vkGetSemaphoreFdKHR: vk::PFN_vkGetSemaphoreFdKHR = get_semaphore_fd_khr) },
@@ -384,6 +396,21 @@ pub(super) unsafe extern "system" fn cmd_begin_rendering(command_buffer: vk::Com
     let _ = p_rendering_info;
     // SAFETY: the caller follows the valid usage of vkCmdBeginRendering.
     guard("vkCmdBeginRendering", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBeginRendering") })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_descriptor_buffer_embedded_samplers2_ext(command_buffer: vk::CommandBuffer, p_bind_descriptor_buffer_embedded_samplers_info: *const vk::BindDescriptorBufferEmbeddedSamplersInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdBindDescriptorBufferEmbeddedSamplers2EXT.
+    guard("vkCmdBindDescriptorBufferEmbeddedSamplers2EXT", (), || unsafe { entry::cmd_bind_descriptor_buffer_embedded_samplers2_ext(obj(command_buffer), In::new(p_bind_descriptor_buffer_embedded_samplers_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_descriptor_buffer_embedded_samplers_ext(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32) {
+    // SAFETY: the caller follows the valid usage of vkCmdBindDescriptorBufferEmbeddedSamplersEXT.
+    guard("vkCmdBindDescriptorBufferEmbeddedSamplersEXT", (), || unsafe { entry::cmd_bind_descriptor_buffer_embedded_samplers_ext(obj(command_buffer), pipeline_bind_point, obj(layout), set) })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_descriptor_buffers_ext(command_buffer: vk::CommandBuffer, buffer_count: u32, p_binding_infos: *const vk::DescriptorBufferBindingInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdBindDescriptorBuffersEXT.
+    guard("vkCmdBindDescriptorBuffersEXT", (), || unsafe { entry::cmd_bind_descriptor_buffers_ext(obj(command_buffer), Slice::new(p_binding_infos, buffer_count as usize)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_bind_descriptor_sets(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, descriptor_set_count: u32, p_descriptor_sets: *const vk::DescriptorSet, dynamic_offset_count: u32, p_dynamic_offsets: *const u32) {
@@ -780,6 +807,16 @@ pub(super) unsafe extern "system" fn cmd_set_depth_write_enable(command_buffer: 
     let _ = depth_write_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthWriteEnable.
     guard("vkCmdSetDepthWriteEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthWriteEnable") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_descriptor_buffer_offsets2_ext(command_buffer: vk::CommandBuffer, p_set_descriptor_buffer_offsets_info: *const vk::SetDescriptorBufferOffsetsInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdSetDescriptorBufferOffsets2EXT.
+    guard("vkCmdSetDescriptorBufferOffsets2EXT", (), || unsafe { entry::cmd_set_descriptor_buffer_offsets2_ext(obj(command_buffer), In::new(p_set_descriptor_buffer_offsets_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_descriptor_buffer_offsets_ext(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, set_count: u32, p_buffer_indices: *const u32, p_offsets: *const vk::DeviceSize) {
+    // SAFETY: the caller follows the valid usage of vkCmdSetDescriptorBufferOffsetsEXT.
+    guard("vkCmdSetDescriptorBufferOffsetsEXT", (), || unsafe { entry::cmd_set_descriptor_buffer_offsets_ext(obj(command_buffer), pipeline_bind_point, obj(layout), first_set, plain(p_buffer_indices, set_count as usize), plain(p_offsets, set_count as usize)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_device_mask(command_buffer: vk::CommandBuffer, device_mask: u32) {
@@ -1254,9 +1291,29 @@ pub(super) unsafe extern "system" fn get_buffer_opaque_capture_address(device: v
     guard("vkGetBufferOpaqueCaptureAddress", Default::default(), || unsafe { entry::get_buffer_opaque_capture_address(obj(device), In::new(p_info)) })
 }
 
+pub(super) unsafe extern "system" fn get_buffer_opaque_capture_descriptor_data_ext(device: vk::Device, p_info: *const vk::BufferCaptureDescriptorDataInfoEXT<'_>, p_data: *mut c_void) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetBufferOpaqueCaptureDescriptorDataEXT.
+    guard("vkGetBufferOpaqueCaptureDescriptorDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_buffer_opaque_capture_descriptor_data_ext(obj(device), In::new(p_info), p_data).into_result() })
+}
+
 pub(super) unsafe extern "system" fn get_calibrated_timestamps_khr(device: vk::Device, timestamp_count: u32, p_timestamp_infos: *const vk::CalibratedTimestampInfoKHR<'_>, p_timestamps: *mut u64, p_max_deviation: *mut u64) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetCalibratedTimestampsKHR.
     guard("vkGetCalibratedTimestampsKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_calibrated_timestamps_khr(obj(device), Slice::new(p_timestamp_infos, timestamp_count as usize), OutSlice::new(p_timestamps, timestamp_count as usize), Out::new(p_max_deviation)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_descriptor_ext(device: vk::Device, p_descriptor_info: *const vk::DescriptorGetInfoEXT<'_>, data_size: usize, p_descriptor: *mut c_void) {
+    // SAFETY: the caller follows the valid usage of vkGetDescriptorEXT.
+    guard("vkGetDescriptorEXT", (), || unsafe { entry::get_descriptor_ext(obj(device), In::new(p_descriptor_info), OutSlice::new(p_descriptor.cast::<u8>(), data_size)) })
+}
+
+pub(super) unsafe extern "system" fn get_descriptor_set_layout_binding_offset_ext(device: vk::Device, layout: vk::DescriptorSetLayout, binding: u32, p_offset: *mut vk::DeviceSize) {
+    // SAFETY: the caller follows the valid usage of vkGetDescriptorSetLayoutBindingOffsetEXT.
+    guard("vkGetDescriptorSetLayoutBindingOffsetEXT", (), || unsafe { entry::get_descriptor_set_layout_binding_offset_ext(obj(device), obj(layout), binding, Out::new(p_offset)) })
+}
+
+pub(super) unsafe extern "system" fn get_descriptor_set_layout_size_ext(device: vk::Device, layout: vk::DescriptorSetLayout, p_layout_size_in_bytes: *mut vk::DeviceSize) {
+    // SAFETY: the caller follows the valid usage of vkGetDescriptorSetLayoutSizeEXT.
+    guard("vkGetDescriptorSetLayoutSizeEXT", (), || unsafe { entry::get_descriptor_set_layout_size_ext(obj(device), obj(layout), Out::new(p_layout_size_in_bytes)) })
 }
 
 pub(super) unsafe extern "system" fn get_descriptor_set_layout_support(device: vk::Device, p_create_info: *const vk::DescriptorSetLayoutCreateInfo<'_>, p_support: *mut vk::DescriptorSetLayoutSupport<'_>) {
@@ -1339,6 +1396,11 @@ pub(super) unsafe extern "system" fn get_image_memory_requirements2(device: vk::
     guard("vkGetImageMemoryRequirements2", (), || unsafe { entry::get_image_memory_requirements2(obj(device), In::new(p_info), InOut::new(p_memory_requirements)) })
 }
 
+pub(super) unsafe extern "system" fn get_image_opaque_capture_descriptor_data_ext(device: vk::Device, p_info: *const vk::ImageCaptureDescriptorDataInfoEXT<'_>, p_data: *mut c_void) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetImageOpaqueCaptureDescriptorDataEXT.
+    guard("vkGetImageOpaqueCaptureDescriptorDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_image_opaque_capture_descriptor_data_ext(obj(device), In::new(p_info), p_data).into_result() })
+}
+
 pub(super) unsafe extern "system" fn get_image_sparse_memory_requirements(device: vk::Device, image: vk::Image, p_sparse_memory_requirement_count: *mut u32, p_sparse_memory_requirements: *mut vk::SparseImageMemoryRequirements) {
     // SAFETY: the caller follows the valid usage of vkGetImageSparseMemoryRequirements.
     guard("vkGetImageSparseMemoryRequirements", (), || unsafe { entry::get_image_sparse_memory_requirements(obj(device), obj(image), OutArray::new(p_sparse_memory_requirement_count, p_sparse_memory_requirements)) })
@@ -1357,6 +1419,11 @@ pub(super) unsafe extern "system" fn get_image_subresource_layout(device: vk::De
 pub(super) unsafe extern "system" fn get_image_subresource_layout2_khr(device: vk::Device, image: vk::Image, p_subresource: *const vk::ImageSubresource2KHR<'_>, p_layout: *mut vk::SubresourceLayout2KHR<'_>) {
     // SAFETY: the caller follows the valid usage of vkGetImageSubresourceLayout2KHR.
     guard("vkGetImageSubresourceLayout2KHR", (), || unsafe { entry::get_image_subresource_layout2_khr(obj(device), obj(image), In::new(p_subresource), InOut::new(p_layout)) })
+}
+
+pub(super) unsafe extern "system" fn get_image_view_opaque_capture_descriptor_data_ext(device: vk::Device, p_info: *const vk::ImageViewCaptureDescriptorDataInfoEXT<'_>, p_data: *mut c_void) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetImageViewOpaqueCaptureDescriptorDataEXT.
+    guard("vkGetImageViewOpaqueCaptureDescriptorDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_image_view_opaque_capture_descriptor_data_ext(obj(device), In::new(p_info), p_data).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_instance_proc_addr(instance: vk::Instance, p_name: *const c_char) -> vk::PFN_vkVoidFunction {
@@ -1512,6 +1579,11 @@ pub(super) unsafe extern "system" fn get_render_area_granularity(device: vk::Dev
 pub(super) unsafe extern "system" fn get_rendering_area_granularity_khr(device: vk::Device, p_rendering_area_info: *const vk::RenderingAreaInfoKHR<'_>, p_granularity: *mut vk::Extent2D) {
     // SAFETY: the caller follows the valid usage of vkGetRenderingAreaGranularityKHR.
     guard("vkGetRenderingAreaGranularityKHR", (), || unsafe { entry::get_rendering_area_granularity_khr(obj(device), In::new(p_rendering_area_info), Out::new(p_granularity)) })
+}
+
+pub(super) unsafe extern "system" fn get_sampler_opaque_capture_descriptor_data_ext(device: vk::Device, p_info: *const vk::SamplerCaptureDescriptorDataInfoEXT<'_>, p_data: *mut c_void) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetSamplerOpaqueCaptureDescriptorDataEXT.
+    guard("vkGetSamplerOpaqueCaptureDescriptorDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_sampler_opaque_capture_descriptor_data_ext(obj(device), In::new(p_info), p_data).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_semaphore_counter_value(device: vk::Device, semaphore: vk::Semaphore, p_value: *mut u64) -> vk::Result {

@@ -7,13 +7,16 @@ use ash::vk;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extension {
     EXT_calibrated_timestamps,
+    EXT_custom_border_color,
     EXT_debug_utils,
+    EXT_descriptor_buffer,
     EXT_descriptor_indexing,
     EXT_external_memory_host,
     EXT_host_query_reset,
     EXT_image_robustness,
     EXT_inline_uniform_block,
     EXT_memory_budget,
+    EXT_mutable_descriptor_type,
     EXT_pci_bus_info,
     EXT_pipeline_creation_cache_control,
     EXT_pipeline_creation_feedback,
@@ -102,19 +105,23 @@ pub enum Extension {
     KHR_vulkan_memory_model,
     KHR_workgroup_memory_explicit_layout,
     KHR_zero_initialize_workgroup_memory,
+    VALVE_mutable_descriptor_type,
 }
 
 /// One Boolean per extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionTable {
     pub EXT_calibrated_timestamps: bool,
+    pub EXT_custom_border_color: bool,
     pub EXT_debug_utils: bool,
+    pub EXT_descriptor_buffer: bool,
     pub EXT_descriptor_indexing: bool,
     pub EXT_external_memory_host: bool,
     pub EXT_host_query_reset: bool,
     pub EXT_image_robustness: bool,
     pub EXT_inline_uniform_block: bool,
     pub EXT_memory_budget: bool,
+    pub EXT_mutable_descriptor_type: bool,
     pub EXT_pci_bus_info: bool,
     pub EXT_pipeline_creation_cache_control: bool,
     pub EXT_pipeline_creation_feedback: bool,
@@ -203,6 +210,7 @@ pub struct ExtensionTable {
     pub KHR_vulkan_memory_model: bool,
     pub KHR_workgroup_memory_explicit_layout: bool,
     pub KHR_zero_initialize_workgroup_memory: bool,
+    pub VALVE_mutable_descriptor_type: bool,
 }
 
 impl ExtensionTable {
@@ -210,13 +218,16 @@ impl ExtensionTable {
     pub fn get(&self, e: Extension) -> bool {
         match e {
             Extension::EXT_calibrated_timestamps => self.EXT_calibrated_timestamps,
+            Extension::EXT_custom_border_color => self.EXT_custom_border_color,
             Extension::EXT_debug_utils => self.EXT_debug_utils,
+            Extension::EXT_descriptor_buffer => self.EXT_descriptor_buffer,
             Extension::EXT_descriptor_indexing => self.EXT_descriptor_indexing,
             Extension::EXT_external_memory_host => self.EXT_external_memory_host,
             Extension::EXT_host_query_reset => self.EXT_host_query_reset,
             Extension::EXT_image_robustness => self.EXT_image_robustness,
             Extension::EXT_inline_uniform_block => self.EXT_inline_uniform_block,
             Extension::EXT_memory_budget => self.EXT_memory_budget,
+            Extension::EXT_mutable_descriptor_type => self.EXT_mutable_descriptor_type,
             Extension::EXT_pci_bus_info => self.EXT_pci_bus_info,
             Extension::EXT_pipeline_creation_cache_control => self.EXT_pipeline_creation_cache_control,
             Extension::EXT_pipeline_creation_feedback => self.EXT_pipeline_creation_feedback,
@@ -305,6 +316,7 @@ impl ExtensionTable {
             Extension::KHR_vulkan_memory_model => self.KHR_vulkan_memory_model,
             Extension::KHR_workgroup_memory_explicit_layout => self.KHR_workgroup_memory_explicit_layout,
             Extension::KHR_zero_initialize_workgroup_memory => self.KHR_zero_initialize_workgroup_memory,
+            Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type,
         }
     }
 
@@ -312,13 +324,16 @@ impl ExtensionTable {
     pub fn set(&mut self, e: Extension, on: bool) {
         match e {
             Extension::EXT_calibrated_timestamps => self.EXT_calibrated_timestamps = on,
+            Extension::EXT_custom_border_color => self.EXT_custom_border_color = on,
             Extension::EXT_debug_utils => self.EXT_debug_utils = on,
+            Extension::EXT_descriptor_buffer => self.EXT_descriptor_buffer = on,
             Extension::EXT_descriptor_indexing => self.EXT_descriptor_indexing = on,
             Extension::EXT_external_memory_host => self.EXT_external_memory_host = on,
             Extension::EXT_host_query_reset => self.EXT_host_query_reset = on,
             Extension::EXT_image_robustness => self.EXT_image_robustness = on,
             Extension::EXT_inline_uniform_block => self.EXT_inline_uniform_block = on,
             Extension::EXT_memory_budget => self.EXT_memory_budget = on,
+            Extension::EXT_mutable_descriptor_type => self.EXT_mutable_descriptor_type = on,
             Extension::EXT_pci_bus_info => self.EXT_pci_bus_info = on,
             Extension::EXT_pipeline_creation_cache_control => self.EXT_pipeline_creation_cache_control = on,
             Extension::EXT_pipeline_creation_feedback => self.EXT_pipeline_creation_feedback = on,
@@ -407,20 +422,24 @@ impl ExtensionTable {
             Extension::KHR_vulkan_memory_model => self.KHR_vulkan_memory_model = on,
             Extension::KHR_workgroup_memory_explicit_layout => self.KHR_workgroup_memory_explicit_layout = on,
             Extension::KHR_zero_initialize_workgroup_memory => self.KHR_zero_initialize_workgroup_memory = on,
+            Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type = on,
         }
     }
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 96] = [
+pub static EXTENSIONS: [Info; 100] = [
     Info { id: Extension::EXT_calibrated_timestamps, name: c"VK_EXT_calibrated_timestamps", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::EXT_custom_border_color, name: c"VK_EXT_custom_border_color", spec_version: 12, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_debug_utils, name: c"VK_EXT_debug_utils", spec_version: 2, instance: true, promoted: None, requires: &[] },
+    Info { id: Extension::EXT_descriptor_buffer, name: c"VK_EXT_descriptor_buffer", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_buffer_device_address, Extension::KHR_synchronization2, Extension::EXT_descriptor_indexing] },
     Info { id: Extension::EXT_descriptor_indexing, name: c"VK_EXT_descriptor_indexing", spec_version: 2, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_maintenance3] },
     Info { id: Extension::EXT_external_memory_host, name: c"VK_EXT_external_memory_host", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_external_memory] },
     Info { id: Extension::EXT_host_query_reset, name: c"VK_EXT_host_query_reset", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_image_robustness, name: c"VK_EXT_image_robustness", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_inline_uniform_block, name: c"VK_EXT_inline_uniform_block", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_maintenance1] },
     Info { id: Extension::EXT_memory_budget, name: c"VK_EXT_memory_budget", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::EXT_mutable_descriptor_type, name: c"VK_EXT_mutable_descriptor_type", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_maintenance3] },
     Info { id: Extension::EXT_pci_bus_info, name: c"VK_EXT_pci_bus_info", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_pipeline_creation_cache_control, name: c"VK_EXT_pipeline_creation_cache_control", spec_version: 3, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },
     Info { id: Extension::EXT_pipeline_creation_feedback, name: c"VK_EXT_pipeline_creation_feedback", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },
@@ -509,4 +528,5 @@ pub static EXTENSIONS: [Info; 96] = [
     Info { id: Extension::KHR_vulkan_memory_model, name: c"VK_KHR_vulkan_memory_model", spec_version: 3, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[] },
     Info { id: Extension::KHR_workgroup_memory_explicit_layout, name: c"VK_KHR_workgroup_memory_explicit_layout", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_zero_initialize_workgroup_memory, name: c"VK_KHR_zero_initialize_workgroup_memory", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::VALVE_mutable_descriptor_type, name: c"VK_VALVE_mutable_descriptor_type", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_maintenance3] },
 ];

@@ -277,6 +277,50 @@ impl CommandBuffer {
         });
     }
 
+    /// vkCmdBindDescriptorBuffersEXT: what was bound before is not any more.
+    pub fn bind_descriptor_buffers(&self, addresses: &[u64]) {
+        self.record(|inner| {
+            inner.bind.buffers = SmallVec::from_slice(addresses);
+            Ok(())
+        });
+    }
+
+    /// vkCmdSetDescriptorBufferOffsetsEXT: sets from `first` on stand in these buffers at these offsets.
+    pub fn set_descriptor_buffer_offsets(&self, first: u32, indices: &[u32], offsets: &[u64]) {
+        self.record(|inner| {
+            for (set, (index, offset)) in (first..).zip(indices.iter().zip(offsets)) {
+                let base = inner
+                    .bind
+                    .buffers
+                    .get(*index as usize)
+                    .copied()
+                    .ok_or_else(|| Error::Unknown(format!("descriptor buffer {index} is not bound")))?;
+                inner.bind.bind_address(set, base.wrapping_add(*offset));
+            }
+            Ok(())
+        });
+    }
+
+    /// vkCmdBindDescriptorBufferEmbeddedSamplersEXT: the set is what the layout's immutable samplers say.
+    pub fn bind_embedded_samplers(&self, layout: &PipelineLayout, set: u32) {
+        let gpu = self.pool.device().gpu();
+        self.record(|inner| {
+            let set_layout = layout
+                .set(set)
+                .ok_or_else(|| Error::Unknown(format!("the pipeline layout has no descriptor set {set}")))?;
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(set_layout.size as usize)?;
+            bytes.resize(set_layout.size as usize, 0);
+            SetWriter::over(&**gpu, set_layout, &mut bytes, &mut []).initialise();
+            let address = match bytes.is_empty() {
+                true => 0,
+                false => inner.memory.upload(&self.pool, &bytes, u64::from(set_layout.align))?,
+            };
+            inner.bind.bind_address(set, address);
+            Ok(())
+        });
+    }
+
     /// vkCmdPushConstants.
     pub fn push_constants(&self, offset: u32, bytes: &[u8]) {
         self.record(|inner| {

@@ -32,6 +32,8 @@ pub(crate) struct BoundSet {
 pub(crate) struct BindState {
     pub pipeline: Option<Arc<ComputePipeline>>,
     pub sets: SmallVec<[BoundSet; 4]>,
+    /// Addresses of descriptor buffers.
+    pub buffers: SmallVec<[u64; 4]>,
     pub push: [u8; MAX_PUSH_BYTES],
     /// What the last dispatch placed in the stream, for the next one to use again.
     push_span: Option<(u32, Span)>,
@@ -40,7 +42,14 @@ pub(crate) struct BindState {
 
 impl Default for BindState {
     fn default() -> BindState {
-        BindState { pipeline: None, sets: SmallVec::new(), push: [0; MAX_PUSH_BYTES], push_span: None, tables: None }
+        BindState {
+            pipeline: None,
+            sets: SmallVec::new(),
+            buffers: SmallVec::new(),
+            push: [0; MAX_PUSH_BYTES],
+            push_span: None,
+            tables: None,
+        }
     }
 }
 
@@ -69,6 +78,13 @@ impl BindState {
         }
         self.tables = None;
         self.sets.get_mut(index)
+    }
+
+    /// Binds set memory that nobody pushes to and that has no dynamic buffers.
+    pub fn bind_address(&mut self, set: u32, address: u64) {
+        if let Some(bound) = self.set_mut(set) {
+            *bound = BoundSet { address, ..BoundSet::default() };
+        }
     }
 
     pub fn push_constants(&mut self, offset: u32, bytes: &[u8]) {

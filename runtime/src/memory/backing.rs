@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use ash::vk;
-use winsys_dxg::{Backing, MemoryDesc};
+use winsys_dxg::{Backing, MemoryDesc, VaPlacement};
 
 /// Makes memory of a type that nobody else sees. `cpu_access` asks for a view even if the type does not promise one.
 pub(crate) fn create(
@@ -11,6 +11,7 @@ pub(crate) fn create(
     gpu: &dyn Gpu,
     memory_type: u32,
     size: u64,
+    place: VaPlacement,
     cpu_access: bool,
 ) -> Result<winsys_dxg::Memory> {
     let visible = gpu
@@ -26,5 +27,5 @@ pub(crate) fn create(
     } else {
         Backing::HostPages
     };
-    Ok(winsys_dxg::Memory::create(device, &MemoryDesc { backing, ..MemoryDesc::host(size) })?)
+    Ok(winsys_dxg::Memory::create(device, &MemoryDesc { backing, place, ..MemoryDesc::host(size) })?)
 }

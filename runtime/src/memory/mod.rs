@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use ash::vk;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use winsys_dxg::{Backing, HostPointer, MemoryDesc};
+use winsys_dxg::{Backing, HostPointer, MemoryDesc, VaPlacement};
 
 /// Where the memory comes from.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct MemoryAllocate {
     pub priority: f32,
     /// Source.
     pub source: MemorySource,
+    /// GPU address that new memory has to have: where such memory was in an earlier run.
+    pub address: Option<u64>,
     /// Handle types it can be exported as.
     pub export: vk::ExternalMemoryHandleTypeFlags,
 }
@@ -77,13 +79,23 @@ impl Memory {
             return Err(Error::OutOfDeviceMemory);
         }
         let visible = ty.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+        let place = info.address.map_or(VaPlacement::Any, VaPlacement::Fixed);
+        // Refused without a reason: the address is what was asked for in particular.
+        let refused = |e: Error| match e {
+            Error::OutOfHostMemory => Error::OutOfHostMemory,
+            _ if info.address.is_some() => Error::InvalidOpaqueCaptureAddress,
+            other => other,
+        };
         let winsys = device.winsys();
         let inner = match &info.source {
             MemorySource::New if info.export.contains(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD) => {
                 let backing = Backing::CrossAdapter { shared: true, cpu_access: visible };
-                winsys_dxg::Memory::create(winsys, &MemoryDesc { backing, ..MemoryDesc::host(info.size) })?
+                let desc = MemoryDesc { backing, place, ..MemoryDesc::host(info.size) };
+                winsys_dxg::Memory::create(winsys, &desc).map_err(Error::from).map_err(refused)?
             }
-            MemorySource::New => backing::create(winsys, &**device.gpu(), info.type_index, info.size, false)?,
+            MemorySource::New => {
+                backing::create(winsys, &**device.gpu(), info.type_index, info.size, place, false).map_err(refused)?
+            }
             MemorySource::Host(pointer) => {
                 let backing = Backing::HostPointer(*pointer);
                 winsys_dxg::Memory::create(winsys, &MemoryDesc { backing, ..MemoryDesc::host(info.size) }).map_err(

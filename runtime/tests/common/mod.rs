@@ -49,6 +49,7 @@ pub struct Bound {
 
 pub fn memory(device: &Arc<Device>, size: u64) -> Arc<Memory> {
     let info = MemoryAllocate {
+        address: None,
         size,
         type_index: 0,
         priority: 0.5,

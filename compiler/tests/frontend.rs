@@ -4,6 +4,8 @@
 mod fuzz;
 #[path = "frontend/harness.rs"]
 mod harness;
+#[path = "frontend/reconvergence.rs"]
+mod reconvergence;
 #[path = "frontend/results.rs"]
 mod results;
 

@@ -159,17 +159,23 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_shader_clock: gpu(|p| p.features.shader_clock),
         KHR_shader_expect_assume: device,
         KHR_shader_float_controls2: device,
-        KHR_shader_maximal_reconvergence: false,
+        KHR_shader_maximal_reconvergence: device,
         KHR_shader_subgroup_rotate: gpu(|p| p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR)),
         KHR_shader_subgroup_uniform_control_flow: device,
+        EXT_shader_subgroup_partitioned: gpu(|p| {
+            p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV)
+        }),
+        NV_shader_subgroup_partitioned: gpu(|p| {
+            p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV)
+        }),
         // Known, and not there: a row is turned on when what it stands for works.
         EXT_shader_64bit_indexing: false,
         EXT_shader_float8: false,
         EXT_shader_long_vector: false,
         EXT_shader_replicated_composites: false,
-        EXT_shader_subgroup_partitioned: false,
         EXT_shader_uniform_buffer_unsized_array: false,
         KHR_compute_shader_derivatives: false,
+        NV_compute_shader_derivatives: false,
         KHR_internally_synchronized_queues: false,
         KHR_maintenance7: false,
         KHR_maintenance8: false,

@@ -205,10 +205,11 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderSubgroupClock: f.shader_clock,
         shaderExpectAssume: true,
         shaderFloatControls2: true,
-        shaderMaximalReconvergence: false,
+        shaderMaximalReconvergence: true,
         shaderSubgroupRotate: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR),
         shaderSubgroupRotateClustered: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_CLUSTERED_KHR),
         shaderSubgroupUniformControlFlow: true,
+        shaderSubgroupPartitioned: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV),
         // Known, and not there: a row is turned on when what it stands for works.
         computeDerivativeGroupLinear: false,
         computeDerivativeGroupQuads: false,
@@ -229,7 +230,6 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderQuadControl: false,
         shaderRelaxedExtendedInstruction: false,
         shaderReplicatedComposites: false,
-        shaderSubgroupPartitioned: false,
         shaderUniformBufferUnsizedArray: false,
         shaderUntypedPointers: false,
     }

@@ -556,6 +556,8 @@ impl<'a> Walk<'a> {
                     Level::Subgroup
                 }
                 SubgroupOp::Group { .. }
+                | SubgroupOp::Partition
+                | SubgroupOp::Partitioned { .. }
                 | SubgroupOp::Shuffle
                 | SubgroupOp::ShuffleXor
                 | SubgroupOp::ShuffleUp

@@ -47,6 +47,7 @@ fn supported(c: C) -> bool {
             | C::GroupNonUniformClustered
             | C::GroupNonUniformQuad
             | C::GroupNonUniformRotateKHR
+            | C::GroupNonUniformPartitionedEXT
             | C::SubgroupBallotKHR
             | C::SubgroupVoteKHR
             | C::WorkgroupMemoryExplicitLayoutKHR

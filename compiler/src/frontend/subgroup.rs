@@ -68,6 +68,7 @@ impl Translator<'_> {
                 self.subgroup_scope(inst)?;
                 self.subgroup_op(inst, 1)?;
             }
+            Op::GroupNonUniformPartitionEXT => self.partition(inst)?,
             op => match group_op(op) {
                 Some(group) => {
                     self.subgroup_scope(inst)?;
@@ -247,14 +248,45 @@ impl Translator<'_> {
         Ok(self.b.int_to(found, Type::I32, true))
     }
 
+    /// Which invocations hold an equal value: equal in every component.
+    fn partition(&mut self, inst: &Inst<'_>) -> R<()> {
+        let mut mask = None;
+        for v in self.vector(inst.word(0)?)? {
+            let v = if self.b.ty(v) == Type::Bool { self.b.bool_to_i32(v) } else { v };
+            let same = self.predicate(SubgroupOp::Partition, Type::I64, Some(v));
+            mask = Some(match mask {
+                None => same,
+                Some(mask) => self.b.alu(AluOp::And, Type::I64, &[mask, same]),
+            });
+        }
+        let mask = mask.ok_or_else(|| Error::invalid("the value has no components"))?;
+        let words = self.mask_to_words(mask);
+        self.set_leaves(inst, words.into())
+    }
+
     /// Reductions and scans.
     fn group_arithmetic(&mut self, inst: &Inst<'_>, op: GroupOp) -> R<()> {
-        let (scan, cluster) = match GroupOperation::from_u32(inst.word(1)?) {
-            Some(GroupOperation::Reduce) => (GroupScan::Reduce, 0),
-            Some(GroupOperation::InclusiveScan) => (GroupScan::Inclusive, 0),
-            Some(GroupOperation::ExclusiveScan) => (GroupScan::Exclusive, 0),
-            Some(GroupOperation::ClusteredReduce) => (GroupScan::Reduce, self.cluster(inst.word(3)?)?),
+        let whole = |scan| SubgroupOp::Group { op, scan, cluster: 0 };
+        let subsets = |scan| SubgroupOp::Partitioned { op, scan };
+        let operation = match GroupOperation::from_u32(inst.word(1)?) {
+            Some(GroupOperation::Reduce) => whole(GroupScan::Reduce),
+            Some(GroupOperation::InclusiveScan) => whole(GroupScan::Inclusive),
+            Some(GroupOperation::ExclusiveScan) => whole(GroupScan::Exclusive),
+            Some(GroupOperation::ClusteredReduce) => {
+                let cluster = self.cluster(inst.word(3)?)?;
+                SubgroupOp::Group { op, scan: GroupScan::Reduce, cluster }
+            }
+            Some(GroupOperation::PartitionedReduceEXT) => subsets(GroupScan::Reduce),
+            Some(GroupOperation::PartitionedInclusiveScanEXT) => subsets(GroupScan::Inclusive),
+            Some(GroupOperation::PartitionedExclusiveScanEXT) => subsets(GroupScan::Exclusive),
             other => return Err(Error::unsupported(format!("group operation {other:?}"))),
+        };
+        let ballot = match operation {
+            SubgroupOp::Partitioned { .. } => {
+                let words = self.vector(inst.word(3)?)?;
+                Some(self.words_to_mask(&words)?)
+            }
+            _ => None,
         };
         let logical = matches!(
             inst.op,
@@ -268,7 +300,7 @@ impl Translator<'_> {
             if t.b.ty(a[0]) != ty {
                 return Err(Error::invalid("the operand has another type than the result"));
             }
-            Ok(t.subgroup(SubgroupOp::Group { op, scan, cluster }, a[0], None))
+            Ok(t.subgroup(operation, a[0], ballot))
         })
     }
 }

@@ -40,6 +40,14 @@ pub fn identity(op: GroupOp, ty: Type) -> u64 {
     }
 }
 
+const fn equality(ty: Type) -> AluOp {
+    if ty.is_float() {
+        AluOp::FEq
+    } else {
+        AluOp::IEq
+    }
+}
+
 impl Group<'_, '_> {
     pub(super) fn subgroup(&mut self, op: SubgroupOp, args: &[Value], result: Value, active: &Mask) {
         let size = self.info.subgroup_size as usize;
@@ -92,7 +100,7 @@ impl Group<'_, '_> {
                 all(&mut |_| r);
             }
             SubgroupOp::AllEqual => {
-                let eq = if ty.is_float() { AluOp::FEq } else { AluOp::IEq };
+                let eq = equality(ty);
                 let fc = FloatControls::default();
                 let same = |l: usize| alu::eval(eq, &[ty, ty], Type::Bool, &[a(first), a(l)], &fc) == 1;
                 let r = u64::from(members.iter().all(|&l| same(l)));
@@ -120,34 +128,54 @@ impl Group<'_, '_> {
             }
             SubgroupOp::Group { op, scan, cluster } => {
                 let n = if cluster == 0 { size } else { cluster as usize };
-                // The order is open, and with it the rounding of what comes in between.
-                let fc = self.program.kernel.float_controls;
-                let plain = FloatControls::default();
-                let add = |x: u64, y: u64| alu::eval(combine(op), &[ty, ty], ty, &[x, y], &plain);
-                let a = |l: usize| float::flush_as_controlled(ty, a(l), &fc);
                 let mut rest = members;
                 while let Some(&start) = rest.first() {
                     let cluster_of = |l: usize| (l - base) / n;
                     let len = rest.iter().take_while(|&&l| cluster_of(l) == cluster_of(start)).count();
                     let (here, later) = rest.split_at(len);
                     rest = later;
-                    let mut acc: Option<u64> = None;
-                    let mut before = Vec::with_capacity(len);
-                    for &l in here {
-                        before.push(acc);
-                        acc = Some(acc.map_or(a(l), |x| add(x, a(l))));
-                    }
-                    for (i, &l) in here.iter().enumerate() {
-                        let r = match scan {
-                            GroupScan::Reduce => acc,
-                            GroupScan::Inclusive => before.get(i + 1).copied().unwrap_or(acc),
-                            GroupScan::Exclusive => before[i],
-                        };
-                        let r = r.unwrap_or_else(|| identity(op, ty));
-                        out.push((l, float::flush_as_controlled(ty, r, &fc)));
-                    }
+                    self.reduce(op, scan, args[0], here, out);
                 }
             }
+            SubgroupOp::Partition => {
+                let eq = equality(ty);
+                let fc = FloatControls::default();
+                let same = |l: usize, m: usize| l == m || alu::eval(eq, &[ty, ty], Type::Bool, &[a(l), a(m)], &fc) == 1;
+                all(&mut |l| members.iter().filter(|&&m| same(l, m)).fold(0, |r, &m| r | 1 << (m - base)));
+            }
+            SubgroupOp::Partitioned { op, scan } => {
+                let mut rest = members.to_vec();
+                while let Some(&start) = rest.first() {
+                    let subset = self.get(args[1], start) | 1 << (start - base);
+                    let (here, later): (Vec<_>, Vec<_>) = rest.iter().partition(|&&l| subset >> (l - base) & 1 == 1);
+                    rest = later;
+                    self.reduce(op, scan, args[0], &here, out);
+                }
+            }
+        }
+    }
+
+    /// Reduces or scans the values of some invocations in their order.
+    fn reduce(&self, op: GroupOp, scan: GroupScan, of: Value, members: &[usize], out: &mut Vec<(usize, u64)>) {
+        let ty = self.ty(of);
+        // The order is open, and with it the rounding of what comes in between.
+        let fc = self.program.kernel.float_controls;
+        let plain = FloatControls::default();
+        let add = |x: u64, y: u64| alu::eval(combine(op), &[ty, ty], ty, &[x, y], &plain);
+        let mut acc: Option<u64> = (scan == GroupScan::Exclusive).then(|| identity(op, ty));
+        let mut before = Vec::with_capacity(members.len());
+        for &l in members {
+            before.push(acc);
+            let v = float::flush_as_controlled(ty, self.get(of, l), &fc);
+            acc = Some(acc.map_or(v, |x| add(x, v)));
+        }
+        for (i, &l) in members.iter().enumerate() {
+            let r = match scan {
+                GroupScan::Reduce => acc,
+                GroupScan::Inclusive => before.get(i + 1).copied().unwrap_or(acc),
+                GroupScan::Exclusive => before[i],
+            };
+            out.extend(r.map(|r| (l, float::flush_as_controlled(ty, r, &fc))));
         }
     }
 }

@@ -254,6 +254,11 @@ pub enum SubgroupOp {
     Rotate { cluster: u32 },
     /// (T) → T over clusters of that size (0 = whole subgroup).
     Group { op: GroupOp, scan: GroupScan, cluster: u32 },
+    /// (T) → I64 mask of this invocation and the active ones that hold an equal value (floats: ordered equal).
+    Partition,
+    /// (T, I64) → T over the invocation's subset. The lowest active invocation forms a subset with those active ones that
+    /// its mask names, the lowest one that is left over forms the next, and so on.
+    Partitioned { op: GroupOp, scan: GroupScan },
     /// (T, I32 0..=3) → T of that invocation of the quad.
     QuadBroadcast,
     /// (T) → T of the quad neighbour: 0 horizontal, 1 vertical, 2 diagonal.

@@ -607,6 +607,10 @@ impl<'s> Parser<'_, 's> {
                 scan: self.of("kind of scan")?,
                 cluster: self.number("cluster size")?,
             },
+            "partition" => SubgroupOp::Partition,
+            "partitioned" => {
+                SubgroupOp::Partitioned { op: self.of("group operation")?, scan: self.of("kind of scan")? }
+            }
             "quad_swap" => SubgroupOp::QuadSwap { direction: self.number("direction")? },
             other => return self.fail_back(format!("unknown subgroup operation `{other}`")),
         })

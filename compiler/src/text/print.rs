@@ -420,6 +420,10 @@ impl Printer<'_> {
             SubgroupOp::Group { op, scan, cluster } => {
                 put!(self, "group {} {} {cluster}", op.word(), scan.word());
             }
+            SubgroupOp::Partition => self.out.push_str("partition"),
+            SubgroupOp::Partitioned { op, scan } => {
+                put!(self, "partitioned {} {}", op.word(), scan.word());
+            }
             SubgroupOp::QuadSwap { direction } => {
                 put!(self, "quad_swap {direction}");
             }

@@ -325,6 +325,7 @@ impl Checker<'_> {
             | SubgroupOp::Ballot
             | SubgroupOp::BroadcastFirst
             | SubgroupOp::Group { .. }
+            | SubgroupOp::Partition
             | SubgroupOp::QuadSwap { .. } => 1,
             SubgroupOp::Broadcast
             | SubgroupOp::Shuffle
@@ -332,6 +333,7 @@ impl Checker<'_> {
             | SubgroupOp::ShuffleUp
             | SubgroupOp::ShuffleDown
             | SubgroupOp::Rotate { .. }
+            | SubgroupOp::Partitioned { .. }
             | SubgroupOp::QuadBroadcast => 2,
         };
         ensure(args.len() == arity, || format!("{} operands, {arity} expected", args.len()))?;
@@ -372,17 +374,24 @@ impl Checker<'_> {
             }
             SubgroupOp::Group { op, cluster, .. } => {
                 cluster_ok(cluster)?;
-                let t = ty.unwrap_or(Type::Bool);
-                let ok = match op {
-                    GroupOp::IAdd | GroupOp::IMul | GroupOp::SMin | GroupOp::SMax | GroupOp::UMin | GroupOp::UMax => {
-                        t.is_int()
-                    }
-                    GroupOp::And | GroupOp::Or | GroupOp::Xor => t.is_int() || t == Type::Bool,
-                    GroupOp::FAdd | GroupOp::FMul | GroupOp::FMin | GroupOp::FMax => t.is_float(),
-                };
-                ensure(ok, || format!("no such reduction on {t}"))?;
-                self.exactly(ty.as_slice())
+                self.reduction(op, args[0])
+            }
+            SubgroupOp::Partition => self.exactly(&[Type::I64]),
+            SubgroupOp::Partitioned { op, .. } => {
+                self.is(args[1], Type::I64)?;
+                self.reduction(op, args[0])
             }
         }
+    }
+
+    fn reduction(&self, op: GroupOp, of: Value) -> Check {
+        let t = self.k.ty(of);
+        let ok = match op {
+            GroupOp::IAdd | GroupOp::IMul | GroupOp::SMin | GroupOp::SMax | GroupOp::UMin | GroupOp::UMax => t.is_int(),
+            GroupOp::And | GroupOp::Or | GroupOp::Xor => t.is_int() || t == Type::Bool,
+            GroupOp::FAdd | GroupOp::FMul | GroupOp::FMin | GroupOp::FMax => t.is_float(),
+        };
+        ensure(ok, || format!("no such reduction on {t}"))?;
+        self.exactly(&[t])
     }
 }

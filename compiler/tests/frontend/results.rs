@@ -677,6 +677,29 @@ fn subgroup_arithmetic() {
 }
 
 #[test]
+fn subgroup_partitions() {
+    both("subgroup_partition", |name| {
+        let out = run(name, &Options::default(), 16 * 8, &[]);
+        for i in 0..16u32 {
+            let (o, base) = (&out[i as usize * 8..], i / 8 * 8);
+            let all = || base..base + 8;
+            let mask = |same: &dyn Fn(u32) -> bool| all().filter(|&l| same(l)).fold(0u32, |m, l| m | 1 << (l - base));
+            let third = || all().filter(move |l| l % 3 == i % 3);
+            assert_eq!(o[0], mask(&|l| l % 3 == i % 3));
+            assert_eq!(o[1], mask(&|l| (l / 4, l % 2) == (i / 4, i % 2)));
+            assert_eq!(o[2], third().sum());
+            assert_eq!(Some(o[3]), third().filter(|&l| l <= i).map(|l| l ^ 5).max());
+            assert_eq!(o[4], third().filter(|&l| l < i).fold(0, |a, l| a ^ l));
+            if i % 8 != 6 {
+                assert_eq!(o[5], mask(&|l| l % 8 != 6 && (l % 3 == 0) == (i % 3 == 0)));
+                assert_eq!(o[6], third().filter(|l| l % 8 != 6).map(|_| 2).product());
+            }
+            assert_eq!(o[7], u32::from(base == 0 && i % 3 == 1), "{name} {i}");
+        }
+    });
+}
+
+#[test]
 fn older_subgroup_instructions() {
     let expected: Vec<u32> = (0..8u32).map(|i| 2 + 0x1f * 100 + 2 + ((i + 1) % 8) * 16 + (i ^ 1) * 7).collect();
     assert_eq!(run("old_subgroups", &Options::default(), 8, &[]), expected);

@@ -15,10 +15,18 @@
 // variant: subgroup_clustered_f32 T=float CLUSTERED
 // variant: subgroup_clustered_i64 T=int64_t INT EXT CLUSTERED
 // variant: subgroup_clustered_i16 T=int16_t INT EXT CLUSTERED
+// variant: subgroup_partitioned_u32 T=uint INT PARTITIONED
+// variant: subgroup_partitioned_f32 T=float PARTITIONED
+// variant: subgroup_partitioned_i64 T=int64_t INT EXT PARTITIONED
+// variant: subgroup_partitioned_u8 T=uint8_t INT EXT PARTITIONED
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #ifdef CLUSTERED
 #extension GL_KHR_shader_subgroup_clustered : require
+#endif
+#ifdef PARTITIONED
+#extension GL_NV_shader_subgroup_partitioned : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #endif
 #ifdef EXT
 #extension GL_EXT_shader_explicit_arithmetic_types : require
@@ -42,6 +50,11 @@ void main() {
 #define OUT(e) o[(k++) * n + i] = (e)
 #ifdef CLUSTERED
 #define FORMS(OP) OUT(subgroupClustered##OP(x, 2)); OUT(subgroupClustered##OP(x, 4)); OUT(subgroupClustered##OP(x, 8));
+#elif defined(PARTITIONED)
+    // Which one of five an invocation belongs to does not follow from its place.
+    uvec4 part = subgroupPartitionNV(i * i % 5);
+#define FORMS(OP) OUT(subgroupPartitioned##OP##NV(x, part)); OUT(subgroupPartitionedInclusive##OP##NV(x, part)); \
+    OUT(subgroupPartitionedExclusive##OP##NV(x, part));
 #else
 #define FORMS(OP) OUT(subgroup##OP(x)); OUT(subgroupInclusive##OP(x)); OUT(subgroupExclusive##OP(x));
 #endif

@@ -6,8 +6,8 @@ use half::f16;
 use vk::SubgroupFeatureFlags as F;
 
 tests! {
-    layout_of_subgroups, arithmetic_32, arithmetic_64, arithmetic_16, arithmetic_8, arithmetic_float, clustered, shuffles,
-    votes_and_ballots,
+    layout_of_subgroups, arithmetic_32, arithmetic_64, arithmetic_16, arithmetic_8, arithmetic_float, clustered, partitioned,
+    shuffles, votes_and_ballots,
 }
 
 /// Masks of invocations (of each 32) that take part.
@@ -157,15 +157,21 @@ unsafe fn device(ops: F) -> R<T> {
     Ok(t)
 }
 
-/// Reductions and scans of one type.
+/// Reductions and scans of one type over whole subgroups.
 unsafe fn arithmetic<N: Num>(t: &T, code: &[u32]) -> R {
+    scans::<N>(t, code, |_| 0)
+}
+
+/// Reductions and scans over the invocations of the same part of a subgroup.
+unsafe fn scans<N: Num>(t: &T, code: &[u32], part: fn(usize) -> usize) -> R {
     let operations = if N::INT { 21 } else { 12 };
     for size in sizes(t) {
         for local in [64usize, 50] {
             for mask in MASKS {
                 let r = run::<N>(t, code, operations, size, local, mask)?;
                 for i in (0..r.n).filter(|i| r.active(*i)) {
-                    let peers = r.peers(i);
+                    let mut peers = r.peers(i);
+                    peers.retain(|j| part(*j) == part(i));
                     for k in 0..operations / 3 {
                         let fold = |list: &mut dyn Iterator<Item = usize>| {
                             list.fold(N::identity(k), |a, j| op(k, a, r.values[j]))
@@ -311,6 +317,23 @@ unsafe fn clustered() -> R {
         && t.features.v11.storage_buffer16_bit_access != 0
     {
         clusters::<i16>(&t, spv!("subgroup_clustered_i16"))?;
+    }
+    Ok(())
+}
+
+unsafe fn partitioned() -> R {
+    let t = device(F::PARTITIONED_NV)?;
+    let part = |i: usize| i * i % 5;
+    scans::<u32>(&t, spv!("subgroup_partitioned_u32"), part)?;
+    scans::<f32>(&t, spv!("subgroup_partitioned_f32"), part)?;
+    if t.features.v12.shader_subgroup_extended_types == 0 {
+        return Ok(());
+    }
+    if t.features.core.shader_int64 != 0 {
+        scans::<i64>(&t, spv!("subgroup_partitioned_i64"), part)?;
+    }
+    if t.features.v12.shader_int8 != 0 && t.features.v12.storage_buffer8_bit_access != 0 {
+        scans::<u8>(&t, spv!("subgroup_partitioned_u8"), part)?;
     }
     Ok(())
 }

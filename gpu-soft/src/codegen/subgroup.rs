@@ -1,7 +1,7 @@
 //! Operations between the lanes of a subgroup.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Fcmp, Icmp, Val};
+use super::llvm::{Fcmp, Icmp, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::Width;
 use compiler::sir::{AluOp, GroupOp, GroupScan, SubgroupOp, Type, Value};
@@ -45,6 +45,15 @@ fn identity(op: GroupOp, ty: Type) -> u64 {
     }
 }
 
+/// Bits of the value that stands for lanes that take no part. Adding 0 to a sum of −0 would change it; exclusive sums have
+/// the 0 of the first lane in them anyway.
+fn neutral(op: GroupOp, scan: GroupScan, ty: Type) -> u64 {
+    match (op, scan) {
+        (GroupOp::FAdd, GroupScan::Reduce | GroupScan::Inclusive) => (ty.mask() >> 1) + 1,
+        (op, _) => identity(op, ty),
+    }
+}
+
 impl Gen<'_> {
     pub fn subgroup_op(&mut self, result: Value, op: SubgroupOp, args: &[Value], mask: Mask) -> Result<()> {
         let m = self.m;
@@ -70,15 +79,7 @@ impl Gen<'_> {
             }
             SubgroupOp::AllEqual => {
                 let v = self.vector(args[0])?;
-                let first = self.splat(m.extract(v, self.first_lane(mask)));
-                let equal = match ty {
-                    Type::F32 | Type::F64 => m.fcmp(Fcmp::Oeq, v, first),
-                    Type::F16 => {
-                        let (a, b) = (self.half_to_single(v, self.lanes), self.half_to_single(first, self.lanes));
-                        m.fcmp(Fcmp::Oeq, a, b)
-                    }
-                    _ => m.icmp(Icmp::Eq, v, first),
-                };
+                let equal = self.equal_lanes(v, ty, self.first_lane(mask));
                 let differing = self.any(self.mask_and(mask, m.not(equal)));
                 Rep::Uni(m.not(differing))
             }
@@ -139,7 +140,7 @@ impl Gen<'_> {
                 let v = match mask {
                     Mask::Full => v,
                     other => {
-                        let fill = self.konst(ty, self.lanes, identity(op, ty));
+                        let fill = self.konst(ty, self.lanes, neutral(op, scan, ty));
                         m.select(self.mask_val(other), v, fill)
                     }
                 };
@@ -150,6 +151,27 @@ impl Gen<'_> {
                     Rep::Vec(v, None)
                 }
             }
+            SubgroupOp::Partition => {
+                let v = self.vector(args[0])?;
+                let i64t = m.int(64);
+                let masks = self.by_subset(mask, m.vector(i64t, self.lanes), |g, rest, lane| {
+                    let set = m.and(g.bits(g.equal_lanes(v, ty, lane)), rest);
+                    let set = m.or(set, m.shl(g.i32c(1), lane));
+                    Ok((set, g.splat(m.zext(set, i64t))))
+                })?;
+                Rep::Vec(masks, None)
+            }
+            SubgroupOp::Partitioned { op, scan } => {
+                let (v, masks) = (self.vector(args[0])?, self.vector(args[1])?);
+                let fill = self.konst(ty, self.lanes, neutral(op, scan, ty));
+                let v = self.by_subset(mask, m.type_of(v), |g, rest, lane| {
+                    let named = m.trunc(m.extract(masks, lane), m.int(32));
+                    let set = m.or(m.and(named, rest), m.shl(g.i32c(1), lane));
+                    let members = m.select(g.lanes_of_bits(set), v, fill);
+                    Ok((set, g.scan(members, ty, op, scan, g.lanes)?))
+                })?;
+                Rep::Vec(v, None)
+            }
         };
         let rep = match rep {
             Rep::Uni(s) if !self.uniform_form(result) => Rep::Vec(self.splat(s), None),
@@ -157,6 +179,51 @@ impl Gen<'_> {
             rep => rep,
         };
         self.set(result, rep)
+    }
+
+    /// Which lanes hold what a lane holds (floats: ordered equal).
+    fn equal_lanes(&self, v: Val, ty: Type, lane: Val) -> Val {
+        let m = self.m;
+        let other = self.splat(m.extract(v, lane));
+        match ty {
+            Type::F32 | Type::F64 => m.fcmp(Fcmp::Oeq, v, other),
+            Type::F16 => {
+                let (a, b) = (self.half_to_single(v, self.lanes), self.half_to_single(other, self.lanes));
+                m.fcmp(Fcmp::Oeq, a, b)
+            }
+            Type::Bool | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Buf => m.icmp(Icmp::Eq, v, other),
+        }
+    }
+
+    /// Parts the active lanes into subsets and gathers what each gets. `f` is given the lanes that are left, as bits, and
+    /// the lowest of them; it gives the bits of the subset, which are some of these and this one, and values for it.
+    fn by_subset(
+        &mut self,
+        mask: Mask,
+        t: Ty,
+        f: impl FnOnce(&mut Self, Val, Val) -> Result<(Val, Val)>,
+    ) -> Result<Val> {
+        let m = self.m;
+        let i32t = m.int(32);
+        let all = self.bits(self.mask_val(mask));
+        let before = m.current();
+        let (head, body, end) = (self.block(c"subsets"), self.block(c"subset"), self.block(c"subsets.end"));
+        m.br(head);
+        m.position(head);
+        let rest = m.phi(i32t, &[(all, before)]);
+        let out = m.phi(t, &[(m.zero(t), before)]);
+        m.cond_br(m.icmp(Icmp::Ne, rest, self.i32c(0)), body, end);
+        m.position(body);
+        let falsy = m.iconst(m.int(1), 0);
+        let lane = m.intrinsic("llvm.cttz", &[i32t], &[rest, falsy]);
+        let lane = m.and(lane, self.i32c(self.lanes - 1));
+        let (set, values) = f(self, rest, lane)?;
+        let taken = m.select(self.lanes_of_bits(set), values, out);
+        m.add_incoming(rest, m.and(rest, m.not(set)), m.current());
+        m.add_incoming(out, taken, m.current());
+        m.br(head);
+        m.position(end);
+        Ok(out)
     }
 
     /// Lanes of a cluster; 0 stands for all.
@@ -242,8 +309,9 @@ impl Gen<'_> {
     pub fn scan(&mut self, v: Val, ty: Type, op: GroupOp, scan: GroupScan, n: u32) -> Result<Val> {
         let m = self.m;
         let alu = combine_op(op);
-        let fill = self.konst(ty, self.lanes, identity(op, ty));
-        let mut v = v;
+        let fill = self.konst(ty, self.lanes, neutral(op, scan, ty));
+        // What stands before the first lane takes part in every exclusive sum.
+        let mut v = if scan == GroupScan::Exclusive { self.moved_up(v, fill, 1, n) } else { v };
         let mut d = 1;
         while d < n {
             v = if scan == GroupScan::Reduce {
@@ -256,7 +324,7 @@ impl Gen<'_> {
             };
             d *= 2;
         }
-        Ok(if scan == GroupScan::Exclusive { self.moved_up(v, fill, 1, n) } else { v })
+        Ok(v)
     }
 
     /// Lane `l` gets that of lane `l − d` in its cluster, or the fill.

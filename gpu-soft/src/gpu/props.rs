@@ -62,7 +62,8 @@ fn subgroup(width: Option<Width>) -> SubgroupProps {
             | S::CLUSTERED
             | S::QUAD
             | S::ROTATE_KHR
-            | S::ROTATE_CLUSTERED_KHR,
+            | S::ROTATE_CLUSTERED_KHR
+            | S::PARTITIONED_NV,
         quad_in_all_stages: false,
         size_control: true,
     }

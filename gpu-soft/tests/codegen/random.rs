@@ -267,7 +267,7 @@ impl Builder {
         let int = if ty == Type::Bool || ty == Type::F32 { Type::I32 } else { ty };
         let by = u64::from(self.rng.below(9));
         let cluster = [0, 0, 2, 4][self.rng.below(4) as usize];
-        let (op, args, result) = match self.rng.below(13) {
+        let (op, args, result) = match self.rng.below(15) {
             0 => (SubgroupOp::Elect, vec![], Type::Bool),
             1 => (SubgroupOp::All, vec![Type::Bool], Type::Bool),
             2 => (SubgroupOp::Any, vec![Type::Bool], Type::Bool),
@@ -280,17 +280,22 @@ impl Builder {
             9 => (SubgroupOp::Rotate { cluster }, vec![ty, Type::I32], ty),
             10 => (SubgroupOp::QuadSwap { direction: (by % 3) as u8 }, vec![ty], ty),
             11 => (SubgroupOp::QuadBroadcast, vec![ty, Type::I32], ty),
-            _ => {
+            12 => (SubgroupOp::Partition, vec![ty], Type::I64),
+            more => {
                 let op = [GroupOp::IAdd, GroupOp::SMin, GroupOp::UMax, GroupOp::Xor, GroupOp::IMul, GroupOp::And];
                 let op = op[self.rng.below(6) as usize];
                 let scan = [GroupScan::Reduce, GroupScan::Inclusive, GroupScan::Exclusive][self.rng.below(3) as usize];
                 let cluster = if scan == GroupScan::Reduce { cluster } else { 0 };
-                (SubgroupOp::Group { op, scan, cluster }, vec![int], int)
+                if more == 13 {
+                    (SubgroupOp::Partitioned { op, scan }, vec![int, Type::I64], int)
+                } else {
+                    (SubgroupOp::Group { op, scan, cluster }, vec![int], int)
+                }
             }
         };
         let mut values: Vec<Value> = Vec::new();
         for (i, t) in args.iter().enumerate() {
-            values.push(if i == 1 {
+            values.push(if i == 1 && *t == Type::I32 {
                 let limit = if op == SubgroupOp::QuadBroadcast { 3 } else { 15 };
                 if self.rng.chance(50) {
                     self.hidden(r, *t, Op::constant(*t, by & limit))

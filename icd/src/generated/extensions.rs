@@ -105,6 +105,8 @@ pub enum Extension {
     KHR_vulkan_memory_model,
     KHR_workgroup_memory_explicit_layout,
     KHR_zero_initialize_workgroup_memory,
+    NV_compute_shader_derivatives,
+    NV_shader_subgroup_partitioned,
     VALVE_mutable_descriptor_type,
 }
 
@@ -210,6 +212,8 @@ pub struct ExtensionTable {
     pub KHR_vulkan_memory_model: bool,
     pub KHR_workgroup_memory_explicit_layout: bool,
     pub KHR_zero_initialize_workgroup_memory: bool,
+    pub NV_compute_shader_derivatives: bool,
+    pub NV_shader_subgroup_partitioned: bool,
     pub VALVE_mutable_descriptor_type: bool,
 }
 
@@ -316,6 +320,8 @@ impl ExtensionTable {
             Extension::KHR_vulkan_memory_model => self.KHR_vulkan_memory_model,
             Extension::KHR_workgroup_memory_explicit_layout => self.KHR_workgroup_memory_explicit_layout,
             Extension::KHR_zero_initialize_workgroup_memory => self.KHR_zero_initialize_workgroup_memory,
+            Extension::NV_compute_shader_derivatives => self.NV_compute_shader_derivatives,
+            Extension::NV_shader_subgroup_partitioned => self.NV_shader_subgroup_partitioned,
             Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type,
         }
     }
@@ -422,13 +428,15 @@ impl ExtensionTable {
             Extension::KHR_vulkan_memory_model => self.KHR_vulkan_memory_model = on,
             Extension::KHR_workgroup_memory_explicit_layout => self.KHR_workgroup_memory_explicit_layout = on,
             Extension::KHR_zero_initialize_workgroup_memory => self.KHR_zero_initialize_workgroup_memory = on,
+            Extension::NV_compute_shader_derivatives => self.NV_compute_shader_derivatives = on,
+            Extension::NV_shader_subgroup_partitioned => self.NV_shader_subgroup_partitioned = on,
             Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type = on,
         }
     }
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 100] = [
+pub static EXTENSIONS: [Info; 102] = [
     Info { id: Extension::EXT_calibrated_timestamps, name: c"VK_EXT_calibrated_timestamps", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_custom_border_color, name: c"VK_EXT_custom_border_color", spec_version: 12, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_debug_utils, name: c"VK_EXT_debug_utils", spec_version: 2, instance: true, promoted: None, requires: &[] },
@@ -528,5 +536,7 @@ pub static EXTENSIONS: [Info; 100] = [
     Info { id: Extension::KHR_vulkan_memory_model, name: c"VK_KHR_vulkan_memory_model", spec_version: 3, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[] },
     Info { id: Extension::KHR_workgroup_memory_explicit_layout, name: c"VK_KHR_workgroup_memory_explicit_layout", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_zero_initialize_workgroup_memory, name: c"VK_KHR_zero_initialize_workgroup_memory", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::NV_compute_shader_derivatives, name: c"VK_NV_compute_shader_derivatives", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::NV_shader_subgroup_partitioned, name: c"VK_NV_shader_subgroup_partitioned", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::VALVE_mutable_descriptor_type, name: c"VK_VALVE_mutable_descriptor_type", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_maintenance3] },
 ];

@@ -62,6 +62,8 @@ features! {
         Extension(ash::ext::mutable_descriptor_type::NAME);
     descriptor_buffer: PhysicalDeviceDescriptorBufferFeaturesEXT, Extension(ash::ext::descriptor_buffer::NAME);
     border_color: PhysicalDeviceCustomBorderColorFeaturesEXT, Extension(ash::ext::custom_border_color::NAME);
+    maximal_reconvergence: PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,
+        Extension(ash::khr::shader_maximal_reconvergence::NAME);
     cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);
 }
 

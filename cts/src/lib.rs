@@ -4,6 +4,7 @@
 
 pub mod demos;
 pub mod deqp;
+pub mod differential;
 pub mod features;
 #[rustfmt::skip]
 pub mod generated;

@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask gen|extract|tidy|manifest`.
+//! Project chores: `cargo xtask gen|extract|tidy|manifest|differential`.
 //!
 //! * `gen [--check]` writes `icd/src/generated/*.rs` from the Vulkan registry (or checks that the committed files are fresh).
 //! * `extract --registry FILE --bindings FOLDER [NAME…]` takes extensions from a newer registry into the supplement that `gen`
@@ -6,7 +6,10 @@
 //! * `tidy` runs the cheap source checks CI runs: fresh generated files, forbidden words, SAFETY comments, environment
 //!   variables, links.
 //! * `manifest [--release]` writes the in-tree ICD manifest beside the built library.
+//! * `differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…]` holds the driver against another one, lavapipe
+//!   if none is named, with random programs; the arguments are those of `cts`'s program `differential`.
 
+mod differential;
 mod extract;
 mod gen;
 mod manifest;
@@ -21,7 +24,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE --bindings FOLDER [NAME…] | tidy | manifest [--release] [--library PATH] [--out PATH]";
+const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE --bindings FOLDER [NAME…] | tidy | \
+                     manifest [--release] [--library PATH] [--out PATH] | \
+                     differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
         Some("extract") => extract::run(&root(), &flags),
         Some("tidy") if flags.is_empty() => tidy::run(&root()),
         Some("manifest") => manifest::run(&root(), &flags),
+        Some("differential") => differential::run(&root(), &flags),
         _ => Err(USAGE.to_owned()),
     };
     match result {

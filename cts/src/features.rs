@@ -64,6 +64,8 @@ features! {
     border_color: PhysicalDeviceCustomBorderColorFeaturesEXT, Extension(ash::ext::custom_border_color::NAME);
     maximal_reconvergence: PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,
         Extension(ash::khr::shader_maximal_reconvergence::NAME);
+    shader_object: PhysicalDeviceShaderObjectFeaturesEXT, Extension(ash::ext::shader_object::NAME);
+    module_identifier: PhysicalDeviceShaderModuleIdentifierFeaturesEXT, Extension(ash::ext::shader_module_identifier::NAME);
     cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);
 }
 

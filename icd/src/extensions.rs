@@ -134,6 +134,8 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_mutable_descriptor_type: device,
         VALVE_mutable_descriptor_type: device,
         EXT_pipeline_robustness: device,
+        EXT_shader_module_identifier: device,
+        EXT_shader_object: device,
         EXT_robustness2: gpu(|p| p.features.robust_buffer_access2 || p.features.null_descriptor),
         KHR_robustness2: gpu(|p| p.features.robust_buffer_access2 || p.features.null_descriptor),
         EXT_shader_atomic_float: device,
@@ -145,6 +147,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_maintenance5: c.is_some_and(|c| c.maintenance5_formats),
         KHR_maintenance6: device,
         KHR_map_memory2: device,
+        KHR_pipeline_library: device,
         KHR_push_descriptor: gpu(|p| p.max_push_descriptors > 0),
         KHR_workgroup_memory_explicit_layout: gpu(|p| p.features.workgroup_memory_explicit_layout),
         // Interoperation and tools.

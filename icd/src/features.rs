@@ -172,6 +172,8 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         robustImageAccess2: f.robust_image_access2,
         pipelineExecutableInfo: true,
         pipelineRobustness: true,
+        shaderModuleIdentifier: true,
+        shaderObject: true,
         texelBufferAlignment: true,
         workgroupMemoryExplicitLayout: f.workgroup_memory_explicit_layout,
         workgroupMemoryExplicitLayoutScalarBlockLayout: f.workgroup_memory_explicit_layout,

@@ -8,6 +8,9 @@ use runtime::gpu::{Gpu, GpuProps};
 use runtime::{DescriptorSetLayout, MemoryBudget};
 use std::ffi::c_char;
 
+/// Names the algorithm of VK_EXT_shader_module_identifier: BLAKE3 of the words as little-endian bytes.
+const IDENTIFIER_UUID: [u8; 16] = *b"vkdxg spv blake3";
+
 /// Writes as much of a text as fits, always NUL-terminated.
 pub fn put_text<const N: usize>(out: &mut [c_char; N], text: &str) {
     out.fill(0);
@@ -279,6 +282,11 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13): Sums<'_>) 
         body!(o = &descriptor_buffer(gpu));
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
         o.max_custom_border_color_samplers = p.limits.max_sampler_allocation_count;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderObjectPropertiesEXT<'_>>() {
+        o.shader_binary_uuid = p.pipeline_cache_uuid;
+        o.shader_binary_version = runtime::SHADER_BINARY_VERSION;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderModuleIdentifierPropertiesEXT<'_>>() {
+        o.shader_module_identifier_algorithm_uuid = IDENTIFIER_UUID;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>>() {
         o.block_texel_view_compatible_multiple_layers = vk::TRUE;
         o.max_combined_image_sampler_descriptor_count = 1;

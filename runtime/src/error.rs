@@ -48,6 +48,9 @@ pub enum Error {
     /// VK_PIPELINE_COMPILE_REQUIRED, a success code that means "nothing made".
     #[error("a compilation would have been needed")]
     CompileRequired,
+    /// VK_INCOMPATIBLE_SHADER_BINARY_EXT, a success code that means "nothing made".
+    #[error("the shader binary was not made by this driver for this device and layout")]
+    IncompatibleBinary,
     /// VK_ERROR_INVALID_SHADER_NV: the SPIR-V is malformed or uses what this driver does not have; the text names the
     /// instruction. Reported to Vulkan as VK_ERROR_UNKNOWN unless that extension is on.
     #[error("shader: {0}")]
@@ -74,6 +77,7 @@ impl Error {
             Error::InvalidExternalHandle(_) => vk::Result::ERROR_INVALID_EXTERNAL_HANDLE,
             Error::InvalidOpaqueCaptureAddress => vk::Result::ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS,
             Error::CompileRequired => vk::Result::PIPELINE_COMPILE_REQUIRED,
+            Error::IncompatibleBinary => vk::Result::INCOMPATIBLE_SHADER_BINARY_EXT,
             Error::Shader(_) | Error::Unknown(_) => vk::Result::ERROR_UNKNOWN,
         }
     }

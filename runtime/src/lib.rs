@@ -69,8 +69,8 @@ pub use instance::Instance;
 pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource};
 pub use physical_device::{ExternalHandle, ImageFormatQuery, MemoryBudget, PhysicalDevice};
 pub use pipeline::{
-    set_compiler_debug, CompilerDebug, ComputePipeline, ComputePipelineCreate, ExecutableInfo, Feedback, PipelineCache,
-    PipelineOutcome, PipelineRobustness, Representation,
+    set_compiler_debug, CompilerDebug, ExecutableInfo, Feedback, PipelineCache, PipelineRobustness, Program,
+    ProgramCode, ProgramCreate, ProgramOutcome, Representation, SHADER_BINARY_VERSION,
 };
 pub use pipeline_layout::{PipelineLayout, MAX_PUSH_BYTES, MAX_SETS};
 pub use private_data::PrivateDataSlot;

@@ -73,7 +73,7 @@ fn storage_buffer_push_constants_and_base() {
     let out = buffer(&s.device, 64);
     set.update(|w| w.write(3, 0, data(&out, 16, vk::WHOLE_SIZE))).unwrap();
     let (_p, cb) = recording(&s);
-    cb.bind_pipeline(&pipeline);
+    cb.bind_program(Some(&pipeline));
     cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
     cb.push_constants(0, &100u32.to_le_bytes());
     cb.dispatch([0; 3], [3, 1, 1]);
@@ -99,7 +99,7 @@ fn the_size_of_a_descriptor_is_the_range_inside_the_buffer() {
     // A range past the end of the buffer is cut at the end.
     set.update(|w| w.write(3, 0, data(&out, 16, 1 << 20))).unwrap();
     let (_p, cb) = recording(&s);
-    cb.bind_pipeline(&pipeline);
+    cb.bind_program(Some(&pipeline));
     cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
     cb.push_constants(0, &1u32.to_le_bytes());
     cb.dispatch([0; 3], [1000, 1, 1]);
@@ -120,7 +120,7 @@ fn dynamic_offsets() {
     let out = buffer(&s.device, 64);
     set.update(|w| w.write(3, 0, data(&out, 0, 8))).unwrap();
     let (_p, cb) = recording(&s);
-    cb.bind_pipeline(&pipeline);
+    cb.bind_program(Some(&pipeline));
     cb.push_constants(0, &1u32.to_le_bytes());
     for offset in [0u32, 32] {
         cb.bind_sets(&layout, 0, &[Some(&set)], &[offset, 0]);
@@ -142,7 +142,7 @@ fn pushed_descriptors_are_those_of_their_dispatch() {
     let pipeline = pipeline(&s.device, &layout);
     let (a, b) = (buffer(&s.device, 16), buffer(&s.device, 16));
     let (_p, cb) = recording(&s);
-    cb.bind_pipeline(&pipeline);
+    cb.bind_program(Some(&pipeline));
     cb.push_constants(0, &10u32.to_le_bytes());
     cb.push_set(&layout, 0, |w| w.write(3, 0, data(&a, 0, 16)));
     cb.dispatch([0; 3], [2, 1, 1]);
@@ -170,7 +170,7 @@ fn indirect_counts_are_read_at_execution() {
     let (out, counts) = (buffer(&s.device, 32), buffer(&s.device, 32));
     set.update(|w| w.write(3, 0, data(&out, 0, vk::WHOLE_SIZE))).unwrap();
     let (_p, cb) = recording(&s);
-    cb.bind_pipeline(&pipeline);
+    cb.bind_program(Some(&pipeline));
     cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
     cb.push_constants(0, &1u32.to_le_bytes());
     cb.dispatch_indirect(&counts.buffer, 16);

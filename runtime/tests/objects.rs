@@ -5,9 +5,9 @@ mod common;
 use ash::vk;
 use common::{buffer, fake_gpu, memory, pipeline_create, setup, Setup};
 use runtime::{
-    border_color, Buffer, BufferCreate, BufferView, ComputePipeline, DescriptorData, DescriptorPool,
-    DescriptorPoolCreate, DescriptorSet, DescriptorSetLayout, Error, ImageFormatQuery, LayoutBinding, Memory,
-    MemoryAllocate, MemorySource, PipelineCache, PipelineLayout, Sampler, SamplerInfo, SetAllocate, ShaderModule,
+    border_color, Buffer, BufferCreate, BufferView, DescriptorData, DescriptorPool, DescriptorPoolCreate,
+    DescriptorSet, DescriptorSetLayout, Error, ImageFormatQuery, LayoutBinding, Memory, MemoryAllocate, MemorySource,
+    PipelineCache, PipelineLayout, Program, Sampler, SamplerInfo, SetAllocate, ShaderModule,
 };
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -213,15 +213,15 @@ fn pipelines_come_from_caches() {
     let cache = PipelineCache::new(&s.device, &[], Default::default()).unwrap();
     let create = pipeline_create(&s.device, &layout);
     let make = |cache: &PipelineCache, flags| {
-        let create = runtime::ComputePipelineCreate { flags, ..create.clone() };
-        ComputePipeline::create_many(&s.device, Some(cache), &[create]).remove(0)
+        let create = runtime::ProgramCreate { flags, ..create.clone() };
+        Program::create_many(&s.device, Some(cache), &[create]).remove(0)
     };
     let none = vk::PipelineCreateFlags2KHR::empty();
     let refuse = vk::PipelineCreateFlags2KHR::FAIL_ON_PIPELINE_COMPILE_REQUIRED;
-    assert_eq!(make(&cache, refuse).pipeline.unwrap_err(), Error::CompileRequired);
+    assert_eq!(make(&cache, refuse).program.unwrap_err(), Error::CompileRequired);
     let first = make(&cache, none);
     assert!(!first.feedback.cache_hit);
-    assert_eq!(first.pipeline.unwrap().info().statistics.len(), 1);
+    assert_eq!(first.program.unwrap().info().statistics.len(), 1);
     assert!(make(&cache, refuse).feedback.cache_hit);
     // The same from its bytes, and merged.
     let data = cache.data();
@@ -235,12 +235,45 @@ fn pipelines_come_from_caches() {
     // Texts are made when asked for.
     let texts = vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS;
     let outcome = make(&cache, texts);
-    assert_eq!(outcome.pipeline.unwrap().info().representations.len(), 4);
+    assert_eq!(outcome.program.unwrap().info().representations.len(), 4);
     assert_eq!(s.gpu.compiled.load(Ordering::Relaxed), 2);
     // What the kernel depends on is a part of the key.
-    let other = runtime::ComputePipelineCreate { required_subgroup_size: Some(16), ..create.clone() };
-    let outcome = ComputePipeline::create_many(&s.device, Some(&cache), &[other]).remove(0);
-    assert_eq!(outcome.pipeline.unwrap().info().subgroup_size, 16);
+    let other = runtime::ProgramCreate { required_subgroup_size: Some(16), ..create.clone() };
+    let outcome = Program::create_many(&s.device, Some(&cache), &[other]).remove(0);
+    assert_eq!(outcome.program.unwrap().info().subgroup_size, 16);
+}
+
+#[test]
+fn identifiers_find_what_was_compiled() {
+    let s = setup();
+    let layout = PipelineLayout::new(&s.device, Vec::new(), &[]).unwrap();
+    let create = pipeline_create(&s.device, &layout);
+    let named = runtime::ProgramCreate { code: runtime::ProgramCode::Identifier(create.code.hash()), ..create.clone() };
+    let cache = PipelineCache::new(&s.device, &[], Default::default()).unwrap();
+    let make = |create: &runtime::ProgramCreate| {
+        Program::create_many(&s.device, Some(&cache), std::slice::from_ref(create)).remove(0)
+    };
+    assert_eq!(make(&named).program.unwrap_err(), Error::CompileRequired);
+    make(&create).program.unwrap();
+    assert!(make(&named).feedback.cache_hit);
+    let other = runtime::ProgramCreate { entry: "other".into(), ..named };
+    assert_eq!(make(&other).program.unwrap_err(), Error::CompileRequired);
+}
+
+#[test]
+fn shader_binaries_are_for_one_layout() {
+    let s = setup();
+    let none = PipelineLayout::new(&s.device, Vec::new(), &[]).unwrap();
+    let program =
+        Program::create_many(&s.device, None, &[pipeline_create(&s.device, &none)]).remove(0).program.unwrap();
+    let data = program.binary(&s.device);
+    let same = PipelineLayout::new(&s.device, Vec::new(), &[]).unwrap();
+    let copy = Program::from_binary(&s.device, &same, &data).unwrap();
+    assert_eq!(copy.binary(&s.device), data);
+    let l = layout(&s, &[binding(0, vk::DescriptorType::STORAGE_BUFFER, 1)]);
+    let other = PipelineLayout::new(&s.device, vec![Some(l)], &[]).unwrap();
+    assert_eq!(Program::from_binary(&s.device, &other, &data).unwrap_err(), Error::IncompatibleBinary);
+    assert_eq!(Program::from_binary(&s.device, &same, &data[1..]).unwrap_err(), Error::IncompatibleBinary);
 }
 
 #[test]
@@ -248,22 +281,22 @@ fn bad_shaders_fail_alone_unless_told_to_stop() {
     let s = setup();
     let layout = PipelineLayout::new(&s.device, Vec::new(), &[]).unwrap();
     let good = pipeline_create(&s.device, &layout);
-    let mut words = good.module.words().to_vec();
+    let mut words = common::empty_shader();
     words.truncate(words.len() - 3);
     let module = ShaderModule::new(&s.device, words).unwrap();
-    let bad = runtime::ComputePipelineCreate { module, ..good.clone() };
-    let out = ComputePipeline::create_many(&s.device, None, &[good.clone(), bad.clone(), good.clone()]);
-    let ok: Vec<bool> = out.iter().map(|o| o.pipeline.is_ok()).collect();
+    let bad = runtime::ProgramCreate { code: runtime::ProgramCode::Module(module), ..good.clone() };
+    let out = Program::create_many(&s.device, None, &[good.clone(), bad.clone(), good.clone()]);
+    let ok: Vec<bool> = out.iter().map(|o| o.program.is_ok()).collect();
     assert_eq!(ok, [true, false, true]);
-    let message = out[1].pipeline.as_ref().unwrap_err().message();
+    let message = out[1].program.as_ref().unwrap_err().message();
     assert!(message.contains("SPIR-V"), "{message}");
     let early = vk::PipelineCreateFlags2KHR::EARLY_RETURN_ON_FAILURE;
-    let stop = runtime::ComputePipelineCreate { flags: early, ..bad };
-    let out = ComputePipeline::create_many(&s.device, None, &[good.clone(), stop, good]);
-    assert!(out[0].pipeline.is_ok() && out[1].pipeline.is_err());
-    assert_eq!(out[2].pipeline.as_ref().unwrap_err(), &Error::CompileRequired);
-    let missing = runtime::ComputePipelineCreate { entry: "nothing".into(), ..pipeline_create(&s.device, &layout) };
-    assert!(ComputePipeline::create_many(&s.device, None, &[missing]).remove(0).pipeline.is_err());
+    let stop = runtime::ProgramCreate { flags: early, ..bad };
+    let out = Program::create_many(&s.device, None, &[good.clone(), stop, good]);
+    assert!(out[0].program.is_ok() && out[1].program.is_err());
+    assert_eq!(out[2].program.as_ref().unwrap_err(), &Error::CompileRequired);
+    let missing = runtime::ProgramCreate { entry: "nothing".into(), ..pipeline_create(&s.device, &layout) };
+    assert!(Program::create_many(&s.device, None, &[missing]).remove(0).program.is_err());
 }
 
 #[test]

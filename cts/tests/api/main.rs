@@ -27,6 +27,7 @@ mod math;
 mod memory;
 mod pipelines;
 mod queries;
+mod shader_objects;
 mod shaders;
 mod sparse;
 mod subgroups;
@@ -58,6 +59,7 @@ fn all() -> Vec<Test> {
         memory::TESTS,
         pipelines::TESTS,
         queries::TESTS,
+        shader_objects::TESTS,
         shaders::TESTS,
         sparse::TESTS,
         subgroups::TESTS,

@@ -8,6 +8,7 @@ tests! {
     specialisation, specialisation_wide, specialisation_small, several_at_once, entry_points, cache_round_trip,
     cache_garbage, cache_merge, creation_feedback, fail_on_compile_required, executable_properties, required_subgroup_size,
     full_subgroups, many_threads, unsupported_instruction, from_wgsl, largest_workgroup, derivatives,
+    module_identifiers,
 }
 
 const NO_FLAGS: vk::PipelineCreateFlags = vk::PipelineCreateFlags::empty();
@@ -516,5 +517,58 @@ unsafe fn derivatives() -> R {
     for p in made.into_iter().chain(third) {
         works(&t, t.own(p), layout, sl)?;
     }
+    Ok(())
+}
+
+unsafe fn module_identifiers() -> R {
+    use ash::ext::shader_module_identifier as smi;
+    let t = T::new(&[smi::NAME])?;
+    need!(t.features.module_identifier.shader_module_identifier != 0, "shaderModuleIdentifier");
+    let ext = smi::Device::new(t.instance(), &t.d);
+    let (module, layout, sl) = affine(&t)?;
+    let of = |code: &[u32]| {
+        let mut out = vk::ShaderModuleIdentifierEXT::default();
+        let info = vk::ShaderModuleCreateInfo::default().code(code);
+        (ext.fp().get_shader_module_create_info_identifier_ext)(t.d.handle(), &info, &mut out);
+        out
+    };
+    let mut of_module = vk::ShaderModuleIdentifierEXT::default();
+    (ext.fp().get_shader_module_identifier_ext)(t.d.handle(), module, &mut of_module);
+    let bytes = |i: &vk::ShaderModuleIdentifierEXT<'_>| i.identifier[..i.identifier_size as usize].to_vec();
+    let identifier = bytes(&of_module);
+    check!(!identifier.is_empty() && identifier.len() <= 32);
+    equal(&bytes(&of(spv!("affine"))), &identifier)?;
+    check!(bytes(&of(spv!("reduce"))) != identifier, "two modules with one identifier");
+    // Without the code a pipeline can only be had if it was made before; a size of its own makes sure that it was not.
+    let entry = [vk::SpecializationMapEntry { constant_id: 0, offset: 0, size: 4 }];
+    let size = 53u32.to_ne_bytes();
+    let spec = vk::SpecializationInfo::default().map_entries(&entry).data(&size);
+    let cache = cache_of(&t, &[])?;
+    let by_identifier = |identifier: &[u8]| {
+        let mut id = vk::PipelineShaderStageModuleIdentifierCreateInfoEXT::default().identifier(identifier);
+        let stage = stage(vk::ShaderModule::null()).specialization_info(&spec).push_next(&mut id);
+        let info = vk::ComputePipelineCreateInfo::default()
+            .flags(vk::PipelineCreateFlags::FAIL_ON_PIPELINE_COMPILE_REQUIRED)
+            .stage(stage)
+            .layout(layout);
+        t.d.create_compute_pipelines(cache, &[info], None)
+    };
+    match by_identifier(&identifier) {
+        Ok(p) => works(&t, t.own(p[0]), layout, sl)?,
+        Err((p, e)) => same!((p[0], e), (vk::Pipeline::null(), vk::Result::PIPELINE_COMPILE_REQUIRED)),
+    }
+    let whole = vk::ComputePipelineCreateInfo::default().stage(stage(module).specialization_info(&spec)).layout(layout);
+    let p = t.d.create_compute_pipelines(cache, &[whole], None).map_err(|(_, e)| e)?;
+    works(&t, t.own(p[0]), layout, sl)?;
+    match by_identifier(&identifier) {
+        Ok(p) => works(&t, t.own(p[0]), layout, sl)?,
+        Err((_, e)) => {
+            check!(!t.is_ours(), "not found in the cache it was put into: {e:?}");
+            same!(e, vk::Result::PIPELINE_COMPILE_REQUIRED);
+        }
+    }
+    // An identifier of nothing.
+    let Err((p, e)) = by_identifier(&vec![0x5a; identifier.len()]) else { fail!("a pipeline from nothing") };
+    same!((p[0], e), (vk::Pipeline::null(), vk::Result::PIPELINE_COMPILE_REQUIRED));
     Ok(())
 }

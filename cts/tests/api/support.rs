@@ -373,8 +373,13 @@ impl T {
     /// Destroys an object when the test is over.
     pub fn own<O: Owned>(&self, object: O) -> O {
         // SAFETY: runs once, after the device became idle, before it is destroyed.
-        self.owned.borrow_mut().push(Box::new(move |d| unsafe { object.destroy(d) }));
+        self.later(move |d| unsafe { object.destroy(d) });
         object
+    }
+
+    /// Does something when the test is over: the device is idle then and still there.
+    pub fn later(&self, cleanup: impl FnOnce(&ash::Device) + 'static) {
+        self.owned.borrow_mut().push(Box::new(cleanup));
     }
 
     /// The first memory type of these bits with these properties.

@@ -142,13 +142,14 @@ handles! {
     Fence => Arc<runtime::Fence>;
     Image => Arc<runtime::Image>;
     ImageView => Arc<runtime::ImageView>;
-    Pipeline => Arc<runtime::ComputePipeline>;
+    Pipeline => Arc<runtime::Program>;
     PipelineCache => Arc<runtime::PipelineCache>;
     PipelineLayout => Arc<runtime::PipelineLayout>;
     PrivateDataSlot => Arc<runtime::PrivateDataSlot>;
     QueryPool => Arc<runtime::QueryPool>;
     Sampler => Arc<runtime::Sampler>;
     Semaphore => Arc<runtime::Semaphore>;
+    ShaderEXT => Arc<runtime::Program>;
     ShaderModule => Arc<runtime::ShaderModule>;
 }
 

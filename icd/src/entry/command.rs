@@ -3,12 +3,12 @@
 use crate::edge::{In, Slice};
 use crate::objects::CommandBuffer;
 use ash::vk;
-use runtime::{Buffer, ComputePipeline, DescriptorSet, PipelineLayout};
+use runtime::{Buffer, DescriptorSet, PipelineLayout, Program};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-pub fn cmd_bind_pipeline(cb: &CommandBuffer, _bind_point: vk::PipelineBindPoint, pipeline: &Arc<ComputePipeline>) {
-    cb.rt.bind_pipeline(pipeline);
+pub fn cmd_bind_pipeline(cb: &CommandBuffer, _bind_point: vk::PipelineBindPoint, pipeline: &Arc<Program>) {
+    cb.rt.bind_program(Some(pipeline));
 }
 
 fn bind_sets(

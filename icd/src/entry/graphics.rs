@@ -9,7 +9,11 @@ use std::sync::Arc;
 
 const NO_GRAPHICS: &str = "this device has no graphics queues";
 
-/// Every `vkCmd*` for graphics: the recording fails.
+/// Every `vkCmdSet*` for graphics: state that nothing on this device reads. Applications that use shader objects set it with
+/// compute shaders too.
+pub fn graphics_state(_cb: &CommandBuffer, _name: &'static str) {}
+
+/// Every other `vkCmd*` for graphics: the recording fails.
 pub fn graphics_command(cb: &CommandBuffer, name: &'static str) {
     cb.rt.refuse(Error::Unknown(format!("{name}: {NO_GRAPHICS}")));
 }

@@ -22,10 +22,13 @@ mod instance;
 mod memory;
 mod physical_device;
 mod pipeline;
+mod pipeline_cache;
 mod private_data;
 mod query;
 mod queue;
 mod sampler;
+mod shader_module;
+mod shader_object;
 mod sync;
 
 pub use barrier::*;
@@ -47,10 +50,13 @@ pub use instance::*;
 pub use memory::*;
 pub use physical_device::*;
 pub use pipeline::*;
+pub use pipeline_cache::*;
 pub use private_data::*;
 pub use query::*;
 pub use queue::*;
 pub use sampler::*;
+pub use shader_module::*;
+pub use shader_object::*;
 pub use sync::*;
 
 use crate::edge::In;

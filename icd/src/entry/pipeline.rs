@@ -1,91 +1,15 @@
-//! Shader modules, pipeline caches and compute pipelines.
+//! Compute pipelines.
 
+use super::shader_module::{module, specialization};
 use super::{Callbacks, VkResult};
-use crate::edge::{create, Allocator, Block, Dispatch, In, Out, OutArray, OutSlice, Slice, Taken};
+use crate::edge::{Allocator, Block, Dispatch, In, OutSlice, Slice, Taken};
 use crate::env;
 use crate::objects::Device;
 use ash::vk;
 use ash::vk::Handle;
 use runtime::gpu::RobustnessLevel;
-use runtime::{ComputePipeline, ComputePipelineCreate, Feedback, PipelineCache, PipelineRobustness, ShaderModule};
+use runtime::{Feedback, PipelineCache, PipelineRobustness, Program, ProgramCode, ProgramCreate};
 use std::sync::Arc;
-
-fn module(device: &Device, info: In<'_, vk::ShaderModuleCreateInfo<'_>>) -> VkResult<Arc<ShaderModule>> {
-    device.ok(ShaderModule::new(&device.rt, info.code().to_vec()))
-}
-
-pub fn create_shader_module(
-    device: &Device,
-    info: In<'_, vk::ShaderModuleCreateInfo<'_>>,
-    callbacks: Callbacks<'_>,
-    out: Out<'_, vk::ShaderModule>,
-) -> VkResult {
-    create(&device.alloc, callbacks, out, || module(device, info))
-}
-
-pub fn destroy_shader_module(device: &Device, module: Taken<'_, vk::ShaderModule>, callbacks: Callbacks<'_>) {
-    module.destroy(&Allocator::choose(callbacks, &device.alloc));
-}
-
-pub fn create_pipeline_cache(
-    device: &Device,
-    info: In<'_, vk::PipelineCacheCreateInfo<'_>>,
-    callbacks: Callbacks<'_>,
-    out: Out<'_, vk::PipelineCache>,
-) -> VkResult {
-    create(&device.alloc, callbacks, out, || device.ok(PipelineCache::new(&device.rt, info.initial_data(), info.flags)))
-}
-
-pub fn destroy_pipeline_cache(device: &Device, cache: Taken<'_, vk::PipelineCache>, callbacks: Callbacks<'_>) {
-    cache.destroy(&Allocator::choose(callbacks, &device.alloc));
-}
-
-pub fn get_pipeline_cache_data(
-    _device: &Device,
-    cache: &Arc<PipelineCache>,
-    out: OutArray<'_, u8, usize>,
-) -> vk::Result {
-    cache_data(cache, out)
-}
-
-/// Unlike other arrays, a short buffer must hold a prefix that is a valid cache: the runtime decides what fits.
-fn cache_data(cache: &PipelineCache, out: OutArray<'_, u8, usize>) -> vk::Result {
-    let Some(room) = out.room() else {
-        return out.write(cache.data());
-    };
-    let (part, complete) = cache.data_within(room);
-    let written = out.write(part);
-    if complete {
-        written
-    } else {
-        vk::Result::INCOMPLETE
-    }
-}
-
-pub fn merge_pipeline_caches(
-    _device: &Device,
-    cache: &Arc<PipelineCache>,
-    sources: Slice<'_, vk::PipelineCache>,
-) -> VkResult {
-    let sources: Vec<&PipelineCache> = sources.iter().map(|c| &**c.object()).collect();
-    cache.merge(&sources);
-    Ok(())
-}
-
-/// Specialisation constants: id and bytes. Entries outside of the data are left out.
-fn specialization(stage: In<'_, vk::PipelineShaderStageCreateInfo<'_>>) -> Vec<(u32, Vec<u8>)> {
-    let Some(info) = stage.specialization_info() else {
-        return Vec::new();
-    };
-    info.map_entries()
-        .iter()
-        .filter_map(|e| {
-            let start = e.offset as usize;
-            let bytes = info.data().get(start..start.checked_add(e.size)?)?;
-            Some((e.constant_id, bytes.to_vec()))
-        })
-        .collect()
-}
 
 /// What a pipeline's robustness structure asks for; `None`: the device's.
 fn robustness(info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> Option<PipelineRobustness> {
@@ -110,28 +34,31 @@ fn robustness(info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> Option<Pipelin
     })
 }
 
-fn pipeline_create(
-    device: &Device,
-    info: In<'_, vk::ComputePipelineCreateInfo<'_>>,
-) -> VkResult<ComputePipelineCreate> {
+/// Where the stage's code is: a module, SPIR-V in the chain, or only its identifier.
+fn code(device: &Device, stage: In<'_, vk::PipelineShaderStageCreateInfo<'_>>) -> VkResult<ProgramCode> {
+    if let Some(m) = stage.module() {
+        return Ok(ProgramCode::Module(m.clone()));
+    }
+    if let Some(inline) = stage.next::<vk::ShaderModuleCreateInfo<'_>>() {
+        return Ok(ProgramCode::Module(module(device, inline)?));
+    }
+    let identifier = stage.next::<vk::PipelineShaderStageModuleIdentifierCreateInfoEXT<'_>>();
+    match identifier.and_then(|i| i.identifier().try_into().ok()) {
+        Some(hash) => Ok(ProgramCode::Identifier(hash)),
+        None => Err(device.fail(&runtime::Error::Unknown("a pipeline stage without code".to_owned()))),
+    }
+}
+
+fn pipeline_create(device: &Device, info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> VkResult<ProgramCreate> {
     let stage = info.stage();
-    let module = match (stage.module(), stage.next::<vk::ShaderModuleCreateInfo<'_>>()) {
-        (Some(m), _) => m.clone(),
-        (None, Some(inline)) => module(device, inline)?,
-        (None, None) => return Err(vk::Result::ERROR_UNKNOWN),
-    };
-    let mut flags = info
+    let flags = info
         .next::<vk::PipelineCreateFlags2CreateInfoKHR<'_>>()
         .map_or(vk::PipelineCreateFlags2KHR::from_raw(u64::from(info.flags.as_raw())), |f| f.flags);
-    let debug = &env::options().debug;
-    if debug.asm || debug.ir.is_some() {
-        flags |= vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS;
-    }
-    Ok(ComputePipelineCreate {
-        flags,
-        module,
+    Ok(ProgramCreate {
+        flags: flags | debug_flags(),
+        code: code(device, stage)?,
         entry: stage.name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
-        specialization: specialization(stage),
+        specialization: stage.specialization_info().map(specialization).unwrap_or_default(),
         layout: info.layout().clone(),
         stage_flags: stage.flags,
         required_subgroup_size: stage
@@ -141,10 +68,20 @@ fn pipeline_create(
     })
 }
 
-/// Prints the texts that `VKDXG_DEBUG=ir,asm` asks for.
-fn print_texts(pipeline: &ComputePipeline) {
+/// Flags that the texts of `VKDXG_DEBUG=ir,asm` need.
+pub(super) fn debug_flags() -> vk::PipelineCreateFlags2KHR {
     let debug = &env::options().debug;
-    let info = pipeline.info();
+    if debug.asm || debug.ir.is_some() {
+        vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS
+    } else {
+        vk::PipelineCreateFlags2KHR::empty()
+    }
+}
+
+/// Prints the texts that `VKDXG_DEBUG=ir,asm` asks for.
+pub(super) fn print_texts(program: &Program) {
+    let debug = &env::options().debug;
+    let info = program.info();
     for r in &info.representations {
         let is_asm = r.name == "assembly";
         // Of single passes the compiler itself prints.
@@ -190,12 +127,12 @@ pub fn create_compute_pipelines(
     let alloc = Allocator::choose(callbacks, &device.alloc);
     device.open_disk_cache();
     let creates = infos.iter().map(|info| pipeline_create(device, info)).collect::<VkResult<Vec<_>>>()?;
-    let outcomes = ComputePipeline::create_many(&device.rt, cache.map(|c| &**c), &creates);
+    let outcomes = Program::create_many(&device.rt, cache.map(|c| &**c), &creates);
     let mut worst = Ok(());
     for ((i, info), outcome) in infos.iter().enumerate().zip(outcomes) {
         report_feedback(info, &outcome.feedback);
         let made = outcome
-            .pipeline
+            .program
             .map_err(|e| {
                 let module = (vk::ObjectType::SHADER_MODULE, info.stage.module.as_raw());
                 device.fail_about(&e, Some(module))

@@ -815,6 +815,14 @@ impl<'a> In<'a, vk::PipelineShaderStageCreateInfo<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::PipelineShaderStageModuleIdentifierCreateInfoEXT<'a>> {
+    /// What `p_identifier` names.
+    pub fn identifier(self) -> &'a [u8] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_identifier, self.identifier_size as usize) }
+    }
+}
+
 impl<'a> In<'a, vk::PushConstantsInfoKHR<'a>> {
     /// What `layout` names.
     pub fn layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
@@ -914,6 +922,35 @@ impl<'a> In<'a, vk::SetDescriptorBufferOffsetsInfoEXT<'a>> {
     pub fn offsets(self) -> &'a [vk::DeviceSize] {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { plain(self.p_offsets, self.set_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::ShaderCreateInfoEXT<'a>> {
+    /// What `p_code` names.
+    pub fn code(self) -> &'a [u8] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_code.cast::<u8>(), self.code_size) }
+    }
+    /// What `p_name` names.
+    pub fn name(self) -> Option<&'a CStr> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt_str(self.p_name) }
+    }
+    /// # Safety
+    /// `pSetLayouts` may be ignored and then hold anything: call only where the rules of `VkShaderCreateInfoEXT` make it valid.
+    pub unsafe fn set_layouts(self) -> Slice<'a, vk::DescriptorSetLayout> {
+        // SAFETY: this function's contract.
+        unsafe { Slice::new(self.p_set_layouts, self.set_layout_count as usize) }
+    }
+    /// What `p_push_constant_ranges` names.
+    pub fn push_constant_ranges(self) -> &'a [vk::PushConstantRange] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_push_constant_ranges, self.push_constant_range_count as usize) }
+    }
+    /// What `p_specialization_info` names.
+    pub fn specialization_info(self) -> Option<In<'a, vk::SpecializationInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_specialization_info) }
     }
 }
 

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 315] = [
+pub static ENTRIES: [Entry; 350] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -34,8 +34,10 @@ pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkCmdBindIndexBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer: vk::PFN_vkCmdBindIndexBuffer = cmd_bind_index_buffer) },
     Entry { name: "vkCmdBindIndexBuffer2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
     Entry { name: "vkCmdBindPipeline", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindPipeline: vk::PFN_vkCmdBindPipeline = cmd_bind_pipeline) },
+    Entry { name: "vkCmdBindShadersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdBindShadersEXT: vk::PFN_vkCmdBindShadersEXT = cmd_bind_shaders_ext) },
     Entry { name: "vkCmdBindVertexBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindVertexBuffers: vk::PFN_vkCmdBindVertexBuffers = cmd_bind_vertex_buffers) },
     Entry { name: "vkCmdBindVertexBuffers2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBindVertexBuffers2: vk::PFN_vkCmdBindVertexBuffers2 = cmd_bind_vertex_buffers2) },
+    Entry { name: "vkCmdBindVertexBuffers2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdBindVertexBuffers2: vk::PFN_vkCmdBindVertexBuffers2 = cmd_bind_vertex_buffers2) },
     Entry { name: "vkCmdBlitImage", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBlitImage: vk::PFN_vkCmdBlitImage = cmd_blit_image) },
     Entry { name: "vkCmdBlitImage2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBlitImage2: vk::PFN_vkCmdBlitImage2 = cmd_blit_image2) },
     Entry { name: "vkCmdBlitImage2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_commands2], pfn: erase!(vkCmdBlitImage2: vk::PFN_vkCmdBlitImage2 = cmd_blit_image2) },
@@ -91,15 +93,27 @@ pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkCmdResolveImage", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdResolveImage: vk::PFN_vkCmdResolveImage = cmd_resolve_image) },
     Entry { name: "vkCmdResolveImage2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdResolveImage2: vk::PFN_vkCmdResolveImage2 = cmd_resolve_image2) },
     Entry { name: "vkCmdResolveImage2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_commands2], pfn: erase!(vkCmdResolveImage2: vk::PFN_vkCmdResolveImage2 = cmd_resolve_image2) },
+    Entry { name: "vkCmdSetAlphaToCoverageEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetAlphaToCoverageEnableEXT: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT = cmd_set_alpha_to_coverage_enable_ext) },
+    Entry { name: "vkCmdSetAlphaToOneEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetAlphaToOneEnableEXT: vk::PFN_vkCmdSetAlphaToOneEnableEXT = cmd_set_alpha_to_one_enable_ext) },
     Entry { name: "vkCmdSetBlendConstants", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetBlendConstants: vk::PFN_vkCmdSetBlendConstants = cmd_set_blend_constants) },
+    Entry { name: "vkCmdSetColorBlendEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetColorBlendEnableEXT: vk::PFN_vkCmdSetColorBlendEnableEXT = cmd_set_color_blend_enable_ext) },
+    Entry { name: "vkCmdSetColorBlendEquationEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetColorBlendEquationEXT: vk::PFN_vkCmdSetColorBlendEquationEXT = cmd_set_color_blend_equation_ext) },
+    Entry { name: "vkCmdSetColorWriteMaskEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetColorWriteMaskEXT: vk::PFN_vkCmdSetColorWriteMaskEXT = cmd_set_color_write_mask_ext) },
     Entry { name: "vkCmdSetCullMode", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetCullMode: vk::PFN_vkCmdSetCullMode = cmd_set_cull_mode) },
+    Entry { name: "vkCmdSetCullModeEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetCullMode: vk::PFN_vkCmdSetCullMode = cmd_set_cull_mode) },
     Entry { name: "vkCmdSetDepthBias", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetDepthBias: vk::PFN_vkCmdSetDepthBias = cmd_set_depth_bias) },
     Entry { name: "vkCmdSetDepthBiasEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthBiasEnable: vk::PFN_vkCmdSetDepthBiasEnable = cmd_set_depth_bias_enable) },
+    Entry { name: "vkCmdSetDepthBiasEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetDepthBiasEnable: vk::PFN_vkCmdSetDepthBiasEnable = cmd_set_depth_bias_enable) },
     Entry { name: "vkCmdSetDepthBounds", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetDepthBounds: vk::PFN_vkCmdSetDepthBounds = cmd_set_depth_bounds) },
     Entry { name: "vkCmdSetDepthBoundsTestEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthBoundsTestEnable: vk::PFN_vkCmdSetDepthBoundsTestEnable = cmd_set_depth_bounds_test_enable) },
+    Entry { name: "vkCmdSetDepthBoundsTestEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetDepthBoundsTestEnable: vk::PFN_vkCmdSetDepthBoundsTestEnable = cmd_set_depth_bounds_test_enable) },
+    Entry { name: "vkCmdSetDepthClampEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetDepthClampEnableEXT: vk::PFN_vkCmdSetDepthClampEnableEXT = cmd_set_depth_clamp_enable_ext) },
     Entry { name: "vkCmdSetDepthCompareOp", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthCompareOp: vk::PFN_vkCmdSetDepthCompareOp = cmd_set_depth_compare_op) },
+    Entry { name: "vkCmdSetDepthCompareOpEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetDepthCompareOp: vk::PFN_vkCmdSetDepthCompareOp = cmd_set_depth_compare_op) },
     Entry { name: "vkCmdSetDepthTestEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthTestEnable: vk::PFN_vkCmdSetDepthTestEnable = cmd_set_depth_test_enable) },
+    Entry { name: "vkCmdSetDepthTestEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetDepthTestEnable: vk::PFN_vkCmdSetDepthTestEnable = cmd_set_depth_test_enable) },
     Entry { name: "vkCmdSetDepthWriteEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetDepthWriteEnable: vk::PFN_vkCmdSetDepthWriteEnable = cmd_set_depth_write_enable) },
+    Entry { name: "vkCmdSetDepthWriteEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetDepthWriteEnable: vk::PFN_vkCmdSetDepthWriteEnable = cmd_set_depth_write_enable) },
     Entry { name: "vkCmdSetDescriptorBufferOffsets2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdSetDescriptorBufferOffsets2EXT: vk::PFN_vkCmdSetDescriptorBufferOffsets2EXT = cmd_set_descriptor_buffer_offsets2_ext) },
     Entry { name: "vkCmdSetDescriptorBufferOffsetsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdSetDescriptorBufferOffsetsEXT: vk::PFN_vkCmdSetDescriptorBufferOffsetsEXT = cmd_set_descriptor_buffer_offsets_ext) },
     Entry { name: "vkCmdSetDeviceMask", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCmdSetDeviceMask: vk::PFN_vkCmdSetDeviceMask = cmd_set_device_mask) },
@@ -108,19 +122,35 @@ pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkCmdSetEvent2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetEvent2: vk::PFN_vkCmdSetEvent2 = cmd_set_event2) },
     Entry { name: "vkCmdSetEvent2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdSetEvent2: vk::PFN_vkCmdSetEvent2 = cmd_set_event2) },
     Entry { name: "vkCmdSetFrontFace", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetFrontFace: vk::PFN_vkCmdSetFrontFace = cmd_set_front_face) },
+    Entry { name: "vkCmdSetFrontFaceEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetFrontFace: vk::PFN_vkCmdSetFrontFace = cmd_set_front_face) },
     Entry { name: "vkCmdSetLineWidth", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetLineWidth: vk::PFN_vkCmdSetLineWidth = cmd_set_line_width) },
+    Entry { name: "vkCmdSetLogicOpEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetLogicOpEXT: vk::PFN_vkCmdSetLogicOpEXT = cmd_set_logic_op_ext) },
+    Entry { name: "vkCmdSetLogicOpEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetLogicOpEnableEXT: vk::PFN_vkCmdSetLogicOpEnableEXT = cmd_set_logic_op_enable_ext) },
+    Entry { name: "vkCmdSetPatchControlPointsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetPatchControlPointsEXT: vk::PFN_vkCmdSetPatchControlPointsEXT = cmd_set_patch_control_points_ext) },
+    Entry { name: "vkCmdSetPolygonModeEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetPolygonModeEXT: vk::PFN_vkCmdSetPolygonModeEXT = cmd_set_polygon_mode_ext) },
     Entry { name: "vkCmdSetPrimitiveRestartEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetPrimitiveRestartEnable: vk::PFN_vkCmdSetPrimitiveRestartEnable = cmd_set_primitive_restart_enable) },
+    Entry { name: "vkCmdSetPrimitiveRestartEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetPrimitiveRestartEnable: vk::PFN_vkCmdSetPrimitiveRestartEnable = cmd_set_primitive_restart_enable) },
     Entry { name: "vkCmdSetPrimitiveTopology", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetPrimitiveTopology: vk::PFN_vkCmdSetPrimitiveTopology = cmd_set_primitive_topology) },
+    Entry { name: "vkCmdSetPrimitiveTopologyEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetPrimitiveTopology: vk::PFN_vkCmdSetPrimitiveTopology = cmd_set_primitive_topology) },
+    Entry { name: "vkCmdSetRasterizationSamplesEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetRasterizationSamplesEXT: vk::PFN_vkCmdSetRasterizationSamplesEXT = cmd_set_rasterization_samples_ext) },
     Entry { name: "vkCmdSetRasterizerDiscardEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetRasterizerDiscardEnable: vk::PFN_vkCmdSetRasterizerDiscardEnable = cmd_set_rasterizer_discard_enable) },
+    Entry { name: "vkCmdSetRasterizerDiscardEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetRasterizerDiscardEnable: vk::PFN_vkCmdSetRasterizerDiscardEnable = cmd_set_rasterizer_discard_enable) },
+    Entry { name: "vkCmdSetSampleMaskEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetSampleMaskEXT: vk::PFN_vkCmdSetSampleMaskEXT = cmd_set_sample_mask_ext) },
     Entry { name: "vkCmdSetScissor", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetScissor: vk::PFN_vkCmdSetScissor = cmd_set_scissor) },
     Entry { name: "vkCmdSetScissorWithCount", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetScissorWithCount: vk::PFN_vkCmdSetScissorWithCount = cmd_set_scissor_with_count) },
+    Entry { name: "vkCmdSetScissorWithCountEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetScissorWithCount: vk::PFN_vkCmdSetScissorWithCount = cmd_set_scissor_with_count) },
     Entry { name: "vkCmdSetStencilCompareMask", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetStencilCompareMask: vk::PFN_vkCmdSetStencilCompareMask = cmd_set_stencil_compare_mask) },
     Entry { name: "vkCmdSetStencilOp", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetStencilOp: vk::PFN_vkCmdSetStencilOp = cmd_set_stencil_op) },
+    Entry { name: "vkCmdSetStencilOpEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetStencilOp: vk::PFN_vkCmdSetStencilOp = cmd_set_stencil_op) },
     Entry { name: "vkCmdSetStencilReference", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetStencilReference: vk::PFN_vkCmdSetStencilReference = cmd_set_stencil_reference) },
     Entry { name: "vkCmdSetStencilTestEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetStencilTestEnable: vk::PFN_vkCmdSetStencilTestEnable = cmd_set_stencil_test_enable) },
+    Entry { name: "vkCmdSetStencilTestEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetStencilTestEnable: vk::PFN_vkCmdSetStencilTestEnable = cmd_set_stencil_test_enable) },
     Entry { name: "vkCmdSetStencilWriteMask", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetStencilWriteMask: vk::PFN_vkCmdSetStencilWriteMask = cmd_set_stencil_write_mask) },
+    Entry { name: "vkCmdSetTessellationDomainOriginEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetTessellationDomainOriginEXT: vk::PFN_vkCmdSetTessellationDomainOriginEXT = cmd_set_tessellation_domain_origin_ext) },
+    Entry { name: "vkCmdSetVertexInputEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetVertexInputEXT: vk::PFN_vkCmdSetVertexInputEXT = cmd_set_vertex_input_ext) },
     Entry { name: "vkCmdSetViewport", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetViewport: vk::PFN_vkCmdSetViewport = cmd_set_viewport) },
     Entry { name: "vkCmdSetViewportWithCount", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetViewportWithCount: vk::PFN_vkCmdSetViewportWithCount = cmd_set_viewport_with_count) },
+    Entry { name: "vkCmdSetViewportWithCountEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetViewportWithCount: vk::PFN_vkCmdSetViewportWithCount = cmd_set_viewport_with_count) },
     Entry { name: "vkCmdUpdateBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdUpdateBuffer: vk::PFN_vkCmdUpdateBuffer = cmd_update_buffer) },
     Entry { name: "vkCmdWaitEvents", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdWaitEvents: vk::PFN_vkCmdWaitEvents = cmd_wait_events) },
     Entry { name: "vkCmdWaitEvents2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdWaitEvents2: vk::PFN_vkCmdWaitEvents2 = cmd_wait_events2) },
@@ -156,6 +186,7 @@ pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkCreateSamplerYcbcrConversion", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCreateSamplerYcbcrConversion: vk::PFN_vkCreateSamplerYcbcrConversion = create_sampler_ycbcr_conversion) },
     Entry { name: "vkCreateSemaphore", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateSemaphore: vk::PFN_vkCreateSemaphore = create_semaphore) },
     Entry { name: "vkCreateShaderModule", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateShaderModule: vk::PFN_vkCreateShaderModule = create_shader_module) },
+    Entry { name: "vkCreateShadersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCreateShadersEXT: vk::PFN_vkCreateShadersEXT = create_shaders_ext) },
     Entry { name: "vkDestroyBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyBuffer: vk::PFN_vkDestroyBuffer = destroy_buffer) },
     Entry { name: "vkDestroyBufferView", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyBufferView: vk::PFN_vkDestroyBufferView = destroy_buffer_view) },
     Entry { name: "vkDestroyCommandPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyCommandPool: vk::PFN_vkDestroyCommandPool = destroy_command_pool) },
@@ -181,6 +212,7 @@ pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkDestroySampler", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroySampler: vk::PFN_vkDestroySampler = destroy_sampler) },
     Entry { name: "vkDestroySamplerYcbcrConversion", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkDestroySamplerYcbcrConversion: vk::PFN_vkDestroySamplerYcbcrConversion = destroy_sampler_ycbcr_conversion) },
     Entry { name: "vkDestroySemaphore", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroySemaphore: vk::PFN_vkDestroySemaphore = destroy_semaphore) },
+    Entry { name: "vkDestroyShaderEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkDestroyShaderEXT: vk::PFN_vkDestroyShaderEXT = destroy_shader_ext) },
     Entry { name: "vkDestroyShaderModule", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyShaderModule: vk::PFN_vkDestroyShaderModule = destroy_shader_module) },
     Entry { name: "vkDeviceWaitIdle", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDeviceWaitIdle: vk::PFN_vkDeviceWaitIdle = device_wait_idle) },
     Entry { name: "vkEndCommandBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkEndCommandBuffer: vk::PFN_vkEndCommandBuffer = end_command_buffer) },
@@ -287,6 +319,9 @@ pub static ENTRIES: [Entry; 315] = [
     Entry { name: "vkGetSemaphoreCounterValue", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkGetSemaphoreCounterValue: vk::PFN_vkGetSemaphoreCounterValue = get_semaphore_counter_value) },
     Entry { name: "vkGetSemaphoreCounterValueKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_timeline_semaphore], pfn: erase!(vkGetSemaphoreCounterValue: vk::PFN_vkGetSemaphoreCounterValue = get_semaphore_counter_value) },
     Entry { name: "vkGetSemaphoreFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_semaphore_fd], pfn: erase!(vkGetSemaphoreFdKHR: vk::PFN_vkGetSemaphoreFdKHR = get_semaphore_fd_khr) },
+    Entry { name: "vkGetShaderBinaryDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkGetShaderBinaryDataEXT: vk::PFN_vkGetShaderBinaryDataEXT = get_shader_binary_data_ext) },
+    Entry { name: "vkGetShaderModuleCreateInfoIdentifierEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_module_identifier], pfn: erase!(vkGetShaderModuleCreateInfoIdentifierEXT: vk::PFN_vkGetShaderModuleCreateInfoIdentifierEXT = get_shader_module_create_info_identifier_ext) },
+    Entry { name: "vkGetShaderModuleIdentifierEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_module_identifier], pfn: erase!(vkGetShaderModuleIdentifierEXT: vk::PFN_vkGetShaderModuleIdentifierEXT = get_shader_module_identifier_ext) },
     Entry { name: "vkImportFenceFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_fence_fd], pfn: erase!(vkImportFenceFdKHR: vk::PFN_vkImportFenceFdKHR = import_fence_fd_khr) },
     Entry { name: "vkImportSemaphoreFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_semaphore_fd], pfn: erase!(vkImportSemaphoreFdKHR: vk::PFN_vkImportSemaphoreFdKHR = import_semaphore_fd_khr) },
     Entry { name: "vkInvalidateMappedMemoryRanges", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkInvalidateMappedMemoryRanges: vk::PFN_vkInvalidateMappedMemoryRanges = invalidate_mapped_memory_ranges) },
@@ -443,6 +478,11 @@ pub(super) unsafe extern "system" fn cmd_bind_index_buffer2_khr(command_buffer: 
 pub(super) unsafe extern "system" fn cmd_bind_pipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
     // SAFETY: the caller follows the valid usage of vkCmdBindPipeline.
     guard("vkCmdBindPipeline", (), || unsafe { entry::cmd_bind_pipeline(obj(command_buffer), pipeline_bind_point, obj(pipeline)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_shaders_ext(command_buffer: vk::CommandBuffer, stage_count: u32, p_stages: *const vk::ShaderStageFlags, p_shaders: *const vk::ShaderEXT) {
+    // SAFETY: the caller follows the valid usage of vkCmdBindShadersEXT.
+    guard("vkCmdBindShadersEXT", (), || unsafe { entry::cmd_bind_shaders_ext(obj(command_buffer), plain(p_stages, stage_count as usize), Slice::new(p_shaders, stage_count as usize)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_bind_vertex_buffers(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_buffers: *const vk::Buffer, p_offsets: *const vk::DeviceSize) {
@@ -752,16 +792,52 @@ pub(super) unsafe extern "system" fn cmd_resolve_image2(command_buffer: vk::Comm
     guard("vkCmdResolveImage2", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdResolveImage2") })
 }
 
+pub(super) unsafe extern "system" fn cmd_set_alpha_to_coverage_enable_ext(command_buffer: vk::CommandBuffer, alpha_to_coverage_enable: vk::Bool32) {
+    let _ = alpha_to_coverage_enable;
+    // SAFETY: the caller follows the valid usage of vkCmdSetAlphaToCoverageEnableEXT.
+    guard("vkCmdSetAlphaToCoverageEnableEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetAlphaToCoverageEnableEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_alpha_to_one_enable_ext(command_buffer: vk::CommandBuffer, alpha_to_one_enable: vk::Bool32) {
+    let _ = alpha_to_one_enable;
+    // SAFETY: the caller follows the valid usage of vkCmdSetAlphaToOneEnableEXT.
+    guard("vkCmdSetAlphaToOneEnableEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetAlphaToOneEnableEXT") })
+}
+
 pub(super) unsafe extern "system" fn cmd_set_blend_constants(command_buffer: vk::CommandBuffer, blend_constants: *const [f32; 4]) {
     let _ = blend_constants;
     // SAFETY: the caller follows the valid usage of vkCmdSetBlendConstants.
-    guard("vkCmdSetBlendConstants", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetBlendConstants") })
+    guard("vkCmdSetBlendConstants", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetBlendConstants") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_color_blend_enable_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_enables: *const vk::Bool32) {
+    let _ = first_attachment;
+    let _ = attachment_count;
+    let _ = p_color_blend_enables;
+    // SAFETY: the caller follows the valid usage of vkCmdSetColorBlendEnableEXT.
+    guard("vkCmdSetColorBlendEnableEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetColorBlendEnableEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_color_blend_equation_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_blend_equations: *const vk::ColorBlendEquationEXT) {
+    let _ = first_attachment;
+    let _ = attachment_count;
+    let _ = p_color_blend_equations;
+    // SAFETY: the caller follows the valid usage of vkCmdSetColorBlendEquationEXT.
+    guard("vkCmdSetColorBlendEquationEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetColorBlendEquationEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_color_write_mask_ext(command_buffer: vk::CommandBuffer, first_attachment: u32, attachment_count: u32, p_color_write_masks: *const vk::ColorComponentFlags) {
+    let _ = first_attachment;
+    let _ = attachment_count;
+    let _ = p_color_write_masks;
+    // SAFETY: the caller follows the valid usage of vkCmdSetColorWriteMaskEXT.
+    guard("vkCmdSetColorWriteMaskEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetColorWriteMaskEXT") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_cull_mode(command_buffer: vk::CommandBuffer, cull_mode: vk::CullModeFlags) {
     let _ = cull_mode;
     // SAFETY: the caller follows the valid usage of vkCmdSetCullMode.
-    guard("vkCmdSetCullMode", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetCullMode") })
+    guard("vkCmdSetCullMode", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetCullMode") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_bias(command_buffer: vk::CommandBuffer, depth_bias_constant_factor: f32, depth_bias_clamp: f32, depth_bias_slope_factor: f32) {
@@ -769,44 +845,50 @@ pub(super) unsafe extern "system" fn cmd_set_depth_bias(command_buffer: vk::Comm
     let _ = depth_bias_clamp;
     let _ = depth_bias_slope_factor;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthBias.
-    guard("vkCmdSetDepthBias", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthBias") })
+    guard("vkCmdSetDepthBias", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthBias") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_bias_enable(command_buffer: vk::CommandBuffer, depth_bias_enable: vk::Bool32) {
     let _ = depth_bias_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthBiasEnable.
-    guard("vkCmdSetDepthBiasEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthBiasEnable") })
+    guard("vkCmdSetDepthBiasEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthBiasEnable") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_bounds(command_buffer: vk::CommandBuffer, min_depth_bounds: f32, max_depth_bounds: f32) {
     let _ = min_depth_bounds;
     let _ = max_depth_bounds;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthBounds.
-    guard("vkCmdSetDepthBounds", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthBounds") })
+    guard("vkCmdSetDepthBounds", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthBounds") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_bounds_test_enable(command_buffer: vk::CommandBuffer, depth_bounds_test_enable: vk::Bool32) {
     let _ = depth_bounds_test_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthBoundsTestEnable.
-    guard("vkCmdSetDepthBoundsTestEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthBoundsTestEnable") })
+    guard("vkCmdSetDepthBoundsTestEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthBoundsTestEnable") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_depth_clamp_enable_ext(command_buffer: vk::CommandBuffer, depth_clamp_enable: vk::Bool32) {
+    let _ = depth_clamp_enable;
+    // SAFETY: the caller follows the valid usage of vkCmdSetDepthClampEnableEXT.
+    guard("vkCmdSetDepthClampEnableEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthClampEnableEXT") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_compare_op(command_buffer: vk::CommandBuffer, depth_compare_op: vk::CompareOp) {
     let _ = depth_compare_op;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthCompareOp.
-    guard("vkCmdSetDepthCompareOp", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthCompareOp") })
+    guard("vkCmdSetDepthCompareOp", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthCompareOp") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_test_enable(command_buffer: vk::CommandBuffer, depth_test_enable: vk::Bool32) {
     let _ = depth_test_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthTestEnable.
-    guard("vkCmdSetDepthTestEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthTestEnable") })
+    guard("vkCmdSetDepthTestEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthTestEnable") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_depth_write_enable(command_buffer: vk::CommandBuffer, depth_write_enable: vk::Bool32) {
     let _ = depth_write_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetDepthWriteEnable.
-    guard("vkCmdSetDepthWriteEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetDepthWriteEnable") })
+    guard("vkCmdSetDepthWriteEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetDepthWriteEnable") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_descriptor_buffer_offsets2_ext(command_buffer: vk::CommandBuffer, p_set_descriptor_buffer_offsets_info: *const vk::SetDescriptorBufferOffsetsInfoEXT<'_>) {
@@ -837,31 +919,68 @@ pub(super) unsafe extern "system" fn cmd_set_event2(command_buffer: vk::CommandB
 pub(super) unsafe extern "system" fn cmd_set_front_face(command_buffer: vk::CommandBuffer, front_face: vk::FrontFace) {
     let _ = front_face;
     // SAFETY: the caller follows the valid usage of vkCmdSetFrontFace.
-    guard("vkCmdSetFrontFace", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetFrontFace") })
+    guard("vkCmdSetFrontFace", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetFrontFace") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_line_width(command_buffer: vk::CommandBuffer, line_width: f32) {
     let _ = line_width;
     // SAFETY: the caller follows the valid usage of vkCmdSetLineWidth.
-    guard("vkCmdSetLineWidth", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetLineWidth") })
+    guard("vkCmdSetLineWidth", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetLineWidth") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_logic_op_ext(command_buffer: vk::CommandBuffer, logic_op: vk::LogicOp) {
+    let _ = logic_op;
+    // SAFETY: the caller follows the valid usage of vkCmdSetLogicOpEXT.
+    guard("vkCmdSetLogicOpEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetLogicOpEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_logic_op_enable_ext(command_buffer: vk::CommandBuffer, logic_op_enable: vk::Bool32) {
+    let _ = logic_op_enable;
+    // SAFETY: the caller follows the valid usage of vkCmdSetLogicOpEnableEXT.
+    guard("vkCmdSetLogicOpEnableEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetLogicOpEnableEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_patch_control_points_ext(command_buffer: vk::CommandBuffer, patch_control_points: u32) {
+    let _ = patch_control_points;
+    // SAFETY: the caller follows the valid usage of vkCmdSetPatchControlPointsEXT.
+    guard("vkCmdSetPatchControlPointsEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetPatchControlPointsEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_polygon_mode_ext(command_buffer: vk::CommandBuffer, polygon_mode: vk::PolygonMode) {
+    let _ = polygon_mode;
+    // SAFETY: the caller follows the valid usage of vkCmdSetPolygonModeEXT.
+    guard("vkCmdSetPolygonModeEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetPolygonModeEXT") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_primitive_restart_enable(command_buffer: vk::CommandBuffer, primitive_restart_enable: vk::Bool32) {
     let _ = primitive_restart_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetPrimitiveRestartEnable.
-    guard("vkCmdSetPrimitiveRestartEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetPrimitiveRestartEnable") })
+    guard("vkCmdSetPrimitiveRestartEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetPrimitiveRestartEnable") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_primitive_topology(command_buffer: vk::CommandBuffer, primitive_topology: vk::PrimitiveTopology) {
     let _ = primitive_topology;
     // SAFETY: the caller follows the valid usage of vkCmdSetPrimitiveTopology.
-    guard("vkCmdSetPrimitiveTopology", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetPrimitiveTopology") })
+    guard("vkCmdSetPrimitiveTopology", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetPrimitiveTopology") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_rasterization_samples_ext(command_buffer: vk::CommandBuffer, rasterization_samples: vk::SampleCountFlags) {
+    let _ = rasterization_samples;
+    // SAFETY: the caller follows the valid usage of vkCmdSetRasterizationSamplesEXT.
+    guard("vkCmdSetRasterizationSamplesEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetRasterizationSamplesEXT") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_rasterizer_discard_enable(command_buffer: vk::CommandBuffer, rasterizer_discard_enable: vk::Bool32) {
     let _ = rasterizer_discard_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetRasterizerDiscardEnable.
-    guard("vkCmdSetRasterizerDiscardEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetRasterizerDiscardEnable") })
+    guard("vkCmdSetRasterizerDiscardEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetRasterizerDiscardEnable") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_sample_mask_ext(command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) {
+    let _ = samples;
+    let _ = p_sample_mask;
+    // SAFETY: the caller follows the valid usage of vkCmdSetSampleMaskEXT.
+    guard("vkCmdSetSampleMaskEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetSampleMaskEXT") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_scissor(command_buffer: vk::CommandBuffer, first_scissor: u32, scissor_count: u32, p_scissors: *const vk::Rect2D) {
@@ -869,21 +988,21 @@ pub(super) unsafe extern "system" fn cmd_set_scissor(command_buffer: vk::Command
     let _ = scissor_count;
     let _ = p_scissors;
     // SAFETY: the caller follows the valid usage of vkCmdSetScissor.
-    guard("vkCmdSetScissor", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetScissor") })
+    guard("vkCmdSetScissor", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetScissor") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_scissor_with_count(command_buffer: vk::CommandBuffer, scissor_count: u32, p_scissors: *const vk::Rect2D) {
     let _ = scissor_count;
     let _ = p_scissors;
     // SAFETY: the caller follows the valid usage of vkCmdSetScissorWithCount.
-    guard("vkCmdSetScissorWithCount", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetScissorWithCount") })
+    guard("vkCmdSetScissorWithCount", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetScissorWithCount") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_stencil_compare_mask(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, compare_mask: u32) {
     let _ = face_mask;
     let _ = compare_mask;
     // SAFETY: the caller follows the valid usage of vkCmdSetStencilCompareMask.
-    guard("vkCmdSetStencilCompareMask", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetStencilCompareMask") })
+    guard("vkCmdSetStencilCompareMask", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetStencilCompareMask") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_stencil_op(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, fail_op: vk::StencilOp, pass_op: vk::StencilOp, depth_fail_op: vk::StencilOp, compare_op: vk::CompareOp) {
@@ -893,27 +1012,42 @@ pub(super) unsafe extern "system" fn cmd_set_stencil_op(command_buffer: vk::Comm
     let _ = depth_fail_op;
     let _ = compare_op;
     // SAFETY: the caller follows the valid usage of vkCmdSetStencilOp.
-    guard("vkCmdSetStencilOp", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetStencilOp") })
+    guard("vkCmdSetStencilOp", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetStencilOp") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_stencil_reference(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, reference: u32) {
     let _ = face_mask;
     let _ = reference;
     // SAFETY: the caller follows the valid usage of vkCmdSetStencilReference.
-    guard("vkCmdSetStencilReference", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetStencilReference") })
+    guard("vkCmdSetStencilReference", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetStencilReference") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_stencil_test_enable(command_buffer: vk::CommandBuffer, stencil_test_enable: vk::Bool32) {
     let _ = stencil_test_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetStencilTestEnable.
-    guard("vkCmdSetStencilTestEnable", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetStencilTestEnable") })
+    guard("vkCmdSetStencilTestEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetStencilTestEnable") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_stencil_write_mask(command_buffer: vk::CommandBuffer, face_mask: vk::StencilFaceFlags, write_mask: u32) {
     let _ = face_mask;
     let _ = write_mask;
     // SAFETY: the caller follows the valid usage of vkCmdSetStencilWriteMask.
-    guard("vkCmdSetStencilWriteMask", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetStencilWriteMask") })
+    guard("vkCmdSetStencilWriteMask", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetStencilWriteMask") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_tessellation_domain_origin_ext(command_buffer: vk::CommandBuffer, domain_origin: vk::TessellationDomainOrigin) {
+    let _ = domain_origin;
+    // SAFETY: the caller follows the valid usage of vkCmdSetTessellationDomainOriginEXT.
+    guard("vkCmdSetTessellationDomainOriginEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetTessellationDomainOriginEXT") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_vertex_input_ext(command_buffer: vk::CommandBuffer, vertex_binding_description_count: u32, p_vertex_binding_descriptions: *const vk::VertexInputBindingDescription2EXT<'_>, vertex_attribute_description_count: u32, p_vertex_attribute_descriptions: *const vk::VertexInputAttributeDescription2EXT<'_>) {
+    let _ = vertex_binding_description_count;
+    let _ = p_vertex_binding_descriptions;
+    let _ = vertex_attribute_description_count;
+    let _ = p_vertex_attribute_descriptions;
+    // SAFETY: the caller follows the valid usage of vkCmdSetVertexInputEXT.
+    guard("vkCmdSetVertexInputEXT", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetVertexInputEXT") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_viewport(command_buffer: vk::CommandBuffer, first_viewport: u32, viewport_count: u32, p_viewports: *const vk::Viewport) {
@@ -921,14 +1055,14 @@ pub(super) unsafe extern "system" fn cmd_set_viewport(command_buffer: vk::Comman
     let _ = viewport_count;
     let _ = p_viewports;
     // SAFETY: the caller follows the valid usage of vkCmdSetViewport.
-    guard("vkCmdSetViewport", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetViewport") })
+    guard("vkCmdSetViewport", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetViewport") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_viewport_with_count(command_buffer: vk::CommandBuffer, viewport_count: u32, p_viewports: *const vk::Viewport) {
     let _ = viewport_count;
     let _ = p_viewports;
     // SAFETY: the caller follows the valid usage of vkCmdSetViewportWithCount.
-    guard("vkCmdSetViewportWithCount", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdSetViewportWithCount") })
+    guard("vkCmdSetViewportWithCount", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetViewportWithCount") })
 }
 
 pub(super) unsafe extern "system" fn cmd_update_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data_size: vk::DeviceSize, p_data: *const c_void) {
@@ -1086,6 +1220,11 @@ pub(super) unsafe extern "system" fn create_shader_module(device: vk::Device, p_
     guard("vkCreateShaderModule", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_shader_module(obj(device), In::new(p_create_info), In::opt(p_allocator), Out::new(p_shader_module)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn create_shaders_ext(device: vk::Device, create_info_count: u32, p_create_infos: *const vk::ShaderCreateInfoEXT<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_shaders: *mut vk::ShaderEXT) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCreateShadersEXT.
+    guard("vkCreateShadersEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_shaders_ext(obj(device), Slice::new(p_create_infos, create_info_count as usize), In::opt(p_allocator), OutSlice::new(p_shaders, create_info_count as usize)).into_result() })
+}
+
 pub(super) unsafe extern "system" fn destroy_buffer(device: vk::Device, buffer: vk::Buffer, p_allocator: *const vk::AllocationCallbacks<'_>) {
     // SAFETY: the caller follows the valid usage of vkDestroyBuffer.
     guard("vkDestroyBuffer", (), || unsafe { entry::destroy_buffer(obj(device), Taken::new(buffer), In::opt(p_allocator)) })
@@ -1199,6 +1338,11 @@ pub(super) unsafe extern "system" fn destroy_sampler_ycbcr_conversion(device: vk
 pub(super) unsafe extern "system" fn destroy_semaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks<'_>) {
     // SAFETY: the caller follows the valid usage of vkDestroySemaphore.
     guard("vkDestroySemaphore", (), || unsafe { entry::destroy_semaphore(obj(device), Taken::new(semaphore), In::opt(p_allocator)) })
+}
+
+pub(super) unsafe extern "system" fn destroy_shader_ext(device: vk::Device, shader: vk::ShaderEXT, p_allocator: *const vk::AllocationCallbacks<'_>) {
+    // SAFETY: the caller follows the valid usage of vkDestroyShaderEXT.
+    guard("vkDestroyShaderEXT", (), || unsafe { entry::destroy_shader_ext(obj(device), Taken::new(shader), In::opt(p_allocator)) })
 }
 
 pub(super) unsafe extern "system" fn destroy_shader_module(device: vk::Device, shader_module: vk::ShaderModule, p_allocator: *const vk::AllocationCallbacks<'_>) {
@@ -1594,6 +1738,21 @@ pub(super) unsafe extern "system" fn get_semaphore_counter_value(device: vk::Dev
 pub(super) unsafe extern "system" fn get_semaphore_fd_khr(device: vk::Device, p_get_fd_info: *const vk::SemaphoreGetFdInfoKHR<'_>, p_fd: *mut c_int) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetSemaphoreFdKHR.
     guard("vkGetSemaphoreFdKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_semaphore_fd_khr(obj(device), In::new(p_get_fd_info), Out::new(p_fd)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_shader_binary_data_ext(device: vk::Device, shader: vk::ShaderEXT, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetShaderBinaryDataEXT.
+    guard("vkGetShaderBinaryDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_shader_binary_data_ext(obj(device), obj(shader), OutArray::new(p_data_size, p_data.cast::<u8>())).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_shader_module_create_info_identifier_ext(device: vk::Device, p_create_info: *const vk::ShaderModuleCreateInfo<'_>, p_identifier: *mut vk::ShaderModuleIdentifierEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkGetShaderModuleCreateInfoIdentifierEXT.
+    guard("vkGetShaderModuleCreateInfoIdentifierEXT", (), || unsafe { entry::get_shader_module_create_info_identifier_ext(obj(device), In::new(p_create_info), InOut::new(p_identifier)) })
+}
+
+pub(super) unsafe extern "system" fn get_shader_module_identifier_ext(device: vk::Device, shader_module: vk::ShaderModule, p_identifier: *mut vk::ShaderModuleIdentifierEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkGetShaderModuleIdentifierEXT.
+    guard("vkGetShaderModuleIdentifierEXT", (), || unsafe { entry::get_shader_module_identifier_ext(obj(device), obj(shader_module), InOut::new(p_identifier)) })
 }
 
 pub(super) unsafe extern "system" fn import_fence_fd_khr(device: vk::Device, p_import_fence_fd_info: *const vk::ImportFenceFdInfoKHR<'_>) -> vk::Result {

@@ -10,7 +10,7 @@ use crate::descriptor_set::{DescriptorSet, SetWriter};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lock::lock;
-use crate::pipeline::ComputePipeline;
+use crate::pipeline::Program;
 use crate::pipeline_layout::PipelineLayout;
 use crate::point::Point;
 use ash::vk;
@@ -207,10 +207,10 @@ impl CommandBuffer {
         self.record(|_| Err(error));
     }
 
-    /// vkCmdBindPipeline.
-    pub fn bind_pipeline(&self, pipeline: &Arc<ComputePipeline>) {
+    /// vkCmdBindPipeline and vkCmdBindShadersEXT; `None` unbinds.
+    pub fn bind_program(&self, program: Option<&Arc<Program>>) {
         self.record(|inner| {
-            inner.bind.bind_pipeline(pipeline);
+            inner.bind.bind_program(program);
             Ok(())
         });
     }

@@ -3,7 +3,7 @@
 use crate::command::stream::{DispatchState, Span, Stream};
 use crate::error::Result;
 use crate::gpu::DynamicBuffer;
-use crate::pipeline::ComputePipeline;
+use crate::pipeline::Program;
 use crate::pipeline_layout::{PipelineLayout, MAX_PUSH_BYTES, MAX_SETS};
 use crate::set_layout::DescriptorSetLayout;
 use smallvec::SmallVec;
@@ -30,7 +30,7 @@ pub(crate) struct BoundSet {
 /// Everything bound.
 #[derive(Debug)]
 pub(crate) struct BindState {
-    pub pipeline: Option<Arc<ComputePipeline>>,
+    pub program: Option<Arc<Program>>,
     pub sets: SmallVec<[BoundSet; 4]>,
     /// Addresses of descriptor buffers.
     pub buffers: SmallVec<[u64; 4]>,
@@ -43,7 +43,7 @@ pub(crate) struct BindState {
 impl Default for BindState {
     fn default() -> BindState {
         BindState {
-            pipeline: None,
+            program: None,
             sets: SmallVec::new(),
             buffers: SmallVec::new(),
             push: [0; MAX_PUSH_BYTES],
@@ -58,13 +58,14 @@ impl BindState {
         *self = BindState::default();
     }
 
-    pub fn bind_pipeline(&mut self, pipeline: &Arc<ComputePipeline>) {
-        let same = self.pipeline.as_ref().is_some_and(|p| Arc::ptr_eq(p.layout(), pipeline.layout()));
-        if !same {
+    /// Binds a pipeline or a shader object, which take each other's place, or nothing.
+    pub fn bind_program(&mut self, program: Option<&Arc<Program>>) {
+        let layout = |p: Option<&Arc<Program>>| p.map(|p| Arc::as_ptr(p.layout()));
+        if layout(self.program.as_ref()) != layout(program) {
             self.tables = None;
             self.push_span = None;
         }
-        self.pipeline = Some(pipeline.clone());
+        self.program = program.cloned();
     }
 
     /// The place of a set; `None` for numbers that no layout can have.
@@ -95,14 +96,14 @@ impl BindState {
         }
     }
 
-    /// Places what a dispatch of the bound pipeline needs; `None` without a pipeline.
+    /// Places what a dispatch of the bound program needs; `None` without one.
     pub fn dispatch(
         &mut self,
         stream: &mut Stream,
         mut upload: impl FnMut(&[u8], u64) -> Result<u64>,
     ) -> Result<Option<DispatchState>> {
-        let Some(pipeline) = self.pipeline.clone() else { return Ok(None) };
-        let layout = pipeline.layout();
+        let Some(program) = self.program.clone() else { return Ok(None) };
+        let layout = program.layout();
         for bound in &mut self.sets {
             if let Some(pushed) = bound.pushed.as_mut().filter(|p| p.dirty) {
                 bound.address =
@@ -128,7 +129,7 @@ impl BindState {
                 tables
             }
         };
-        let (kernel, kernel_bytes) = pipeline.kernel();
+        let (kernel, kernel_bytes) = program.placed();
         Ok(Some(DispatchState { kernel, kernel_bytes, push, sets, dynamic }))
     }
 

@@ -1,6 +1,6 @@
 //! From SPIR-V to a compiled kernel.
 
-use super::ComputePipelineCreate;
+use super::{ProgramCode, ProgramCreate};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::{CompileRequest, CompiledKernel, GpuProps, Robustness};
@@ -11,7 +11,7 @@ use compiler::frontend::{self, SpecConstant};
 /// Stack of a thread that compiles: regions nest deeply.
 pub(crate) const STACK: usize = 64 << 20;
 
-/// What a pipeline gets compiled with.
+/// What a program gets compiled with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub robustness: Robustness,
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub fn of(device: &Device, create: &ComputePipelineCreate) -> Settings {
+    pub fn of(device: &Device, create: &ProgramCreate) -> Settings {
         let mut robustness = device.default_robustness();
         if let Some(r) = create.robustness {
             robustness.storage = r.storage.unwrap_or(robustness.storage);
@@ -51,11 +51,11 @@ fn buffer_align(props: &GpuProps) -> u32 {
 }
 
 /// Hash of everything the kernel depends on.
-pub(crate) fn key(device: &Device, create: &ComputePipelineCreate, settings: &Settings) -> [u8; 32] {
+pub(crate) fn key(device: &Device, create: &ProgramCreate, settings: &Settings) -> [u8; 32] {
     let props = device.props();
     let mut h = blake3::Hasher::new();
     h.update(&props.pipeline_cache_uuid);
-    h.update(&create.module.hash());
+    h.update(&create.code.hash());
     h.update(&(create.entry.len() as u64).to_le_bytes());
     h.update(create.entry.as_bytes());
     for (id, data) in &create.specialization {
@@ -82,9 +82,10 @@ pub(crate) fn key(device: &Device, create: &ComputePipelineCreate, settings: &Se
 /// Compiles. Also gives the texts, if they are wanted.
 pub(crate) fn compile(
     device: &Device,
-    create: &ComputePipelineCreate,
+    create: &ProgramCreate,
     settings: &Settings,
 ) -> Result<(CompiledKernel, Vec<Representation>)> {
+    let ProgramCode::Module(module) = &create.code else { return Err(Error::CompileRequired) };
     let constants: Vec<SpecConstant<'_>> =
         create.specialization.iter().map(|(id, data)| SpecConstant { id: *id, data }).collect();
     let options = frontend::Options {
@@ -93,7 +94,7 @@ pub(crate) fn compile(
         buffer_align: buffer_align(device.props()),
         ..frontend::Options::default()
     };
-    let mut kernel = frontend::translate(create.module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;
+    let mut kernel = frontend::translate(module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;
     check(device.props(), &kernel)?;
     let mut texts = Vec::new();
     let text = |name: &str, description: &str, kernel: &compiler::sir::Kernel| Representation {

@@ -9,8 +9,8 @@ use ash::vk;
 use fake_engine::FakeEngine;
 use fake_gpu::FakeGpu;
 use runtime::{
-    Buffer, BufferCreate, ComputePipeline, ComputePipelineCreate, Device, DeviceCreate, DeviceFeatures, Gpu, Instance,
-    Memory, MemoryAllocate, MemorySource, PipelineLayout, QueueCreate, ShaderModule,
+    Buffer, BufferCreate, Device, DeviceCreate, DeviceFeatures, Gpu, Instance, Memory, MemoryAllocate, MemorySource,
+    PipelineLayout, Program, ProgramCode, ProgramCreate, QueueCreate, ShaderModule,
 };
 use std::sync::Arc;
 
@@ -127,10 +127,10 @@ pub fn empty_shader() -> Vec<u32> {
     ]
 }
 
-pub fn pipeline_create(device: &Arc<Device>, layout: &Arc<PipelineLayout>) -> ComputePipelineCreate {
-    ComputePipelineCreate {
+pub fn pipeline_create(device: &Arc<Device>, layout: &Arc<PipelineLayout>) -> ProgramCreate {
+    ProgramCreate {
         flags: vk::PipelineCreateFlags2KHR::empty(),
-        module: ShaderModule::new(device, empty_shader()).unwrap(),
+        code: ProgramCode::Module(ShaderModule::new(device, empty_shader()).unwrap()),
         entry: "main".into(),
         specialization: Vec::new(),
         layout: layout.clone(),
@@ -140,7 +140,7 @@ pub fn pipeline_create(device: &Arc<Device>, layout: &Arc<PipelineLayout>) -> Co
     }
 }
 
-pub fn pipeline(device: &Arc<Device>, layout: &Arc<PipelineLayout>) -> Arc<ComputePipeline> {
+pub fn pipeline(device: &Arc<Device>, layout: &Arc<PipelineLayout>) -> Arc<Program> {
     let create = pipeline_create(device, layout);
-    ComputePipeline::create_many(device, None, &[create]).remove(0).pipeline.expect("pipeline")
+    Program::create_many(device, None, &[create]).remove(0).program.expect("pipeline")
 }

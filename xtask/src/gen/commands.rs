@@ -99,7 +99,8 @@ fn thunk(input: &Input, c: &Command, out: &mut String) -> Result<(), String> {
         for p in c.params.iter().skip(1) {
             writeln!(out, "    let _ = {};", names::member(&p.name)).ok();
         }
-        format!("entry::graphics_command(obj(command_buffer), \"{}\")", c.name)
+        let state = if c.name.starts_with("vkCmdSet") { "state" } else { "command" };
+        format!("entry::graphics_{state}(obj(command_buffer), \"{}\")", c.name)
     } else {
         let counters = counters(c);
         let args: Vec<String> = c

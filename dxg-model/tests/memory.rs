@@ -359,6 +359,8 @@ fn zero_and_no_access_are_real() {
     assert_eq!(space.first_fault(base, KIB64, false), Some(base + 4096));
     ok(node, nothing(GpuVaProtection::ZERO));
     assert_eq!((access(base + 4096), peek(base + 4096)), ((true, true), 0));
+    assert!(space.is_backed(base, 4096) && !space.is_backed(base, 4097) && !space.is_backed(base + 4096, 1));
+    assert!(space.is_backed(base + 8192, KIB64 - 8192) && !space.is_backed(u64::MAX, 2));
     poke(base + 4096, 12);
     assert_eq!(peek(rig.lock(allocation) + 4096), 11, "a write to zeros reaches no memory");
     // Read-only for the GPU means a mapping of its own.

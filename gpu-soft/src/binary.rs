@@ -7,7 +7,7 @@ use crate::engine::Arena;
 use crate::interpret::Interpreted;
 use crate::kernel_abi::{BufferDesc, DispatchCtx};
 use crate::loader::{self, Loaded};
-use dxg_model::EngineFault;
+use dxg_model::{AddressSpace, EngineFault};
 use std::sync::atomic::AtomicU32;
 
 /// Bytes before the payload.
@@ -100,6 +100,8 @@ pub struct Bound<'a> {
     pub groups: [u32; 3],
     /// Not 0: the dispatch has to end.
     pub cancel: &'a AtomicU32,
+    /// Where its addresses mean something.
+    pub space: &'a AddressSpace,
 }
 
 /// A kernel ready to run.
@@ -136,7 +138,7 @@ impl Executable {
                     sets: bound.sets.as_ptr(),
                     dynamic: bound.dynamic.as_ptr(),
                     helpers: &crate::engine::HELPERS,
-                    user: std::ptr::null(),
+                    user: std::ptr::from_ref(bound.space).cast(),
                     base_group: bound.base,
                     group_count: bound.groups,
                     cancel: bound.cancel.as_ptr().cast_const(),

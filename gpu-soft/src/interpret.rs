@@ -1,7 +1,7 @@
 //! Kernels run by the interpreter, over real GPU memory: slow, exact, and without a code generator.
 
 use crate::binary::{Bound, LoadError};
-use crate::image::{Coords, ImageDesc, Lookup, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
+use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
 use crate::kernel_abi::{BindingSlot, BufferDesc};
 use compiler::interp::{
     BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel,
@@ -276,12 +276,13 @@ impl Machine for SoftMachine<'_> {
 
     fn image_load(&mut self, image: &ImageAccess, at: &TexelCoords) -> Result<Texel, Fault> {
         let desc = self.image(image.desc)?;
-        let values = match View::new(&desc) {
+        let residency = Residency::new(self.bound.space);
+        let values = match View::new(&desc).map(|v| v.watched(Some(&residency))) {
             // SAFETY: descriptors describe mapped memory (valid usage).
             Some(view) => unsafe { view.load(&coords(image, at)) }.map_or_else(|| view.outside(), |t| view.swizzle(&t)),
             None => [0; 4],
         };
-        Ok(Texel { values: narrow(image, values), residency: 0 })
+        Ok(Texel { values: narrow(image, values), residency: residency.code() })
     }
 
     fn image_store(&mut self, image: &ImageAccess, at: &TexelCoords, values: [u64; 4]) -> Result<(), Fault> {
@@ -339,7 +340,8 @@ impl Machine for SoftMachine<'_> {
             Some(separate) => self.sampler(separate, false)?,
             None => self.sampler(image.desc, true)?,
         };
-        let Some(view) = View::new(&desc) else { return Ok(Texel::default()) };
+        let residency = Residency::new(self.bound.space);
+        let Some(view) = View::new(&desc).map(|v| v.watched(Some(&residency))) else { return Ok(Texel::default()) };
         let cube = image.dim == ImageDim::Cube;
         let dims = if cube { 3 } else { spatial(image.dim) };
         let mut lookup = Lookup {
@@ -375,6 +377,6 @@ impl Machine for SoftMachine<'_> {
         }
         // SAFETY: descriptors describe mapped memory (valid usage).
         let values = unsafe { lookup.run(&view, &sampler) };
-        Ok(Texel { values: narrow(image, values), residency: 0 })
+        Ok(Texel { values: narrow(image, values), residency: residency.code() })
     }
 }

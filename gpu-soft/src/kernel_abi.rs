@@ -33,7 +33,8 @@ pub struct DispatchCtx {
     pub dynamic: *const BufferDesc,
     /// Functions for what kernels do not do inline.
     pub helpers: *const Helpers,
-    /// For the helpers.
+    /// For the helpers: the address space that residency is asked of, an `AddressSpace` that outlives the call; null: everything
+    /// has memory.
     pub user: *const (),
     /// First workgroup of the dispatch in each dimension (vkCmdDispatchBase).
     pub base_group: [u32; 3],

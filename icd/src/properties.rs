@@ -29,7 +29,12 @@ pub fn core(p: &GpuProps, api_version: u32) -> vk::PhysicalDeviceProperties {
         device_type: p.device_type,
         pipeline_cache_uuid: p.pipeline_cache_uuid,
         limits: p.limits,
-        sparse_properties: vk::PhysicalDeviceSparseProperties::default(),
+        // Levels need not be multiples of blocks, and writes to what has no memory may be read again: neither is promised.
+        sparse_properties: vk::PhysicalDeviceSparseProperties {
+            residency_standard2_d_block_shape: p.features.sparse_residency_image_2d.into(),
+            residency_standard3_d_block_shape: p.features.sparse_residency_image_3d.into(),
+            ..Default::default()
+        },
         ..Default::default()
     };
     put_text(&mut out.device_name, &p.name);

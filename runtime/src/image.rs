@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format;
 use crate::gpu::{ImageCreate, ImageLayout, TexelRegion};
 use crate::memory::{Memory, MemoryRequirements};
-use crate::sparse;
+use crate::sparse::{self, SparseRequirements};
 use ash::vk;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -34,9 +34,6 @@ fn layout_of(device: &Device, create: &ImageCreate) -> Result<ImageLayout> {
     if is_sparse(create) && !device.props().features.sparse_binding {
         return Err(Error::FeatureNotPresent("sparse images"));
     }
-    if create.flags.contains(vk::ImageCreateFlags::SPARSE_RESIDENCY) {
-        return Err(Error::FeatureNotPresent("partly resident images"));
-    }
     device.gpu().image_layout(create).ok_or(Error::FormatNotSupported)
 }
 
@@ -54,6 +51,22 @@ fn requirements(device: &Device, create: &ImageCreate, layout: &ImageLayout) -> 
     } else {
         plain
     }
+}
+
+fn sparse_requirements(
+    create: &ImageCreate,
+    layout: &ImageLayout,
+    needed: &MemoryRequirements,
+) -> Option<SparseRequirements> {
+    let s = layout.sparse?;
+    let tail = s.tail_first_level < create.levels;
+    Some(SparseRequirements {
+        aspect: format::aspects(create.format),
+        granularity: s.granularity,
+        tail_first_level: s.tail_first_level,
+        tail_offset: if tail { s.tail_offset } else { 0 },
+        tail_size: if tail { needed.size.saturating_sub(s.tail_offset) } else { 0 },
+    })
 }
 
 fn subresource(create: &ImageCreate, layout: &ImageLayout, sub: &vk::ImageSubresource) -> vk::SubresourceLayout {
@@ -75,7 +88,10 @@ impl Image {
     /// [`Error::FormatNotSupported`], [`Error::FeatureNotPresent`], [`Error::OutOfDeviceMemory`].
     pub fn new(device: &Arc<Device>, create: &ImageCreate) -> Result<Arc<Image>> {
         let layout = layout_of(device, create)?;
-        if layout.size > device.props().max_memory_allocation_size {
+        let props = device.props();
+        let most =
+            if is_sparse(create) { props.limits.sparse_address_space_size } else { props.max_memory_allocation_size };
+        if layout.size > most {
             return Err(Error::OutOfDeviceMemory);
         }
         let requirements = requirements(device, create, &layout);
@@ -138,6 +154,20 @@ impl Image {
         &self.layout
     }
 
+    /// What is bound in parts; `None` for images without sparse residency.
+    pub fn sparse_requirements(&self) -> Option<SparseRequirements> {
+        sparse_requirements(&self.create, &self.layout, &self.requirements)
+    }
+
+    /// What is bound in parts of such an image.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn sparse_requirements_of(device: &Device, create: &ImageCreate) -> Result<Option<SparseRequirements>> {
+        let layout = layout_of(device, create)?;
+        Ok(sparse_requirements(create, &layout, &requirements(device, create, &layout)))
+    }
+
     /// Where a subresource stands.
     pub fn subresource_layout(&self, sub: &vk::ImageSubresource) -> vk::SubresourceLayout {
         subresource(&self.create, &self.layout, sub)
@@ -175,7 +205,7 @@ impl Image {
             samples: self.create.samples.max(1),
             format: self.create.format,
             aspect,
-            tiling: self.layout.tiling,
+            tiling: place.tiling,
             level,
             block: [block.width, block.height, block.bytes],
             offset: [at(offset.x), at(offset.y)],

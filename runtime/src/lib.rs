@@ -80,5 +80,5 @@ pub use sampler::{border_color, Sampler};
 pub use semaphore::{Semaphore, SemaphoreKind};
 pub use set_layout::{DescriptorSetLayout, LayoutBinding, LayoutSupport};
 pub use shader_module::ShaderModule;
-pub use sparse::{SparseBind, SparseMemory, SparseResource, SPARSE_BLOCK};
+pub use sparse::{SparseBind, SparseImageBind, SparseMemory, SparseRequirements, SparseResource, SPARSE_BLOCK};
 pub use update_template::{TemplateEntry, UpdateTemplate};

@@ -137,9 +137,7 @@ impl PhysicalDevice {
     /// [`Error::FormatNotSupported`].
     pub fn image_format_properties(&self, query: &ImageFormatQuery) -> Result<vk::ImageFormatProperties> {
         use vk::ImageCreateFlags as C;
-        let unsupported = C::SPARSE_RESIDENCY | C::PROTECTED | C::DISJOINT;
-        let no_sparse = query.flags.contains(C::SPARSE_BINDING) && !self.props().features.sparse_binding;
-        if query.flags.intersects(unsupported) || no_sparse {
+        if query.flags.intersects(C::PROTECTED | C::DISJOINT) || !self.has_sparse(query.ty, query.flags) {
             return Err(Error::FormatNotSupported);
         }
         let features = self.gpu.format_features(query.format);
@@ -169,7 +167,8 @@ impl PhysicalDevice {
         };
         let longest = extent.iter().copied().max().unwrap_or(1).max(1);
         let levels = 32 - longest.leading_zeros();
-        let single = !two_d || linear || compressed || query.flags.contains(C::CUBE_COMPATIBLE);
+        let resident = query.flags.contains(C::SPARSE_RESIDENCY);
+        let single = !two_d || resident || linear || compressed || query.flags.contains(C::CUBE_COMPATIBLE);
         let sample_counts = if single { vk::SampleCountFlags::TYPE_1 } else { self.samples(query) };
         // What the GPU refuses to lay out does not exist.
         let probe = ImageCreate {
@@ -193,6 +192,44 @@ impl PhysicalDevice {
             sample_counts,
             max_resource_size: self.props().max_memory_allocation_size,
         })
+    }
+
+    /// Whether images of a type can have these sparse flags.
+    fn has_sparse(&self, ty: vk::ImageType, flags: vk::ImageCreateFlags) -> bool {
+        use vk::ImageCreateFlags as C;
+        let f = &self.props().features;
+        let resident = match ty {
+            vk::ImageType::TYPE_2D => f.sparse_residency_image_2d,
+            vk::ImageType::TYPE_3D => f.sparse_residency_image_3d,
+            _ => false,
+        };
+        (f.sparse_binding || !flags.contains(C::SPARSE_BINDING))
+            && (resident || !flags.contains(C::SPARSE_RESIDENCY))
+            && (f.sparse_residency_aliased || !flags.contains(C::SPARSE_ALIASED))
+    }
+
+    /// What is bound at a time of images of a kind with sparse residency: the aspects, and width, height and depth in texels.
+    /// `None` if there are no such images.
+    pub fn sparse_block(
+        &self,
+        query: &ImageFormatQuery,
+        samples: vk::SampleCountFlags,
+    ) -> Option<(vk::ImageAspectFlags, [u32; 3])> {
+        let flags = query.flags | vk::ImageCreateFlags::SPARSE_BINDING | vk::ImageCreateFlags::SPARSE_RESIDENCY;
+        let properties = self.image_format_properties(&ImageFormatQuery { flags, ..*query }).ok()?;
+        let probe = ImageCreate {
+            flags,
+            ty: query.ty,
+            format: query.format,
+            extent: [1; 3],
+            levels: 1,
+            layers: 1,
+            samples: 1,
+            tiling: query.tiling,
+            usage: query.usage,
+        };
+        let layout = self.gpu.image_layout(&probe).filter(|_| properties.sample_counts.contains(samples))?;
+        Some((format::aspects(query.format), layout.sparse?.granularity))
     }
 
     fn samples(&self, query: &ImageFormatQuery) -> vk::SampleCountFlags {

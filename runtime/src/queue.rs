@@ -7,7 +7,7 @@ use crate::gpu::{Gpu, QueueFamily};
 use crate::lock::lock;
 use crate::point::Point;
 use crate::semaphore::{QueueSignal, QueueWait, Semaphore};
-use crate::sparse::SparseBind;
+use crate::sparse::{SparseBind, SparseImageBind};
 use crate::submit_signal::SubmitSignal;
 use ash::vk;
 use smallvec::SmallVec;
@@ -39,8 +39,10 @@ pub struct SubmitBatch<'a> {
 pub struct SparseBatch<'a> {
     /// Waited for first.
     pub waits: &'a [SemaphorePoint<'a>],
-    /// Bound in order.
+    /// Bound first, in order.
     pub binds: &'a [SparseBind<'a>],
+    /// Bound afterwards, in order.
+    pub image_binds: &'a [SparseImageBind<'a>],
     /// Signalled afterwards.
     pub signals: &'a [SemaphorePoint<'a>],
 }
@@ -49,7 +51,7 @@ pub struct SparseBatch<'a> {
 #[derive(Clone, Copy)]
 enum Work<'a> {
     Run(&'a [&'a CommandBuffer]),
-    Bind(&'a [SparseBind<'a>]),
+    Bind(&'a [SparseBind<'a>], &'a [SparseImageBind<'a>]),
 }
 
 /// A VkQueue: work runs in order. Second in the lock order (device → queue → pool → memory).
@@ -135,7 +137,7 @@ impl Queue {
     pub fn bind_sparse(&self, batches: &[SparseBatch<'_>], fence: Option<&Fence>) -> Result<()> {
         let mut pending = Pending::default();
         for batch in batches {
-            self.append(&mut pending, batch.waits, Work::Bind(batch.binds), batch.signals)?;
+            self.append(&mut pending, batch.waits, Work::Bind(batch.binds, batch.image_binds), batch.signals)?;
         }
         self.finish(pending, fence)
     }
@@ -157,7 +159,7 @@ impl Queue {
                 QueueWait::Nothing => {}
             }
         }
-        let late = matches!(work, Work::Bind(_)) && !pending.segments.is_empty();
+        let late = matches!(work, Work::Bind(..)) && !pending.segments.is_empty();
         let joins = points.is_empty() && pending.signals.is_empty() && pending.progress.is_empty() && !late;
         if !joins {
             self.flush(pending)?;
@@ -170,8 +172,11 @@ impl Queue {
                     pending.buffers.push(buffer);
                 }
             }
-            Work::Bind(binds) => {
+            Work::Bind(binds, image_binds) => {
                 for bind in binds {
+                    bind.updates(&mut pending.updates)?;
+                }
+                for bind in image_binds {
                     bind.updates(&mut pending.updates)?;
                 }
             }

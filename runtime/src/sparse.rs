@@ -6,6 +6,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::memory::{Memory, MemoryRequirements};
+use ash::vk;
 use winsys_dxg::dxg_abi::GpuVaReservationType;
 use winsys_dxg::{VaPlacement, VaRange, VaUpdate};
 
@@ -83,6 +84,95 @@ impl<'a> SparseBind<'a> {
         match self.memory {
             Some(m) => out.extend(VaUpdate::map_memory(range, self.offset, m.memory.winsys(), m.offset, size)?),
             None => out.push(VaUpdate::Unmap { range, offset: self.offset, size }),
+        }
+        Ok(())
+    }
+}
+
+/// What the sparse resource functions say about an image with sparse residency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SparseRequirements {
+    /// The aspects bound together.
+    pub aspect: vk::ImageAspectFlags,
+    /// Width, height and depth of what is bound at a time, texels.
+    pub granularity: [u32; 3],
+    /// First level of the mip tail, which all layers share; the number of levels if there is none.
+    pub tail_first_level: u32,
+    /// Where the tail is, bytes.
+    pub tail_offset: u64,
+    /// Bytes of the tail.
+    pub tail_size: u64,
+}
+
+/// VkSparseImageMemoryBind.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseImageBind<'a> {
+    /// Of which image.
+    pub image: &'a Image,
+    /// Of which level and layer.
+    pub subresource: vk::ImageSubresource,
+    /// From where in it, texels.
+    pub offset: vk::Offset3D,
+    /// How much, texels.
+    pub extent: vk::Extent3D,
+    /// What to show there, a block of memory for each block of the image, x first; nothing is unbound.
+    pub memory: Option<SparseMemory<'a>>,
+}
+
+impl<'a> SparseImageBind<'a> {
+    /// Blocks of one dimension: where they begin and end, and how many the level has.
+    fn blocks(offset: i32, extent: u32, granularity: u32, level: u32) -> Option<(u64, u64, u64)> {
+        let from = u32::try_from(offset).ok()?;
+        let to = from.checked_add(extent)?;
+        // The last block may reach over the edge.
+        let inside = from.is_multiple_of(granularity) && (to <= level || to.is_multiple_of(granularity));
+        let (to, all) = (to.div_ceil(granularity), level.div_ceil(granularity));
+        (inside && to <= all && extent > 0).then(|| (u64::from(from / granularity), u64::from(to), u64::from(all)))
+    }
+
+    /// Appends the changes that make up the bind.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for binds outside of the image or the memory, of parts of blocks, or of levels in the mip tail.
+    pub(crate) fn updates(&self, out: &mut Vec<VaUpdate<'a>>) -> Result<()> {
+        let wrong = || Error::Unknown("no such blocks of a sparse image".to_owned());
+        let range = SparseResource::Image(self.image).range()?;
+        let layout = self.image.layout();
+        let create = self.image.create();
+        let sub = &self.subresource;
+        let sparse = layout.sparse.filter(|s| sub.mip_level < s.tail_first_level).ok_or_else(wrong)?;
+        if sub.array_layer >= create.layers {
+            return Err(wrong());
+        }
+        let level = layout.level(sub.aspect_mask, sub.mip_level);
+        let size = create.level_extent(sub.mip_level);
+        let (o, e, g) = (self.offset, self.extent, sparse.granularity);
+        let (x0, x1, across) = Self::blocks(o.x, e.width, g[0], size[0]).ok_or_else(wrong)?;
+        let (y0, y1, down) = Self::blocks(o.y, e.height, g[1], size[1]).ok_or_else(wrong)?;
+        let (z0, z1, _) = Self::blocks(o.z, e.depth, g[2], size[2]).ok_or_else(wrong)?;
+        let base = level.offset + u64::from(sub.array_layer) * level.array_pitch;
+        // Runs of blocks that follow each other in the image, as they do in the memory: offset and number.
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for z in z0..z1 {
+            for y in y0..y1 {
+                let first = (z * down + y) * across + x0;
+                match runs.last_mut() {
+                    Some((from, n)) if *from + *n == first => *n += x1 - x0,
+                    _ => runs.push((first, x1 - x0)),
+                }
+            }
+        }
+        let mut done = 0;
+        for (first, n) in runs {
+            let (offset, size) = (base + first * SPARSE_BLOCK, n * SPARSE_BLOCK);
+            match self.memory {
+                Some(m) => {
+                    let from = m.offset.checked_add(done).ok_or_else(wrong)?;
+                    out.extend(VaUpdate::map_memory(range, offset, m.memory.winsys(), from, size)?);
+                }
+                None => out.push(VaUpdate::Unmap { range, offset, size }),
+            }
+            done += size;
         }
         Ok(())
     }

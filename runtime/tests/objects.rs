@@ -324,8 +324,8 @@ fn memory_and_buffers() {
     let create = |flags, size| BufferCreate { flags, size, usage };
     let huge = Buffer::new(&s.device, &create(Default::default(), 1 << 40));
     assert_eq!(huge.unwrap_err(), Error::OutOfDeviceMemory);
-    let sparse = Buffer::new(&s.device, &create(vk::BufferCreateFlags::SPARSE_BINDING, 16));
-    assert_eq!(sparse.unwrap_err().vk(), vk::Result::ERROR_FEATURE_NOT_PRESENT);
+    let protected = Buffer::new(&s.device, &create(vk::BufferCreateFlags::PROTECTED, 16));
+    assert_eq!(protected.unwrap_err().vk(), vk::Result::ERROR_FEATURE_NOT_PRESENT);
     let b = buffer(&s.device, 100);
     assert_eq!((b.buffer.address(), b.buffer.requirements().type_bits), (b.memory.address(), 1));
     let view = BufferView::new(&s.device, &b.buffer, vk::Format::R32G32_UINT, 16, vk::WHOLE_SIZE).unwrap();
@@ -387,7 +387,7 @@ fn image_formats() {
     let refused = [
         query(vk::Format::UNDEFINED, storage, none),
         query(vk::Format::R8G8B8A8_UNORM, vk::ImageUsageFlags::COLOR_ATTACHMENT, none),
-        query(vk::Format::R8G8B8A8_UNORM, storage, vk::ImageCreateFlags::SPARSE_BINDING),
+        query(vk::Format::R8G8B8A8_UNORM, storage, vk::ImageCreateFlags::PROTECTED),
     ];
     for r in refused {
         assert_eq!(r.unwrap_err(), Error::FormatNotSupported);

@@ -284,11 +284,13 @@ fn sparse_buffers_show_what_is_bound() {
     let (one, two, three) = (at(1), at(2), at(3));
     // Binding waits for the host, filling on another queue for the binding, and unbinding for that.
     let binds = [bind(0, Some(1)), bind(2, Some(0))];
-    queue.bind_sparse(&[SparseBatch { waits: &one, binds: &binds, signals: &two }], None).unwrap();
+    queue
+        .bind_sparse(&[SparseBatch { waits: &one, binds: &binds, signals: &two, ..Default::default() }], None)
+        .unwrap();
     other.submit(&[SubmitBatch { waits: &two, command_buffers: &[&fill], signals: &three }], None).unwrap();
     let fence = runtime::Fence::new(&s.device, false, Default::default()).unwrap();
     let binds = [bind(1, Some(0)), bind(0, None)];
-    queue.bind_sparse(&[SparseBatch { waits: &three, binds: &binds, signals: &[] }], Some(&fence)).unwrap();
+    queue.bind_sparse(&[SparseBatch { waits: &three, binds: &binds, ..Default::default() }], Some(&fence)).unwrap();
     assert!(!fence.status().unwrap());
     semaphore.signal(1).unwrap();
     assert!(runtime::Fence::wait(&s.device, &[&fence], true, 10_000_000_000).unwrap());

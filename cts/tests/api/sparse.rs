@@ -3,7 +3,7 @@
 use crate::support::*;
 use ash::vk;
 
-tests! { buffer_binding, buffer_residency, opaque_image }
+tests! { buffer_binding, buffer_residency, opaque_image, image_residency, volume_residency }
 
 /// Memory of so many blocks for these requirements, mapped.
 unsafe fn blocks(t: &T, r: &vk::MemoryRequirements, n: u64) -> R<Buf> {
@@ -182,4 +182,234 @@ unsafe fn opaque_image() -> R {
     t.d.queue_submit(t.queue, &[submit], fence)?;
     t.d.wait_for_fences(&[fence], true, LONG)?;
     equal(&to.get::<u32>(), &from.get::<u32>())
+}
+
+fn partly(ty: vk::ImageType, extent: vk::Extent3D, levels: u32, layers: u32) -> vk::ImageCreateInfo<'static> {
+    vk::ImageCreateInfo::default()
+        .flags(vk::ImageCreateFlags::SPARSE_BINDING | vk::ImageCreateFlags::SPARSE_RESIDENCY)
+        .image_type(ty)
+        .format(vk::Format::R32_UINT)
+        .extent(extent)
+        .mip_levels(levels)
+        .array_layers(layers)
+        .samples(vk::SampleCountFlags::TYPE_1)
+        .usage(
+            vk::ImageUsageFlags::TRANSFER_SRC
+                | vk::ImageUsageFlags::TRANSFER_DST
+                | vk::ImageUsageFlags::SAMPLED
+                | vk::ImageUsageFlags::STORAGE,
+        )
+}
+
+fn layers(level: u32, layer: u32) -> vk::ImageSubresourceLayers {
+    let aspect_mask = vk::ImageAspectFlags::COLOR;
+    vk::ImageSubresourceLayers { aspect_mask, mip_level: level, base_array_layer: layer, layer_count: 1 }
+}
+
+/// Binds parts of an image, and its mip tail if it has one, and waits.
+unsafe fn bind_image(t: &T, image: vk::Image, parts: &[vk::SparseImageMemoryBind], tail: &[vk::SparseMemoryBind]) -> R {
+    let images = [vk::SparseImageMemoryBindInfo::default().image(image).binds(parts)];
+    let opaque = [vk::SparseImageOpaqueMemoryBindInfo::default().image(image).binds(tail)];
+    let mut info = vk::BindSparseInfo::default();
+    if !parts.is_empty() {
+        info = info.image_binds(&images);
+    }
+    if !tail.is_empty() {
+        info = info.image_opaque_binds(&opaque);
+    }
+    let fence = t.fence()?;
+    t.d.queue_bind_sparse(t.queue, &[info], fence)?;
+    Ok(t.d.wait_for_fences(&[fence], true, LONG)?)
+}
+
+/// What the device says about binding an image in parts.
+unsafe fn sparse_of(t: &T, image: vk::Image, info: &vk::ImageCreateInfo<'_>) -> R<vk::SparseImageMemoryRequirements> {
+    let list = t.d.get_image_sparse_memory_requirements(image);
+    check!(list.len() == 1, "{list:?}");
+    let formats = t.instance().get_physical_device_sparse_image_format_properties(
+        t.physical,
+        info.format,
+        info.image_type,
+        info.samples,
+        info.usage,
+        info.tiling,
+    );
+    check!(formats.len() == 1 && formats[0].image_granularity == list[0].format_properties.image_granularity);
+    Ok(list[0])
+}
+
+/// Some blocks of an image have memory, others do not: shaders can tell.
+unsafe fn image_residency() -> R {
+    let t = T::new(&[])?;
+    let f = &t.features.core;
+    let has = f.sparse_residency_image2_d != 0 && f.shader_resource_residency != 0 && f.shader_resource_min_lod != 0;
+    need!(has && sparse_queue(&t), "residency of images in shaders");
+    let info = partly(vk::ImageType::TYPE_2D, vk::Extent3D { width: 300, height: 300, depth: 1 }, 9, 2);
+    let image = t.own(t.d.create_image(&info, None)?);
+    let r = t.d.get_image_memory_requirements(image);
+    let sparse = sparse_of(&t, image, &info)?;
+    let g = sparse.format_properties.image_granularity;
+    need!(g.width <= 150 && g.height <= 150 && sparse.image_mip_tail_first_lod >= 1, "blocks that small");
+    let (across, down) = (300u32.div_ceil(g.width), 300u32.div_ceil(g.height));
+    // A checkerboard of layer 1, the blocks of memory in reverse.
+    let board: Vec<(u32, u32)> =
+        (0..down).flat_map(|y| (0..across).map(move |x| (x, y))).filter(|(x, y)| (x + y) % 2 == 0).collect();
+    let n = board.len() as u64;
+    let tail_blocks = sparse.image_mip_tail_size.div_ceil(r.alignment);
+    let memory = blocks(&t, &r, n + tail_blocks)?;
+    let parts: Vec<_> = (0u64..)
+        .zip(&board)
+        .map(|(k, (x, y))| {
+            let (x, y) = (x * g.width, y * g.height);
+            vk::SparseImageMemoryBind::default()
+                .subresource(vk::ImageSubresource {
+                    aspect_mask: vk::ImageAspectFlags::COLOR,
+                    mip_level: 0,
+                    array_layer: 1,
+                })
+                .offset(vk::Offset3D { x: x as i32, y: y as i32, z: 0 })
+                .extent(vk::Extent3D { width: g.width.min(300 - x), height: g.height.min(300 - y), depth: 1 })
+                .memory(memory.mem)
+                .memory_offset((n - 1 - k) * r.alignment)
+        })
+        .collect();
+    let tail = vk::SparseMemoryBind::default()
+        .resource_offset(sparse.image_mip_tail_offset)
+        .size(sparse.image_mip_tail_size)
+        .memory(memory.mem)
+        .memory_offset(n * r.alignment);
+    bind_image(&t, image, &parts, &[tail])?;
+
+    let data = Random(5).words(300 * 300);
+    let from = t.buf_of(&data)?;
+    let tail_level = 8;
+    let copies = [(0, 300), (tail_level, 1)].map(|(level, size)| {
+        vk::BufferImageCopy::default().image_subresource(layers(level, 1)).image_extent(vk::Extent3D {
+            width: size,
+            height: size,
+            depth: 1,
+        })
+    });
+    t.now(|c| {
+        let barrier = vk::ImageMemoryBarrier::default()
+            .image(image)
+            .new_layout(vk::ImageLayout::GENERAL)
+            .subresource_range(whole())
+            .dst_access_mask(vk::AccessFlags::TRANSFER_WRITE);
+        let all = vk::PipelineStageFlags::ALL_COMMANDS;
+        t.d.cmd_pipeline_barrier(c, all, all, vk::DependencyFlags::empty(), &[], &[], &[barrier]);
+        t.d.cmd_copy_buffer_to_image(c, from.h, image, vk::ImageLayout::GENERAL, &copies);
+    })?;
+    let view = |levels: u32| {
+        let range = vk::ImageSubresourceRange { base_array_layer: 1, layer_count: 1, level_count: levels, ..whole() };
+        let info = vk::ImageViewCreateInfo::default()
+            .image(image)
+            .view_type(vk::ImageViewType::TYPE_2D)
+            .format(info.format)
+            .subresource_range(range);
+        Ok::<_, Stop>(t.own(t.d.create_image_view(&info, None)?))
+    };
+    let sampler = t.own(t.d.create_sampler(&vk::SamplerCreateInfo::default().max_lod(20.0), None)?);
+    let bindings = |out| Ok::<_, Stop>([B::Si(view(1)?), B::Ci(view(9)?, sampler), B::S(out)]);
+    let out = t.zeros(300 * 300 * 8)?;
+    t.compute(spv!("residency"), &bindings(out)?, &words(&[300, 300, 0]), [38, 38, 1])?;
+    let got: Vec<[u32; 2]> = out.get::<u32>().chunks(2).map(|p| [p[0], p[1]]).collect();
+    let want: Vec<[u32; 2]> = (0..300 * 300)
+        .map(|i| {
+            let (x, y) = (i as u32 % 300 / g.width, i as u32 / 300 / g.height);
+            if (x + y) % 2 == 0 {
+                [data[i], 15]
+            } else {
+                [0, 0]
+            }
+        })
+        .collect();
+    // What reads of unbound texels give is not said, nor that they all give the same.
+    let got: Vec<[u32; 2]> = got.iter().map(|&[v, ways]| if ways & 15 == 0 { [0, 0] } else { [v, ways] }).collect();
+    equal(&got, &want)?;
+    // The mip tail is resident.
+    let out = t.zeros(8)?;
+    t.compute(spv!("residency"), &bindings(out)?, &words(&[1, 1, tail_level]), [1, 1, 1])?;
+    equal(&out.get::<u32>(), &[data[0], 7])?;
+    // Nothing is, once all is unbound.
+    let unbound: Vec<_> = parts.iter().map(|p| p.memory(vk::DeviceMemory::null())).collect();
+    bind_image(&t, image, &unbound, &[tail.memory(vk::DeviceMemory::null())])?;
+    t.compute(spv!("residency"), &bindings(out)?, &words(&[1, 1, tail_level]), [1, 1, 1])?;
+    same!(out.get::<u32>()[1] & 15, 0);
+    Ok(())
+}
+
+/// A volume that is bound in one piece, block by block, goes through copies of all kinds.
+unsafe fn volume_residency() -> R {
+    let t = T::new(&[])?;
+    need!(t.features.core.sparse_residency_image3_d != 0 && sparse_queue(&t), "sparse residency of volumes");
+    let extent = vk::Extent3D { width: 75, height: 70, depth: 40 };
+    let info = partly(vk::ImageType::TYPE_3D, extent, 1, 1);
+    let sparse = t.own(t.d.create_image(&info, None)?);
+    let r = t.d.get_image_memory_requirements(sparse);
+    let g = sparse_of(&t, sparse, &info)?.format_properties.image_granularity;
+    let n = extent.width.div_ceil(g.width) * extent.height.div_ceil(g.height) * extent.depth.div_ceil(g.depth);
+    let memory = blocks(&t, &r, u64::from(n))?;
+    let subresource =
+        vk::ImageSubresource { aspect_mask: vk::ImageAspectFlags::COLOR, ..vk::ImageSubresource::default() };
+    let all = vk::SparseImageMemoryBind::default()
+        .subresource(subresource)
+        .extent(extent)
+        .memory(memory.mem)
+        .memory_offset(0);
+    bind_image(&t, sparse, &[all], &[])?;
+    let plain = t.image(&vk::ImageCreateInfo { flags: vk::ImageCreateFlags::empty(), ..info })?;
+    let texels = (extent.width * extent.height * extent.depth) as usize;
+    let data = Random(6).words(texels);
+    let from = t.buf_of(&data)?;
+    let to = t.zeros(from.size)?;
+    let whole_copy = [vk::BufferImageCopy::default().image_subresource(layers(0, 0)).image_extent(extent)];
+    // A part that begins and ends inside of blocks, moved by odd distances there and back.
+    let (a, b) = (vk::Offset3D { x: 5, y: 3, z: 9 }, vk::Offset3D { x: 7, y: 1, z: 2 });
+    let size = vk::Extent3D { width: 61, height: 50, depth: 29 };
+    let copy = |src_offset, dst_offset| {
+        vk::ImageCopy::default()
+            .src_subresource(layers(0, 0))
+            .dst_subresource(layers(0, 0))
+            .src_offset(src_offset)
+            .dst_offset(dst_offset)
+            .extent(size)
+    };
+    let general = vk::ImageLayout::GENERAL;
+    t.now(|c| {
+        for image in [sparse, plain.h] {
+            let barrier = vk::ImageMemoryBarrier::default().image(image).new_layout(general).subresource_range(whole());
+            let all = vk::PipelineStageFlags::ALL_COMMANDS;
+            t.d.cmd_pipeline_barrier(c, all, all, vk::DependencyFlags::empty(), &[], &[], &[barrier]);
+        }
+        let color = vk::ClearColorValue { uint32: [1, 2, 3, 4] };
+        t.d.cmd_clear_color_image(c, sparse, general, &color, &[whole()]);
+        t.full_barrier(c);
+        t.d.cmd_copy_buffer_to_image(c, from.h, plain.h, general, &whole_copy);
+        t.full_barrier(c);
+        t.d.cmd_copy_image(c, plain.h, general, sparse, general, &[copy(a, b)]);
+        t.full_barrier(c);
+        t.d.cmd_copy_image_to_buffer(c, sparse, general, to.h, &whole_copy);
+    })?;
+    let at = |[x, y, z]: [u32; 3]| ((z * extent.height + y) * extent.width + x) as usize;
+    let mut want = vec![1; texels];
+    for z in 0..size.depth {
+        for y in 0..size.height {
+            for x in 0..size.width {
+                let moved = |o: vk::Offset3D| at([x + o.x as u32, y + o.y as u32, z + o.z as u32]);
+                want[moved(b)] = data[moved(a)];
+            }
+        }
+    }
+    equal(&to.get::<u32>(), &want)?;
+    // The other way: all of it in, part of it out.
+    t.now(|c| {
+        t.d.cmd_copy_buffer_to_image(c, from.h, sparse, general, &whole_copy);
+        t.d.cmd_clear_color_image(c, plain.h, general, &vk::ClearColorValue { uint32: [1; 4] }, &[whole()]);
+        t.full_barrier(c);
+        t.d.cmd_copy_image(c, sparse, general, plain.h, general, &[copy(a, b)]);
+        t.full_barrier(c);
+        t.d.cmd_copy_image_to_buffer(c, plain.h, general, to.h, &whole_copy);
+    })?;
+    equal(&to.get::<u32>(), &want)
 }

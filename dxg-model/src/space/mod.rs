@@ -218,6 +218,14 @@ impl AddressSpace {
         read(&self.inner).segments.first_fault(address, len, false, true)
     }
 
+    /// Whether memory stands behind all of a range, rather than the zeros of a reservation or nothing: what a GPU's page tables
+    /// tell a shader about residency.
+    pub fn is_backed(&self, address: u64, len: u64) -> bool {
+        let Some(end) = address.checked_add(len) else { return false };
+        let memory = |m: &Arc<Mapping>| m.shows != Shows::Zero;
+        read(&self.inner).segments.parts(address, end).iter().all(|(_, _, m)| m.as_ref().is_some_and(memory))
+    }
+
     /// The mapping at an address.
     pub fn find(&self, address: u64) -> Option<VaRange> {
         let inner = read(&self.inner);

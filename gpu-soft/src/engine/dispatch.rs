@@ -77,7 +77,15 @@ pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> 
     }
     let address = base.wrapping_add(found.at as u64);
     let executable = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
-    let bound = Bound { push: &push, sets: &sets, dynamic: &dynamic, base: p.base, groups, cancel: job.cancel.word() };
+    let bound = Bound {
+        push: &push,
+        sets: &sets,
+        dynamic: &dynamic,
+        base: p.base,
+        groups,
+        cancel: job.cancel.word(),
+        space: job.space,
+    };
     let work = DispatchWork { executable: &executable, bound: &bound, failed: Mutex::new(None) };
     let grain = (total / (engine.workers.count() as u64 * PIECES_PER_THREAD)).max(1);
     engine.workers.run(&work, total, grain);

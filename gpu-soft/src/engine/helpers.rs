@@ -1,8 +1,9 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 
-use crate::image::{Coords, ImageDesc, Lookup, SamplerDesc, View};
+use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
 use crate::kernel_abi::{DispatchCtx, Helpers, ImageOp, TexelClass};
 use crate::texel::Texel;
+use dxg_model::AddressSpace;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The table that dispatches hand to kernels.
@@ -11,6 +12,7 @@ pub static HELPERS: Helpers =
 
 /// Lanes of an operation, its operands and its data.
 struct Lanes<'a> {
+    ctx: *const DispatchCtx,
     op: &'a ImageOp,
     desc: *const *const u8,
     sampler: *const *const u8,
@@ -52,6 +54,15 @@ impl Lanes<'_> {
     unsafe fn operand(&self, row: u32, lane: usize) -> u32 {
         // SAFETY: this function's contract.
         unsafe { *self.operands.add(row as usize * self.width + lane) }
+    }
+
+    /// Who notes what is read without memory, if the operation asks for a residency code and there is somebody to ask.
+    fn residency(&self) -> Option<Residency<'_>> {
+        if self.op.sparse == 0 || self.ctx.is_null() {
+            return None;
+        }
+        // SAFETY: the context and what `user` points to outlive the call, as `DispatchCtx` says.
+        unsafe { (*self.ctx).user.cast::<AddressSpace>().as_ref() }.map(Residency::new)
     }
 
     fn wide(&self) -> bool {
@@ -128,6 +139,7 @@ impl Lanes<'_> {
 /// The arguments are as [`crate::kernel_abi::ImageFn`] says.
 #[allow(clippy::too_many_arguments)]
 unsafe fn each(
+    ctx: *const DispatchCtx,
     op: *const ImageOp,
     desc: *const *const u8,
     sampler: *const *const u8,
@@ -138,7 +150,7 @@ unsafe fn each(
     f: impl Fn(&Lanes<'_>, usize),
 ) {
     // SAFETY: the operation is a constant of the kernel.
-    let lanes = Lanes { op: unsafe { &*op }, desc, sampler, operands, data, width: width as usize };
+    let lanes = Lanes { ctx, op: unsafe { &*op }, desc, sampler, operands, data, width: width as usize };
     let mut rest = mask;
     while rest != 0 {
         f(&lanes, rest.trailing_zeros() as usize);
@@ -153,7 +165,7 @@ macro_rules! helper {
         /// # Safety
         /// As [`crate::kernel_abi::ImageFn`].
         unsafe extern "C" fn $name(
-            _ctx: *const DispatchCtx,
+            ctx: *const DispatchCtx,
             op: *const ImageOp,
             desc: *const *const u8,
             sampler: *const *const u8,
@@ -166,7 +178,7 @@ macro_rules! helper {
             // memory (valid usage).
             let body = |$lanes: &Lanes<'_>, $lane: usize| $body;
             // SAFETY: this function's contract.
-            unsafe { each(op, desc, sampler, operands, data, mask, width, body) }
+            unsafe { each(ctx, op, desc, sampler, operands, data, mask, width, body) }
         }
     };
 }
@@ -178,11 +190,11 @@ fn put_texel(lanes: &Lanes<'_>, lane: usize, texel: &Texel) {
     }
 }
 
-/// The residency code: every image here is resident.
-fn put_residency(lanes: &Lanes<'_>, lane: usize) {
+/// The residency code, if one is asked for.
+fn put_residency(lanes: &Lanes<'_>, lane: usize, residency: Option<&Residency<'_>>) {
     if lanes.op.sparse != 0 {
         // SAFETY: the residency row follows the result rows.
-        unsafe { lanes.put(lanes.op.rows, lane, 0) };
+        unsafe { lanes.put(lanes.op.rows, lane, residency.map_or(0, |r| u64::from(r.code()))) };
     }
 }
 
@@ -191,7 +203,8 @@ helper! {
     image_load, |lanes, lane| {
         // SAFETY: see `helper!`.
         let desc = unsafe { lanes.image(lane) };
-        let texel = match View::new(&desc) {
+        let residency = lanes.residency();
+        let texel = match View::new(&desc).map(|v| v.watched(residency.as_ref())) {
             // SAFETY: see `helper!`.
             Some(view) => match unsafe { view.load(&lanes.coords(lane)) } {
                 // Descriptors of storage images say no swizzle.
@@ -201,7 +214,7 @@ helper! {
             None => [0; 4],
         };
         put_texel(lanes, lane, &texel);
-        put_residency(lanes, lane);
+        put_residency(lanes, lane, residency.as_ref());
     }
 }
 
@@ -414,13 +427,14 @@ helper! {
     sample, |lanes, lane| {
         // SAFETY: see `helper!`.
         let (desc, sampler) = unsafe { (lanes.image(lane), lanes.sampler(lane)) };
-        let texel = match View::new(&desc) {
+        let residency = lanes.residency();
+        let texel = match View::new(&desc).map(|v| v.watched(residency.as_ref())) {
             // SAFETY: see `helper!`.
             Some(view) => unsafe { lookup(lanes, lane, lanes.op.has_dref != 0).run(&view, &sampler) },
             None => [0; 4],
         };
         put_texel(lanes, lane, &texel);
-        put_residency(lanes, lane);
+        put_residency(lanes, lane, residency.as_ref());
     }
 }
 

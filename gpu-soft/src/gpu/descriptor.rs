@@ -112,7 +112,8 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
         cube: u8::from(cube),
         swizzle: components,
         min_lod: view.min_lod.to_bits(),
-        reserved: [0; 3],
+        tile: super::image::tile(&view.image).unwrap_or_default(),
+        reserved: [0; 9],
     }
 }
 

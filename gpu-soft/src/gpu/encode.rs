@@ -1,5 +1,6 @@
 //! Commands to packets.
 
+use super::parts::{blocks, parts, Part};
 use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
 use crate::texel;
 use runtime::gpu::{DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion};
@@ -77,16 +78,19 @@ fn dispatch(
     sink.emit(buffer)
 }
 
-/// First byte of a region's first texel, and the bytes of a run of `width` texels, and the rows of blocks in `height`.
-fn region(r: &TexelRegion, extent: [u32; 3], sample: u32) -> (u64, u64, u32) {
-    let [bw, bh, bytes] = r.block.map(|b| b.max(1));
-    let first = r
-        .address
-        .wrapping_add(u64::from(r.first_slice).wrapping_mul(r.slice_pitch))
-        .wrapping_add(u64::from(r.offset[1] / bh).wrapping_mul(r.row_pitch))
-        .wrapping_add(u64::from(r.offset[0] / bw) * u64::from(bytes))
-        .wrapping_add(u64::from(sample).wrapping_mul(r.sample_pitch));
-    (first, u64::from(extent[0].div_ceil(bw)) * u64::from(bytes), extent[1].div_ceil(bh))
+/// The packet that copies to all of a box from a box in which it begins at a block.
+fn rect(src: &Part, at: [u32; 3], dst: &Part, bytes: u32) -> packet::CopyRect {
+    packet::CopyRect {
+        src: src.block(at, bytes.max(1)),
+        dst: dst.address,
+        src_row: src.row,
+        src_slice: src.slice,
+        dst_row: dst.row,
+        dst_slice: dst.slice,
+        row_bytes: u64::from(dst.size[0]) * u64::from(bytes.max(1)),
+        rows: dst.size[1],
+        slices: dst.size[2],
+    }
 }
 
 /// Encodes one command.
@@ -111,54 +115,37 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             put(buffer, sink, &packet::Write { dst, bytes: data.len() as u64 }, &[data])
         }
         GpuCmd::CopyBufferToImage { buffer: src, row_pitch, slice_pitch, image, extent } => {
+            let size = blocks(&image, extent);
+            let linear = Part { at: [0; 3], size, address: src, row: row_pitch, slice: slice_pitch };
             for sample in 0..image.samples.max(1) {
-                let (dst, row_bytes, rows) = region(&image, extent, sample);
-                let p = packet::CopyRect {
-                    src,
-                    dst,
-                    src_row: row_pitch,
-                    src_slice: slice_pitch,
-                    dst_row: image.row_pitch,
-                    dst_slice: image.slice_pitch,
-                    row_bytes,
-                    rows,
-                    slices: extent[2],
-                };
-                put(buffer, sink, &p, &[])?;
+                for part in parts(&image, size, sample) {
+                    put(buffer, sink, &rect(&linear, part.at, &part, image.block[2]), &[])?;
+                }
             }
             Ok(())
         }
         GpuCmd::CopyImageToBuffer { buffer: dst, row_pitch, slice_pitch, image, extent } => {
-            let (src, row_bytes, rows) = region(&image, extent, 0);
-            let p = packet::CopyRect {
-                src,
-                dst,
-                src_row: image.row_pitch,
-                src_slice: image.slice_pitch,
-                dst_row: row_pitch,
-                dst_slice: slice_pitch,
-                row_bytes,
-                rows,
-                slices: extent[2],
-            };
-            put(buffer, sink, &p, &[])
+            let size = blocks(&image, extent);
+            let linear = Part { at: [0; 3], size, address: dst, row: row_pitch, slice: slice_pitch };
+            for part in parts(&image, size, 0) {
+                let there = Part { address: linear.block(part.at, image.block[2]), size: part.size, ..linear };
+                put(buffer, sink, &rect(&part, [0; 3], &there, image.block[2]), &[])?;
+            }
+            Ok(())
         }
         GpuCmd::CopyImage { src: from, dst: to, extent } => {
+            // The extent is in texels of the source; the blocks of both have as many bytes.
+            let size = blocks(&from, extent);
             for sample in 0..from.samples.min(to.samples).max(1) {
-                let (src, row_bytes, rows) = region(&from, extent, sample);
-                let (dst, _, _) = region(&to, extent, sample);
-                let p = packet::CopyRect {
-                    src,
-                    dst,
-                    src_row: from.row_pitch,
-                    src_slice: from.slice_pitch,
-                    dst_row: to.row_pitch,
-                    dst_slice: to.slice_pitch,
-                    row_bytes,
-                    rows,
-                    slices: extent[2],
-                };
-                put(buffer, sink, &p, &[])?;
+                for part in parts(&from, size, sample) {
+                    let moved = |d: usize| to.offset[d].wrapping_add(part.at[d].wrapping_mul(to.block[d].max(1)));
+                    let first_slice = to.first_slice.wrapping_add(part.at[2]);
+                    // What stands together in the source need not in the destination.
+                    let there = TexelRegion { offset: [moved(0), moved(1)], first_slice, ..to };
+                    for piece in parts(&there, part.size, sample) {
+                        put(buffer, sink, &rect(&part, piece.at, &piece, from.block[2]), &[])?;
+                    }
+                }
             }
             Ok(())
         }
@@ -172,18 +159,19 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             let color = if wide { [pair(0), pair(2), 0, 0] } else { color.map(u64::from) };
             let texel = texel::encode(format, &color);
             for sample in 0..image.samples.max(1) {
-                let (dst, _, rows) = region(&image, extent, sample);
-                let p = packet::FillRect {
-                    dst,
-                    row: image.row_pitch,
-                    slice: image.slice_pitch,
-                    texels: extent[0],
-                    rows,
-                    slices: extent[2],
-                    texel_bytes: format.bytes,
-                    texel,
-                };
-                put(buffer, sink, &p, &[])?;
+                for part in parts(&image, extent, sample) {
+                    let p = packet::FillRect {
+                        dst: part.address,
+                        row: part.row,
+                        slice: part.slice,
+                        texels: part.size[0],
+                        rows: part.size[1],
+                        slices: part.size[2],
+                        texel_bytes: format.bytes,
+                        texel,
+                    };
+                    put(buffer, sink, &p, &[])?;
+                }
             }
             Ok(())
         }

@@ -5,6 +5,7 @@ mod descriptor;
 mod encode;
 mod formats;
 mod image;
+mod parts;
 mod props;
 
 use crate::kernel_abi::Width;

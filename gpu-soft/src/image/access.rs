@@ -3,6 +3,8 @@
 use super::desc::ImageDesc;
 use super::layout::Level;
 use crate::texel::{self, Format, Texel};
+use dxg_model::AddressSpace;
+use std::cell::Cell;
 
 /// Integer coordinates of a texel, after the shader's operands have been sorted out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,25 @@ pub struct Coords {
     pub sample: i32,
 }
 
+/// Takes note of reads from addresses that have no memory.
+#[derive(Debug)]
+pub struct Residency<'a> {
+    space: &'a AddressSpace,
+    missing: Cell<bool>,
+}
+
+impl<'a> Residency<'a> {
+    /// Nothing read yet.
+    pub fn new(space: &'a AddressSpace) -> Self {
+        Residency { space, missing: Cell::new(false) }
+    }
+
+    /// The residency code of what was read: 0 if all of it had memory.
+    pub fn code(&self) -> u32 {
+        u32::from(self.missing.get())
+    }
+}
+
 /// A view that is not null, with its format looked up.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -24,6 +45,8 @@ pub struct View<'a> {
     pub desc: &'a ImageDesc,
     /// The view's format.
     pub format: &'static Format,
+    /// Who wants to know whether what is read has memory.
+    pub residency: Option<&'a Residency<'a>>,
 }
 
 impl<'a> View<'a> {
@@ -32,7 +55,12 @@ impl<'a> View<'a> {
         if desc.kind != ImageDesc::IMAGE && desc.kind != ImageDesc::BUFFER {
             return None;
         }
-        Some(View { desc, format: texel::find(desc.vk_format())? })
+        Some(View { desc, format: texel::find(desc.vk_format())?, residency: None })
+    }
+
+    /// The view, with somebody who wants to know whether what is read has memory.
+    pub fn watched(self, residency: Option<&'a Residency<'a>>) -> View<'a> {
+        View { residency, ..self }
     }
 
     /// Width, height and depth of a level of the view in texels.
@@ -55,6 +83,7 @@ impl<'a> View<'a> {
                 sample: size,
                 layer: size,
                 size,
+                tile: [0; 3],
             };
         }
         self.desc.shape().level(u32::from(self.desc.base_level).saturating_add(level))
@@ -73,13 +102,7 @@ impl<'a> View<'a> {
             layer = 0;
         }
         let sample = inside(at.sample, u32::from(desc.samples.max(1)))?;
-        let offset = level.offset
-            + layer * level.layer
-            + sample * level.sample
-            + z * level.slice
-            + y * level.row
-            + x * u64::from(desc.bytes);
-        desc.addr.checked_add(offset)
+        desc.addr.checked_add(level.at(u32::from(desc.bytes), [x, y, z], layer, sample))
     }
 
     fn locate(&self, at: &Coords) -> Option<u64> {
@@ -92,6 +115,11 @@ impl<'a> View<'a> {
     /// # Safety
     /// The descriptor describes memory that is mapped and readable.
     pub unsafe fn read(&self, address: u64) -> Texel {
+        if let Some(residency) = self.residency {
+            if !residency.space.is_backed(address, u64::from(self.format.bytes)) {
+                residency.missing.set(true);
+            }
+        }
         let mut bytes = [0u8; 16];
         // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
         unsafe {

@@ -1,6 +1,6 @@
 //! Image and sampler descriptors as they stand in descriptor-set memory.
 
-use super::layout::Shape;
+use super::layout::{Shape, Tile};
 use ash::vk;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -46,8 +46,10 @@ pub struct ImageDesc {
     pub swizzle: [u8; 4],
     /// Bits of the least level of detail (`f32`).
     pub min_lod: u32,
+    /// The image's tiles, as in [`Shape::tile`].
+    pub tile: Tile,
     /// Zeros.
-    pub reserved: [u32; 3],
+    pub reserved: [u8; 9],
 }
 
 impl ImageDesc {
@@ -64,6 +66,7 @@ impl ImageDesc {
             layers: self.image_layers,
             levels: u32::from(self.image_levels),
             samples: u32::from(self.samples),
+            tile: self.tile,
         }
     }
 

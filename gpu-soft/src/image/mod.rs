@@ -1,7 +1,8 @@
 //! Images of the software GPU: how texels stand in memory, descriptors, and texel access for kernels.
 //!
-//! Every image is linear, level after level; within a level layer after layer, within a layer sample after sample. The
-//! same few lines serve `vkGetImageSubresourceLayout`, copies, clears and kernels.
+//! An image stands level after level; within a level layer after layer, within a layer sample after sample, and then texels in
+//! rows. Only images whose parts can be without memory have tiles within a layer. The same few lines serve
+//! `vkGetImageSubresourceLayout`, copies, clears and kernels.
 
 mod access;
 mod cube;
@@ -10,9 +11,9 @@ mod filter;
 mod layout;
 mod sample;
 
-pub use access::{Coords, View};
+pub use access::{Coords, Residency, View};
 pub use desc::{ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
-pub use layout::Shape;
+pub use layout::{tile, Shape, Tile, TILE_BYTES};
 pub use sample::Lookup;
 
 /// Offset of the sampler in a combined image sampler.

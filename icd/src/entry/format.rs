@@ -103,23 +103,54 @@ pub fn get_physical_device_image_format_properties2(
     Ok(())
 }
 
-/// No image can be sparse, so there are no sparse properties.
+/// The API's form of what is bound at a time of images with sparse residency.
+pub fn sparse_format(
+    aspect_mask: vk::ImageAspectFlags,
+    [width, height, depth]: [u32; 3],
+) -> vk::SparseImageFormatProperties {
+    vk::SparseImageFormatProperties {
+        aspect_mask,
+        image_granularity: vk::Extent3D { width, height, depth },
+        flags: vk::SparseImageFormatFlags::SINGLE_MIPTAIL,
+    }
+}
+
+fn sparse_query(
+    pd: &PhysicalDevice,
+    query: &ImageFormatQuery,
+    samples: vk::SampleCountFlags,
+) -> Option<vk::SparseImageFormatProperties> {
+    pd.rt.sparse_block(query, samples).map(|(aspect, granularity)| sparse_format(aspect, granularity))
+}
+
 pub fn get_physical_device_sparse_image_format_properties(
-    _pd: &PhysicalDevice,
-    _format: vk::Format,
-    _ty: vk::ImageType,
-    _samples: vk::SampleCountFlags,
-    _usage: vk::ImageUsageFlags,
-    _tiling: vk::ImageTiling,
+    pd: &PhysicalDevice,
+    format: vk::Format,
+    ty: vk::ImageType,
+    samples: vk::SampleCountFlags,
+    usage: vk::ImageUsageFlags,
+    tiling: vk::ImageTiling,
     out: OutArray<'_, vk::SparseImageFormatProperties>,
 ) {
-    let _ = out.write([]);
+    let query = ImageFormatQuery { format, ty, tiling, usage, flags: vk::ImageCreateFlags::empty() };
+    let found: Vec<_> = sparse_query(pd, &query, samples).into_iter().collect();
+    let _ = out.write(found);
 }
 
 pub fn get_physical_device_sparse_image_format_properties2(
-    _pd: &PhysicalDevice,
-    _info: In<'_, vk::PhysicalDeviceSparseImageFormatInfo2<'_>>,
+    pd: &PhysicalDevice,
+    info: In<'_, vk::PhysicalDeviceSparseImageFormatInfo2<'_>>,
     out: OutArray<'_, vk::SparseImageFormatProperties2<'_>>,
 ) {
-    let _ = out.fill(0, |_, _: InOut<'_, vk::SparseImageFormatProperties2<'_>>| {});
+    let query = ImageFormatQuery {
+        format: info.format,
+        ty: info.ty,
+        tiling: info.tiling,
+        usage: info.usage,
+        flags: vk::ImageCreateFlags::empty(),
+    };
+    let found = sparse_query(pd, &query, info.samples);
+    let _ = out.fill(usize::from(found.is_some()), |_, mut p: InOut<'_, vk::SparseImageFormatProperties2<'_>>| {
+        p.properties = found.unwrap_or_default();
+    });
 }

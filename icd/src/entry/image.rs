@@ -1,13 +1,14 @@
 //! Images and image views.
 
 use super::buffer::{fill_requirements, requirements, NO_REQUIREMENTS};
+use super::format::sparse_format;
 use super::memory::note_bind;
 use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, InOut, Out, OutArray, Slice, Taken};
 use crate::objects::Device;
 use ash::vk;
 use runtime::gpu::ImageCreate;
-use runtime::{Image, ImageView, ImageViewCreate, Memory};
+use runtime::{Image, ImageView, ImageViewCreate, Memory, SparseRequirements};
 use std::sync::Arc;
 
 fn image_create(info: In<'_, vk::ImageCreateInfo<'_>>) -> ImageCreate {
@@ -60,33 +61,50 @@ pub fn get_device_image_memory_requirements(
     fill_requirements(out, r.unwrap_or(NO_REQUIREMENTS));
 }
 
-/// No image is sparse.
-pub fn get_image_sparse_memory_requirements(
-    _device: &Device,
-    _image: &Arc<Image>,
-    out: OutArray<'_, vk::SparseImageMemoryRequirements>,
-) {
-    let _ = out.write([]);
+/// The API's form of what is bound in parts. All layers share one mip tail, and nothing has metadata.
+fn sparse_requirements(r: &SparseRequirements) -> vk::SparseImageMemoryRequirements {
+    vk::SparseImageMemoryRequirements {
+        format_properties: sparse_format(r.aspect, r.granularity),
+        image_mip_tail_first_lod: r.tail_first_level,
+        image_mip_tail_size: r.tail_size,
+        image_mip_tail_offset: r.tail_offset,
+        image_mip_tail_stride: 0,
+    }
 }
 
-fn no_sparse(out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>) {
-    let _ = out.fill(0, |_, _: InOut<'_, vk::SparseImageMemoryRequirements2<'_>>| {});
+pub fn get_image_sparse_memory_requirements(
+    _device: &Device,
+    image: &Arc<Image>,
+    out: OutArray<'_, vk::SparseImageMemoryRequirements>,
+) {
+    let r: Vec<_> = image.sparse_requirements().iter().map(sparse_requirements).collect();
+    let _ = out.write(r);
+}
+
+fn fill_sparse(out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>, r: Option<SparseRequirements>) {
+    let _ = out.fill(usize::from(r.is_some()), |_, mut place: InOut<'_, vk::SparseImageMemoryRequirements2<'_>>| {
+        if let Some(r) = &r {
+            place.memory_requirements = sparse_requirements(r);
+        }
+    });
 }
 
 pub fn get_image_sparse_memory_requirements2(
     _device: &Device,
-    _info: In<'_, vk::ImageSparseMemoryRequirementsInfo2<'_>>,
+    info: In<'_, vk::ImageSparseMemoryRequirementsInfo2<'_>>,
     out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>,
 ) {
-    no_sparse(out);
+    fill_sparse(out, info.image().sparse_requirements());
 }
 
 pub fn get_device_image_sparse_memory_requirements(
-    _device: &Device,
-    _info: In<'_, vk::DeviceImageMemoryRequirements<'_>>,
+    device: &Device,
+    info: In<'_, vk::DeviceImageMemoryRequirements<'_>>,
     out: OutArray<'_, vk::SparseImageMemoryRequirements2<'_>>,
 ) {
-    no_sparse(out);
+    // The command cannot fail: an image that cannot be made needs nothing.
+    let r = info.create_info().and_then(|c| Image::sparse_requirements_of(&device.rt, &image_create(c)).ok());
+    fill_sparse(out, r.flatten());
 }
 
 pub fn bind_image_memory(device: &Device, image: &Arc<Image>, memory: &Arc<Memory>, offset: u64) -> VkResult {

@@ -4,7 +4,10 @@ use super::VkResult;
 use crate::edge::{In, Slice};
 use crate::objects::Queue;
 use ash::vk;
-use runtime::{Fence, Semaphore, SemaphorePoint, SparseBatch, SparseBind, SparseMemory, SparseResource, SubmitBatch};
+use runtime::{
+    Fence, Semaphore, SemaphorePoint, SparseBatch, SparseBind, SparseImageBind, SparseMemory, SparseResource,
+    SubmitBatch,
+};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -87,26 +90,45 @@ fn binds<'a>(
     })
 }
 
+fn image_binds<'a>(info: In<'a, vk::SparseImageMemoryBindInfo<'a>>) -> impl Iterator<Item = SparseImageBind<'a>> {
+    info.binds().iter().map(move |b| SparseImageBind {
+        image: info.image(),
+        subresource: b.subresource,
+        offset: b.offset,
+        extent: b.extent,
+        memory: b.memory().map(|memory| SparseMemory { memory, offset: b.memory_offset }),
+    })
+}
+
+/// A batch before its parts are borrowed for the runtime.
+struct Binds<'a> {
+    waits: Points<'a>,
+    binds: Vec<SparseBind<'a>>,
+    image_binds: Vec<SparseImageBind<'a>>,
+    signals: Points<'a>,
+}
+
+fn sparse_batch<'a>(info: In<'a, vk::BindSparseInfo<'a>>) -> Binds<'a> {
+    let values = info.next::<vk::TimelineSemaphoreSubmitInfo<'_>>();
+    let buffers = info.buffer_binds().iter().flat_map(|b| binds(SparseResource::Buffer(b.buffer()), b.binds()));
+    let opaque = info.image_opaque_binds().iter().flat_map(|b| binds(SparseResource::Image(b.image()), b.binds()));
+    Binds {
+        waits: points1(info.wait_semaphores(), values.map_or(&[], |v| v.wait_semaphore_values())),
+        binds: buffers.chain(opaque).collect(),
+        image_binds: info.image_binds().iter().flat_map(image_binds).collect(),
+        signals: points1(info.signal_semaphores(), values.map_or(&[], |v| v.signal_semaphore_values())),
+    }
+}
+
 pub fn queue_bind_sparse(
     queue: &Queue,
     infos: Slice<'_, vk::BindSparseInfo<'_>>,
     fence: Option<&Arc<Fence>>,
 ) -> VkResult {
-    let mut batches: SmallVec<[(Points<'_>, Vec<SparseBind<'_>>, Points<'_>); 2]> = SmallVec::new();
-    for info in infos.iter() {
-        if info.image_bind_count > 0 {
-            return queue.device.ok(Err(runtime::Error::FeatureNotPresent("sparse residency of images")));
-        }
-        let values = info.next::<vk::TimelineSemaphoreSubmitInfo<'_>>();
-        let buffers = info.buffer_binds().iter().flat_map(|b| binds(SparseResource::Buffer(b.buffer()), b.binds()));
-        let opaque = info.image_opaque_binds().iter().flat_map(|b| binds(SparseResource::Image(b.image()), b.binds()));
-        batches.push((
-            points1(info.wait_semaphores(), values.map_or(&[], |v| v.wait_semaphore_values())),
-            buffers.chain(opaque).collect(),
-            points1(info.signal_semaphores(), values.map_or(&[], |v| v.signal_semaphore_values())),
-        ));
-    }
-    let batches: SmallVec<[SparseBatch<'_>; 2]> =
-        batches.iter().map(|(waits, binds, signals)| SparseBatch { waits, binds, signals }).collect();
+    let batches: SmallVec<[Binds<'_>; 2]> = infos.iter().map(sparse_batch).collect();
+    let batches: SmallVec<[SparseBatch<'_>; 2]> = batches
+        .iter()
+        .map(|b| SparseBatch { waits: &b.waits, binds: &b.binds, image_binds: &b.image_binds, signals: &b.signals })
+        .collect();
     queue.device.ok(queue.rt.bind_sparse(&batches, fence.map(|f| &**f)))
 }

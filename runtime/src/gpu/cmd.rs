@@ -33,7 +33,7 @@ pub struct TexelRegion {
     pub format: vk::Format,
     /// Aspect that is copied (exactly one bit).
     pub aspect: vk::ImageAspectFlags,
-    /// The GPU's own word of [`super::ImageLayout::tiling`]; 0 = linear.
+    /// The GPU's own word of [`super::SubresourceLayout::tiling`]; 0 = linear.
     pub tiling: u64,
     /// Level.
     pub level: u32,

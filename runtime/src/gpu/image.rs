@@ -48,6 +48,20 @@ pub struct SubresourceLayout {
     pub depth_pitch: u64,
     /// From one sample to the next; 0 for single-sampled images.
     pub sample_pitch: u64,
+    /// The GPU's own word about the arrangement of texels, which then decides what the pitches mean; 0 = linear.
+    pub tiling: u64,
+}
+
+/// How an image is bound in parts ([`vk::ImageCreateFlags::SPARSE_RESIDENCY`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SparseLayout {
+    /// Width, height and depth in texels of what is bound at a time. It stands in 64 KiB in one piece; those of a layer of a level
+    /// follow each other, x first, then y, then z.
+    pub granularity: [u32; 3],
+    /// The first level that is bound as a whole, with those after it and for all layers; the number of levels if there is none.
+    pub tail_first_level: u32,
+    /// Where those levels are, in bytes from the start of the image, up to its end.
+    pub tail_offset: u64,
 }
 
 /// Where the texels of an image stand.
@@ -57,8 +71,8 @@ pub struct ImageLayout {
     pub size: u64,
     /// Alignment of the image, a power of two.
     pub align: u64,
-    /// The GPU's own word about the arrangement of texels; 0 = linear.
-    pub tiling: u64,
+    /// For images with sparse residency.
+    pub sparse: Option<SparseLayout>,
     /// Levels of the first aspect in order, then those of the second aspect (stencil) if its texels stand apart.
     pub levels: SmallVec<[SubresourceLayout; 4]>,
     /// Number of levels of one aspect.

@@ -12,7 +12,7 @@ pub use compile::{
     BindingSlot, CompileError, CompileRequest, CompiledKernel, Robustness, RobustnessLevel, Statistic, StatisticValue,
 };
 pub use descriptor::{BorderColor, DescriptorWrite, SamplerInfo, ViewInfo};
-pub use image::{ImageCreate, ImageLayout, SubresourceLayout};
+pub use image::{ImageCreate, ImageLayout, SparseLayout, SubresourceLayout};
 pub use props::{
     FloatModes, FormatFeatures, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, PciAddress,
     QueueFamily, SubgroupProps,

@@ -153,6 +153,8 @@ pub struct GpuFeatures {
     pub storage_image_multisample: bool,
     pub sparse_binding: bool,
     pub sparse_residency_buffer: bool,
+    pub sparse_residency_image_2d: bool,
+    pub sparse_residency_image_3d: bool,
     pub sparse_residency_aliased: bool,
     pub resource_residency: bool,
     pub resource_min_lod: bool,

@@ -226,14 +226,15 @@ impl Gpu for FakeGpu {
         let block = runtime::format::block(create.format, runtime::format::aspects(create.format))?;
         let mut offset = 0;
         let mut layout =
-            ImageLayout { size: 0, align: 64, tiling: 0, levels: Default::default(), level_count: create.levels };
+            ImageLayout { size: 0, align: 64, sparse: None, levels: Default::default(), level_count: create.levels };
         for level in 0..create.levels {
             let [w, h, d] = create.level_extent(level).map(u64::from);
             let row_pitch = w.div_ceil(block.width.into()) * u64::from(block.bytes);
             let depth_pitch = row_pitch * h.div_ceil(block.height.into());
             let size = depth_pitch * d;
             let array_pitch = size.next_multiple_of(64);
-            let level = SubresourceLayout { offset, size, row_pitch, array_pitch, depth_pitch, sample_pitch: 0 };
+            let level =
+                SubresourceLayout { offset, size, row_pitch, array_pitch, depth_pitch, sample_pitch: 0, tiling: 0 };
             layout.levels.push(level);
             offset += array_pitch * u64::from(create.layers);
         }

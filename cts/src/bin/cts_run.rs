@@ -3,7 +3,7 @@
 use cts::deqp::expect::{Difference, Expectations};
 use cts::deqp::report::{self, Counts, Outcome};
 use cts::deqp::runner::{self, Options};
-use cts::deqp::{case_list, results, Status};
+use cts::deqp::{case_list, result_line, results, Status};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: cts/run --deqp PATH --list FILE [--expect FILE] [--jobs N] [--batch N] [--timeout SECONDS]
-               [--out FOLDER] [--resume] [--bless] [-- ARGUMENT…]
+const USAGE: &str =
+    "usage: cts/run --deqp PATH [--list FILE]… [--cases PATTERN]… [--expect FILE] [--jobs N] [--batch N]
+               [--timeout SECONDS] [--out FOLDER] [--resume] [--bless] [-- ARGUMENT…]
 
   --deqp PATH      the deqp-vk program; it is started in its own folder
   --list FILE      cases, one a line (cts/lists/*.txt)
+  --cases PATTERN  all cases of a group that deqp-vk knows, as 'dEQP-VK.compute.*'
   --expect FILE    known bad results, `case result  # reason` a line; anything else that is not good, and any
                    unexpected pass, is a difference
   --jobs N         processes at a time (as many as processors)
@@ -30,7 +32,8 @@ The driver is chosen by the environment (VK_DRIVER_FILES). Exit code: 0 as expec
 
 struct Arguments {
     options: Options,
-    list: PathBuf,
+    lists: Vec<PathBuf>,
+    patterns: Vec<String>,
     expect: Option<PathBuf>,
     out: PathBuf,
     resume: bool,
@@ -39,7 +42,7 @@ struct Arguments {
 
 fn arguments() -> Result<Arguments, String> {
     let mut args = std::env::args().skip(1);
-    let (mut deqp, mut list, mut expect) = (None, None, None);
+    let (mut deqp, mut lists, mut patterns, mut expect) = (None, Vec::new(), Vec::new(), None);
     let mut out = PathBuf::from("target/cts");
     let (mut resume, mut bless) = (false, false);
     let mut jobs = std::thread::available_parallelism().map_or(1, usize::from);
@@ -52,7 +55,8 @@ fn arguments() -> Result<Arguments, String> {
         }
         match arg.as_str() {
             "--deqp" => deqp = Some(PathBuf::from(value()?)),
-            "--list" => list = Some(PathBuf::from(value()?)),
+            "--list" => lists.push(PathBuf::from(value()?)),
+            "--cases" => patterns.push(value()?),
             "--expect" => expect = Some(PathBuf::from(value()?)),
             "--out" => out = PathBuf::from(value()?),
             "--jobs" => jobs = number(&arg, &value()?)?,
@@ -64,7 +68,10 @@ fn arguments() -> Result<Arguments, String> {
             _ => return Err(format!("{USAGE}\n\nnot understood: {arg}")),
         }
     }
-    let (Some(deqp), Some(list)) = (deqp, list) else { return Err(USAGE.to_owned()) };
+    let Some(deqp) = deqp else { return Err(USAGE.to_owned()) };
+    if lists.is_empty() && patterns.is_empty() {
+        return Err(USAGE.to_owned());
+    }
     if bless && expect.is_none() {
         return Err("--bless needs --expect".to_owned());
     }
@@ -73,7 +80,7 @@ fn arguments() -> Result<Arguments, String> {
     }
     let scratch = out.join("running");
     let options = Options { deqp, extra, jobs, batch, timeout: Duration::from_secs_f32(timeout), scratch };
-    Ok(Arguments { options, list, expect, out, resume, bless })
+    Ok(Arguments { options, lists, patterns, expect, out, resume, bless })
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -126,11 +133,37 @@ impl Progress {
     }
 }
 
-fn judge(a: &Arguments) -> Result<bool, String> {
-    let cases = case_list(&read(&a.list)?);
-    if cases.is_empty() {
-        return Err(format!("{}: no cases", a.list.display()));
+/// The cases of all lists and patterns, each once.
+fn cases(a: &Arguments) -> Result<Vec<String>, String> {
+    let mut text = String::new();
+    for list in &a.lists {
+        text.push_str(&read(list)?);
+        text.push('\n');
     }
+    for pattern in &a.patterns {
+        let known = runner::known_cases(&a.options, pattern).map_err(|e| e.to_string())?;
+        if known.is_empty() {
+            return Err(format!("{pattern}: deqp-vk knows no such case"));
+        }
+        text.push_str(&known.join("\n"));
+        text.push('\n');
+    }
+    let cases = case_list(&text);
+    if cases.is_empty() {
+        return Err("no cases".to_owned());
+    }
+    Ok(cases)
+}
+
+/// What the report is about.
+fn title(a: &Arguments) -> String {
+    let lists = a.lists.iter().map(|l| l.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    let names: Vec<_> = lists.chain(a.patterns.iter().cloned()).collect();
+    format!("Conformance tests: {}", names.join(", "))
+}
+
+fn judge(a: &Arguments) -> Result<bool, String> {
+    let cases = cases(a)?;
     let mut expectations = match &a.expect {
         Some(path) if a.bless && !path.exists() => Expectations::default(),
         Some(path) => Expectations::parse(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?,
@@ -141,14 +174,14 @@ fn judge(a: &Arguments) -> Result<bool, String> {
     let mut outcomes: HashMap<String, Outcome> = HashMap::new();
     if a.resume && path.exists() {
         let known: std::collections::HashSet<_> = cases.iter().collect();
-        for (case, status) in results(&read(&path)?) {
-            if known.contains(&case) {
-                outcomes.insert(case.clone(), Outcome { case, status, message: String::new() });
+        for o in results(&read(&path)?) {
+            if known.contains(&o.case) {
+                outcomes.insert(o.case.clone(), o);
             }
         }
     }
     let kept: String = cases.iter().filter_map(|c| outcomes.get(c)).fold(String::new(), |mut s, o| {
-        let _ = writeln!(s, "{} {}", o.case, o.status.name());
+        let _ = writeln!(s, "{}", result_line(o));
         s
     });
     // Results are added line by line, so that a run that is cut off can be taken up.
@@ -168,7 +201,7 @@ fn judge(a: &Arguments) -> Result<bool, String> {
     let mut lost = None;
     runner::run(&a.options, &todo, |o| {
         counts.add(o.status);
-        if let Err(e) = writeln!(file, "{} {}", o.case, o.status.name()) {
+        if let Err(e) = writeln!(file, "{}", result_line(&o)) {
             lost = Some(e);
         }
         outcomes.insert(o.case.clone(), o);
@@ -183,12 +216,12 @@ fn judge(a: &Arguments) -> Result<bool, String> {
     let _ = std::fs::remove_dir(&a.options.scratch);
     let ordered: Vec<Outcome> = cases.iter().filter_map(|c| outcomes.get(c)).cloned().collect();
     let list: Vec<_> = ordered.iter().map(|o| (o.case.clone(), o.status)).collect();
-    let text = list.iter().fold(String::new(), |mut s, (c, r)| {
-        let _ = writeln!(s, "{c} {}", r.name());
+    let text = ordered.iter().fold(String::new(), |mut s, o| {
+        let _ = writeln!(s, "{}", result_line(o));
         s
     });
     write(&path, &text)?;
-    let title = format!("Conformance tests: {}", a.list.file_stem().unwrap_or_default().to_string_lossy());
+    let title = title(a);
     write(&a.out.join("report.md"), &report::markdown(&title, &ordered))?;
     write(&a.out.join("report.html"), &report::html(&title, &ordered))?;
     if a.bless {

@@ -6,6 +6,8 @@ pub mod log;
 pub mod report;
 pub mod runner;
 
+use report::Outcome;
+
 /// What a case came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
@@ -95,12 +97,22 @@ pub fn case_list(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A results file: `case status` a line; lines that are nothing of the kind (a run may have been cut off) are passed over.
-pub fn results(text: &str) -> Vec<(String, Status)> {
+/// A line of a results file: `case status`, and behind `#` the first line of what `deqp-vk` said.
+pub fn result_line(o: &Outcome) -> String {
+    match o.message.lines().next().map(str::trim) {
+        Some(m) if !m.is_empty() => format!("{} {}  # {m}", o.case, o.status.name()),
+        _ => format!("{} {}", o.case, o.status.name()),
+    }
+}
+
+/// A results file; lines that are nothing of the kind (a run may have been cut off) are passed over.
+pub fn results(text: &str) -> Vec<Outcome> {
     text.lines()
         .filter_map(|l| {
-            let mut words = l.split_whitespace();
-            Some((words.next()?.to_owned(), Status::parse(words.next()?)?))
+            let (body, message) = l.split_once(" # ").unwrap_or((l, ""));
+            let mut words = body.split_whitespace();
+            let (case, status) = (words.next()?.to_owned(), Status::parse(words.next()?)?);
+            Some(Outcome { case, status, message: message.trim().to_owned() })
         })
         .collect()
 }
@@ -125,7 +137,9 @@ mod tests {
 
     #[test]
     fn results_skip_cut_lines() {
-        let r = results("a.b Pass\na.c Fail  \nnonsense\na.d Pas");
-        assert_eq!(r, [("a.b".to_owned(), Status::Pass), ("a.c".to_owned(), Status::Fail)]);
+        let r = results("a.b Pass\na.c Fail  # wrong # colour\nnonsense\na.d Pas");
+        let lines: Vec<_> = r.iter().map(result_line).collect();
+        assert_eq!(lines, ["a.b Pass", "a.c Fail  # wrong # colour"]);
+        assert_eq!((r[1].status, r[1].message.as_str()), (Status::Fail, "wrong # colour"));
     }
 }

@@ -79,6 +79,24 @@ fn all(outcomes: &[Outcome]) -> Counts {
     c
 }
 
+/// Most rows in a table of reasons.
+const REASONS: usize = 60;
+
+/// Why cases were not supported, by how many: the first lines of messages, numbers in them taken for equal.
+pub fn reasons(outcomes: &[Outcome]) -> Vec<(u32, String)> {
+    let mut counts: BTreeMap<String, (u32, String)> = BTreeMap::new();
+    for o in outcomes.iter().filter(|o| o.status == Status::NotSupported) {
+        let line = o.message.lines().next().unwrap_or("").trim();
+        // What `deqp-vk` puts behind the reason is a place in its source.
+        let line = line.split(" at vkt").next().unwrap_or(line);
+        let key = line.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        counts.entry(key).or_insert_with(|| (0, line.to_owned())).0 += 1;
+    }
+    let mut out: Vec<_> = counts.into_values().collect();
+    out.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    out
+}
+
 /// The Markdown report.
 pub fn markdown(title: &str, outcomes: &[Outcome]) -> String {
     let mut out = format!("# {title}\n\n| group | cases |");
@@ -101,6 +119,13 @@ pub fn markdown(title: &str, outcomes: &[Outcome]) -> String {
             let text = o.message.lines().next().unwrap_or("");
             let _ =
                 writeln!(out, "- `{}` {}{}{text}", o.case, o.status.name(), if text.is_empty() { "" } else { ": " });
+        }
+    }
+    let reasons = reasons(outcomes);
+    if !reasons.is_empty() {
+        out.push_str("\n## Not supported\n\n| cases | reason |\n|---:|---|\n");
+        for (count, reason) in reasons.iter().take(REASONS) {
+            let _ = writeln!(out, "| {count} | {} |", reason.replace('|', "\\|"));
         }
     }
     out
@@ -143,6 +168,14 @@ pub fn html(title: &str, outcomes: &[Outcome]) -> String {
         }
         out.push_str("</table>\n");
     }
+    let reasons = reasons(outcomes);
+    if !reasons.is_empty() {
+        out.push_str("<h2>Not supported</h2><table><tr><th>reason<th>cases\n");
+        for (count, reason) in reasons.iter().take(REASONS) {
+            let _ = writeln!(out, "<tr><td>{}<td>{count}", escape(reason));
+        }
+        out.push_str("</table>\n");
+    }
     out.push_str("</html>\n");
     out
 }
@@ -168,6 +201,21 @@ mod tests {
         assert_eq!(g.keys().collect::<Vec<_>>(), ["api.buffer", "api.image", "info"]);
         assert_eq!(g["api.buffer"].total(), 2);
         assert_eq!((g["info"].bad(), g["api.buffer"].bad()), (1, 0));
+    }
+
+    #[test]
+    fn reasons_are_counted() {
+        let case = |m: &str| Outcome { case: "c".to_owned(), status: Status::NotSupported, message: m.to_owned() };
+        let r = reasons(&[
+            case("no x at vktA.cpp:7"),
+            case("size 16"),
+            case("size 32"),
+            case("no x at vktB.cpp:9"),
+            case("no x"),
+        ]);
+        assert_eq!(r, [(3, "no x".to_owned()), (2, "size 16".to_owned())]);
+        let r = markdown("t", &[case("a|b")]);
+        assert!(r.contains("| 1 | a\\|b |"), "{r}");
     }
 
     #[test]

@@ -79,6 +79,29 @@ pub fn run(options: &Options, cases: &[String], mut done: impl FnMut(Outcome)) -
     })
 }
 
+/// The names of all cases `deqp-vk` knows under a pattern (`dEQP-VK.compute.*`), in its order.
+///
+/// # Errors
+/// It cannot be started, or it fails.
+pub fn known_cases(options: &Options, pattern: &str) -> std::io::Result<Vec<String>> {
+    let deqp = std::path::absolute(&options.deqp)?;
+    let out = Command::new(&deqp)
+        .current_dir(deqp.parent().unwrap_or(Path::new("/")))
+        .arg("--deqp-runmode=stdout-caselist")
+        .arg(format!("--deqp-case={pattern}"))
+        .arg("--deqp-log-filename=/dev/null")
+        .args(&options.extra)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", deqp.display())))?;
+    if !out.status.success() {
+        return Err(std::io::Error::other(format!("{} cannot list {pattern}: {}", deqp.display(), out.status)));
+    }
+    let text = String::from_utf8_lossy(&out.stdout);
+    Ok(text.lines().filter_map(|l| l.strip_prefix("TEST: ")).map(|l| l.trim().to_owned()).collect())
+}
+
 /// A started process and the files it works with, removed at the end.
 struct Process {
     child: Child,

@@ -3,6 +3,12 @@
 use ash::vk;
 use std::ffi::{c_void, CStr};
 
+/// Structures of the bindings, and those the bindings are too old for.
+mod structures {
+    pub use crate::generated::types::*;
+    pub use ash::vk::*;
+}
+
 macro_rules! features {
     ($( $field:ident: $ty:ident, $condition:expr; )*) => {
         /// Feature structures by name; those of versions or extensions that are not enabled are all false.
@@ -12,7 +18,7 @@ macro_rules! features {
             pub core: vk::PhysicalDeviceFeatures,
             $(
                 #[doc = concat!("`Vk", stringify!($ty), "`.")]
-                pub $field: vk::$ty<'static>,
+                pub $field: structures::$ty<'static>,
             )*
         }
 
@@ -66,6 +72,14 @@ features! {
         Extension(ash::khr::shader_maximal_reconvergence::NAME);
     shader_object: PhysicalDeviceShaderObjectFeaturesEXT, Extension(ash::ext::shader_object::NAME);
     module_identifier: PhysicalDeviceShaderModuleIdentifierFeaturesEXT, Extension(ash::ext::shader_module_identifier::NAME);
+    image_atomic_int64: PhysicalDeviceShaderImageAtomicInt64FeaturesEXT,
+        Extension(ash::ext::shader_image_atomic_int64::NAME);
+    long_vector: PhysicalDeviceShaderLongVectorFeaturesEXT, Extension(c"VK_EXT_shader_long_vector");
+    indexing_64: PhysicalDeviceShader64BitIndexingFeaturesEXT, Extension(c"VK_EXT_shader_64bit_indexing");
+    fma: PhysicalDeviceShaderFmaFeaturesKHR, Extension(c"VK_KHR_shader_fma");
+    replicated: PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, Extension(c"VK_EXT_shader_replicated_composites");
+    relaxed_instructions: PhysicalDeviceShaderRelaxedExtendedInstructionFeaturesKHR,
+        Extension(c"VK_KHR_shader_relaxed_extended_instruction");
     cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);
 }
 

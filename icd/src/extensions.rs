@@ -159,10 +159,17 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_external_semaphore_fd: c.is_some_and(|c| c.semaphore_fd),
         KHR_pipeline_executable_properties: device,
         // Shader language.
+        AMD_shader_trinary_minmax: device,
+        EXT_shader_64bit_indexing: device,
+        EXT_shader_image_atomic_int64: gpu(|p| p.features.image_int64_atomics),
+        EXT_shader_long_vector: device,
+        EXT_shader_replicated_composites: device,
         KHR_shader_clock: gpu(|p| p.features.shader_clock),
         KHR_shader_expect_assume: device,
         KHR_shader_float_controls2: device,
         KHR_shader_maximal_reconvergence: device,
+        KHR_shader_fma: device,
+        KHR_shader_relaxed_extended_instruction: device,
         KHR_shader_subgroup_rotate: gpu(|p| p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR)),
         KHR_shader_subgroup_uniform_control_flow: device,
         EXT_shader_subgroup_partitioned: gpu(|p| {
@@ -172,10 +179,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
             p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV)
         }),
         // Known, and not there: a row is turned on when what it stands for works.
-        EXT_shader_64bit_indexing: false,
         EXT_shader_float8: false,
-        EXT_shader_long_vector: false,
-        EXT_shader_replicated_composites: false,
         EXT_shader_uniform_buffer_unsized_array: false,
         KHR_compute_shader_derivatives: false,
         NV_compute_shader_derivatives: false,
@@ -184,9 +188,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_maintenance8: false,
         KHR_maintenance9: false,
         KHR_shader_bfloat16: false,
-        KHR_shader_fma: false,
         KHR_shader_quad_control: false,
-        KHR_shader_relaxed_extended_instruction: false,
         KHR_shader_untyped_pointers: false,
     }
 }

@@ -3,6 +3,7 @@
 use crate::edge::{InOut, OutNode};
 use crate::entry::CAPTURE_BYTES;
 use crate::generated::properties::fill_promoted;
+use crate::generated::types;
 use ash::vk;
 use runtime::gpu::{Gpu, GpuProps};
 use runtime::{DescriptorSetLayout, MemoryBudget};
@@ -301,6 +302,8 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13): Sums<'_>) 
         let header = (o.s_type, o.p_next);
         *o = vk::PhysicalDeviceMaintenance5PropertiesKHR::default();
         (o.s_type, o.p_next) = header;
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceShaderLongVectorPropertiesEXT<'_>>() {
+        o.max_vector_components = runtime::MAX_VECTOR_COMPONENTS;
     } else if let Some(o) = node.cast::<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>>() {
         if let Some(a) = p.pci {
             o.pci_domain = a.domain;

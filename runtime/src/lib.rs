@@ -56,6 +56,7 @@ mod update_template;
 pub use buffer::{Buffer, BufferCreate};
 pub use buffer_view::BufferView;
 pub use command::{CommandBuffer, CommandPool, CommandState, Dependency};
+pub use compiler::frontend::MAX_VECTOR_COMPONENTS;
 pub use descriptor_pool::{DescriptorPool, DescriptorPoolCreate, SetAllocate};
 pub use descriptor_set::{Cursor, DescriptorData, DescriptorSet, SetWriter};
 pub use device::{Device, DeviceCreate, DeviceFault, DeviceFeatures, QueueCreate};

@@ -44,6 +44,7 @@ mod types;
 mod val;
 mod vars;
 
+pub use error::limits::VECTOR_COMPONENTS as MAX_VECTOR_COMPONENTS;
 pub use error::{Error, ErrorKind};
 
 use crate::sir::{FloatControls, Kernel};

@@ -1034,3 +1034,28 @@ fn vectors_without_components_or_with_too_many_are_refused() {
         assert!(compiler::frontend::translate(&super::harness::module("long_vectors"), &options).is_err(), "{length}");
     }
 }
+
+#[test]
+fn instructions_of_small_extensions() {
+    let input: Vec<u32> = (0..24u32).map(|i| (i.wrapping_mul(0x9e37_79b9) as i32 >> 7) as u32).collect();
+    for fill in [9u32, 4] {
+        let data = fill.to_le_bytes();
+        let options = Options { spec_constants: &[SpecConstant { id: 1, data: &data }], ..Options::default() };
+        let mut expected = Vec::new();
+        for t in input.chunks(3) {
+            let mut unsigned = [t[0], t[1], t[2]];
+            unsigned.sort_unstable();
+            let mut signed = [t[0] as i32, t[1] as i32, t[2] as i32];
+            signed.sort_unstable();
+            for k in [0, 2, 1] {
+                // The numbers are exact as floats (24 bits and more zeros, or fewer bits).
+                expected.extend([(signed[k] as f32) as i32 as u32, unsigned[k], signed[k] as u32]);
+            }
+            let f = |v: u32| v as i32 as f32;
+            expected.push(f(t[0]).mul_add(f(t[1]), f(t[2])).to_bits());
+            expected.push(fill * 7);
+            expected.push(24);
+        }
+        assert_eq!(run("small_extensions", &options, expected.len(), &input), expected);
+    }
+}

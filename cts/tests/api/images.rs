@@ -89,7 +89,7 @@ pub unsafe fn upload(t: &T, i: &Img, b: Buf) -> R {
 }
 
 /// Level 0 as bytes, from layout GENERAL.
-unsafe fn download(t: &T, i: &Img, texel: u64) -> R<Buf> {
+pub unsafe fn download(t: &T, i: &Img, texel: u64) -> R<Buf> {
     let b = t.buf(level_bytes(i, 0, texel))?;
     t.now(|c| {
         transition(t, c, i, GENERAL, GENERAL);

@@ -27,6 +27,7 @@ mod math;
 mod memory;
 mod pipelines;
 mod queries;
+mod shader_extensions;
 mod shader_objects;
 mod shaders;
 mod sparse;
@@ -60,6 +61,7 @@ fn all() -> Vec<Test> {
         pipelines::TESTS,
         queries::TESTS,
         shader_objects::TESTS,
+        shader_extensions::TESTS,
         shaders::TESTS,
         sparse::TESTS,
         subgroups::TESTS,

@@ -6,6 +6,7 @@ use ash::vk;
 /// An extension, by its name without the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extension {
+    AMD_shader_trinary_minmax,
     EXT_calibrated_timestamps,
     EXT_custom_border_color,
     EXT_debug_utils,
@@ -28,6 +29,7 @@ pub enum Extension {
     EXT_shader_atomic_float,
     EXT_shader_atomic_float2,
     EXT_shader_float8,
+    EXT_shader_image_atomic_int64,
     EXT_shader_long_vector,
     EXT_shader_module_identifier,
     EXT_shader_object,
@@ -116,6 +118,7 @@ pub enum Extension {
 /// One Boolean per extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionTable {
+    pub AMD_shader_trinary_minmax: bool,
     pub EXT_calibrated_timestamps: bool,
     pub EXT_custom_border_color: bool,
     pub EXT_debug_utils: bool,
@@ -138,6 +141,7 @@ pub struct ExtensionTable {
     pub EXT_shader_atomic_float: bool,
     pub EXT_shader_atomic_float2: bool,
     pub EXT_shader_float8: bool,
+    pub EXT_shader_image_atomic_int64: bool,
     pub EXT_shader_long_vector: bool,
     pub EXT_shader_module_identifier: bool,
     pub EXT_shader_object: bool,
@@ -227,6 +231,7 @@ impl ExtensionTable {
     /// Whether the extension's flag is set.
     pub fn get(&self, e: Extension) -> bool {
         match e {
+            Extension::AMD_shader_trinary_minmax => self.AMD_shader_trinary_minmax,
             Extension::EXT_calibrated_timestamps => self.EXT_calibrated_timestamps,
             Extension::EXT_custom_border_color => self.EXT_custom_border_color,
             Extension::EXT_debug_utils => self.EXT_debug_utils,
@@ -249,6 +254,7 @@ impl ExtensionTable {
             Extension::EXT_shader_atomic_float => self.EXT_shader_atomic_float,
             Extension::EXT_shader_atomic_float2 => self.EXT_shader_atomic_float2,
             Extension::EXT_shader_float8 => self.EXT_shader_float8,
+            Extension::EXT_shader_image_atomic_int64 => self.EXT_shader_image_atomic_int64,
             Extension::EXT_shader_long_vector => self.EXT_shader_long_vector,
             Extension::EXT_shader_module_identifier => self.EXT_shader_module_identifier,
             Extension::EXT_shader_object => self.EXT_shader_object,
@@ -338,6 +344,7 @@ impl ExtensionTable {
     /// Sets the extension's flag.
     pub fn set(&mut self, e: Extension, on: bool) {
         match e {
+            Extension::AMD_shader_trinary_minmax => self.AMD_shader_trinary_minmax = on,
             Extension::EXT_calibrated_timestamps => self.EXT_calibrated_timestamps = on,
             Extension::EXT_custom_border_color => self.EXT_custom_border_color = on,
             Extension::EXT_debug_utils => self.EXT_debug_utils = on,
@@ -360,6 +367,7 @@ impl ExtensionTable {
             Extension::EXT_shader_atomic_float => self.EXT_shader_atomic_float = on,
             Extension::EXT_shader_atomic_float2 => self.EXT_shader_atomic_float2 = on,
             Extension::EXT_shader_float8 => self.EXT_shader_float8 = on,
+            Extension::EXT_shader_image_atomic_int64 => self.EXT_shader_image_atomic_int64 = on,
             Extension::EXT_shader_long_vector => self.EXT_shader_long_vector = on,
             Extension::EXT_shader_module_identifier => self.EXT_shader_module_identifier = on,
             Extension::EXT_shader_object => self.EXT_shader_object = on,
@@ -448,7 +456,8 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 105] = [
+pub static EXTENSIONS: [Info; 107] = [
+    Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_calibrated_timestamps, name: c"VK_EXT_calibrated_timestamps", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_custom_border_color, name: c"VK_EXT_custom_border_color", spec_version: 12, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_debug_utils, name: c"VK_EXT_debug_utils", spec_version: 2, instance: true, promoted: None, requires: &[] },
@@ -471,6 +480,7 @@ pub static EXTENSIONS: [Info; 105] = [
     Info { id: Extension::EXT_shader_atomic_float, name: c"VK_EXT_shader_atomic_float", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_shader_atomic_float2, name: c"VK_EXT_shader_atomic_float2", spec_version: 1, instance: false, promoted: None, requires: &[Extension::EXT_shader_atomic_float] },
     Info { id: Extension::EXT_shader_float8, name: c"VK_EXT_shader_float8", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::EXT_shader_image_atomic_int64, name: c"VK_EXT_shader_image_atomic_int64", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_shader_long_vector, name: c"VK_EXT_shader_long_vector", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_shader_module_identifier, name: c"VK_EXT_shader_module_identifier", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2, Extension::EXT_pipeline_creation_cache_control] },
     Info { id: Extension::EXT_shader_object, name: c"VK_EXT_shader_object", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use winsys_dxg::WaitMode;
+use winsys_dxg::{FenceDesc, WaitMode};
 
 /// How often a wait for a fence that nobody has submitted looks at the device's state.
 const UNSUBMITTED_CHECK: Duration = Duration::from_millis(100);
@@ -24,6 +24,8 @@ enum Payload {
     Unsignaled,
     Signaled,
     Point(Point),
+    /// Seen by other devices too: a fence of the window system that is 1 while this one is signalled.
+    Shared(Arc<winsys_dxg::Fence>),
 }
 
 #[derive(Debug)]
@@ -38,6 +40,13 @@ struct State {
 impl State {
     fn payload(&self) -> &Payload {
         self.temporary.as_ref().unwrap_or(&self.permanent)
+    }
+
+    fn shared(&self) -> Option<&Arc<winsys_dxg::Fence>> {
+        match self.payload() {
+            Payload::Shared(fence) => Some(fence),
+            Payload::Unsignaled | Payload::Signaled | Payload::Point(_) => None,
+        }
     }
 }
 
@@ -54,12 +63,20 @@ impl Fence {
     /// # Errors
     /// Those of the window system, for fences that can be exported.
     pub fn new(device: &Arc<Device>, signaled: bool, export: vk::ExternalFenceHandleTypeFlags) -> Result<Arc<Fence>> {
-        let export = if export.contains(vk::ExternalFenceHandleTypeFlags::SYNC_FD) {
-            Some(SharedCounter::new(device)?)
+        let opaque = export.contains(vk::ExternalFenceHandleTypeFlags::OPAQUE_FD);
+        let sync_file = export.contains(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
+        if opaque && sync_file {
+            return Err(Error::InvalidExternalHandle("one of the handle types excludes the other".to_owned()));
+        }
+        let export = if sync_file { Some(SharedCounter::new(device)?) } else { None };
+        let permanent = if opaque {
+            let desc = FenceDesc { initial: u64::from(signaled), shared: true, engine_affinity: 0 };
+            Payload::Shared(Arc::new(winsys_dxg::Fence::create(device.winsys(), &desc)?))
+        } else if signaled {
+            Payload::Signaled
         } else {
-            None
+            Payload::Unsignaled
         };
-        let permanent = if signaled { Payload::Signaled } else { Payload::Unsignaled };
         let state = State { permanent, temporary: None, export };
         Ok(Arc::new(Fence { device: device.clone(), state: Mutex::new(state) }))
     }
@@ -73,6 +90,7 @@ impl Fence {
         match payload {
             Payload::Signaled => Ok(true),
             Payload::Point(point) => point.is_reached(),
+            Payload::Shared(fence) => Ok(fence.is_reached(1)?),
             Payload::Unsignaled if self.device.is_lost() => Err(self.device.lost_error()),
             Payload::Unsignaled => Ok(false),
         }
@@ -81,11 +99,14 @@ impl Fence {
     /// Takes the signal away; an imported payload goes with it.
     ///
     /// # Errors
-    /// None.
+    /// Those of the window system, for a fence that others see too.
     pub fn reset(&self) -> Result<()> {
         let mut state = lock(&self.state);
         state.temporary = None;
-        state.permanent = Payload::Unsignaled;
+        match &state.permanent {
+            Payload::Shared(fence) => fence.rewind(0)?,
+            Payload::Unsignaled | Payload::Signaled | Payload::Point(_) => state.permanent = Payload::Unsignaled,
+        }
         Ok(())
     }
 
@@ -107,6 +128,8 @@ impl Fence {
                     Payload::Unsignaled => unsubmitted = true,
                     Payload::Point(p) if p.is_reached()? => done = true,
                     Payload::Point(p) => points.push(p.clone()),
+                    Payload::Shared(fence) if fence.is_reached(1)? => done = true,
+                    Payload::Shared(fence) => points.push(Point { fence: fence.clone(), value: 1 }),
                 }
             }
             let finished = if all { !unsubmitted && points.is_empty() } else { done || fences.is_empty() };
@@ -136,12 +159,19 @@ impl Fence {
 
     /// The point that a submission signals beside its own progress, for a fence that can be exported.
     pub(crate) fn next_export(&self) -> Option<Point> {
-        lock(&self.state).export.as_mut().map(SharedCounter::next)
+        let mut state = lock(&self.state);
+        match state.shared() {
+            Some(fence) => Some(Point { fence: fence.clone(), value: 1 }),
+            None => state.export.as_mut().map(SharedCounter::next),
+        }
     }
 
     /// Gives the fence the point of a submission.
     pub(crate) fn submitted(&self, point: Point) {
         let mut state = lock(&self.state);
+        if state.shared().is_some() {
+            return;
+        }
         state.temporary = None;
         state.permanent = Payload::Point(point);
     }
@@ -153,6 +183,36 @@ impl Fence {
         state.permanent = Payload::Signaled;
     }
 
+    /// Exports the payload as an opaque descriptor.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExternalHandle`] if the fence was not made for it.
+    pub fn export_opaque_fd(&self) -> Result<OwnedFd> {
+        match lock(&self.state).shared() {
+            Some(fence) => Ok(fence.export_fd()?),
+            None => Err(Error::InvalidExternalHandle("the fence was not made to be exported so".to_owned())),
+        }
+    }
+
+    /// Imports a payload from an opaque descriptor, for good or, if `temporary`, until the next reset.
+    ///
+    /// # Errors
+    /// [`Error::InvalidExternalHandle`].
+    pub fn import_opaque_fd(&self, fd: &OwnedFd, temporary: bool) -> Result<()> {
+        let fence = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd())
+            .map_err(|e| Error::InvalidExternalHandle(e.to_string()))?;
+        let payload = Payload::Shared(Arc::new(fence));
+        let mut state = lock(&self.state);
+        if temporary {
+            state.temporary = Some(payload);
+        } else {
+            state.permanent = payload;
+        }
+        drop(state);
+        self.device.signal().notify();
+        Ok(())
+    }
+
     /// Exports the payload as a sync file, which resets the fence. `None` is a payload that is signalled already (descriptor −1).
     ///
     /// # Errors
@@ -161,7 +221,7 @@ impl Fence {
         let mut state = lock(&self.state);
         let fd = match state.payload() {
             Payload::Signaled => None,
-            Payload::Unsignaled => {
+            Payload::Unsignaled | Payload::Shared(_) => {
                 return Err(Error::InvalidExternalHandle("the fence has nothing to wait for".to_owned()));
             }
             Payload::Point(p) if p.is_reached()? => None,

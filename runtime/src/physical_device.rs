@@ -281,19 +281,23 @@ impl PhysicalDevice {
         })
     }
 
-    /// Semaphore handles: timelines travel as opaque descriptors, binary ones as sync files.
+    /// Semaphore handles: all travel as opaque descriptors, binary ones also as sync files.
     pub fn external_semaphore(&self, ty: vk::ExternalSemaphoreHandleTypeFlags, timeline: bool) -> ExternalHandle {
         let ok = match ty {
-            vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD => timeline,
+            vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD => true,
             vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD => !timeline && self.sync_files(),
             _ => false,
         };
         ExternalHandle { importable: ok, exportable: ok }
     }
 
-    /// Fence handles: sync files.
+    /// Fence handles: opaque descriptors and sync files.
     pub fn external_fence(&self, ty: vk::ExternalFenceHandleTypeFlags) -> ExternalHandle {
-        let ok = ty == vk::ExternalFenceHandleTypeFlags::SYNC_FD && self.sync_files();
+        let ok = match ty {
+            vk::ExternalFenceHandleTypeFlags::OPAQUE_FD => true,
+            vk::ExternalFenceHandleTypeFlags::SYNC_FD => self.sync_files(),
+            _ => false,
+        };
         ExternalHandle { importable: ok, exportable: ok }
     }
 }

@@ -70,6 +70,8 @@ pub struct Queue {
 #[derive(Default)]
 struct Pending<'a> {
     waits: SmallVec<[Point; 8]>,
+    /// Set back after the waits.
+    rewinds: SmallVec<[Point; 2]>,
     /// Come before the segments.
     updates: Vec<VaUpdate<'a>>,
     segments: SmallVec<[Segment; 8]>,
@@ -151,11 +153,16 @@ impl Queue {
     ) -> Result<()> {
         // Without waits of its own a batch goes along with the one before, if that signals nothing that would be held up.
         let mut points: SmallVec<[Point; 8]> = SmallVec::new();
+        let mut rewinds: SmallVec<[Point; 2]> = SmallVec::new();
         for wait in waits {
             match wait.semaphore.queue_wait(wait.value)? {
                 // The queue runs in order: its own progress needs no wait.
                 QueueWait::Point(p) if Arc::ptr_eq(&p.fence, self.inner.progress()) => {}
                 QueueWait::Point(p) => points.push(p),
+                QueueWait::Take(p) => {
+                    rewinds.push(Point { fence: p.fence.clone(), value: 0 });
+                    points.push(p);
+                }
                 QueueWait::Nothing => {}
             }
         }
@@ -165,6 +172,7 @@ impl Queue {
             self.flush(pending)?;
         }
         pending.waits.extend(points);
+        pending.rewinds.extend(rewinds);
         match work {
             Work::Run(buffers) => {
                 for buffer in buffers {
@@ -244,9 +252,11 @@ impl Queue {
                 })
                 .collect();
             let waits: SmallVec<[FencePoint<'_>; 8]> = pending.waits.iter().map(Point::raw).collect();
+            let rewinds: SmallVec<[FencePoint<'_>; 2]> = pending.rewinds.iter().map(Point::raw).collect();
             let signals: SmallVec<[FencePoint<'_>; 8]> = pending.signals.iter().map(Point::raw).collect();
             self.inner.submit(&Submission {
                 waits: &waits,
+                rewinds: &rewinds,
                 updates: &pending.updates,
                 commands: &commands,
                 signals: &signals,

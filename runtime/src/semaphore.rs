@@ -27,6 +27,9 @@ enum Payload {
     Unsignaled,
     Signaled,
     Point(Point),
+    /// Seen by other devices too: a fence that is 1 while the semaphore is signalled, and that a wait sets back to 0. Nothing
+    /// else tells whose turn it is, so that all who hold the fence agree.
+    Shared(Arc<winsys_dxg::Fence>),
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +38,16 @@ struct Binary {
     /// Imported; goes with the next wait.
     temporary: Option<Payload>,
     export: Option<SharedCounter>,
+}
+
+impl Binary {
+    /// The fence behind the payload, if others see it too.
+    fn shared(&self) -> Option<Arc<winsys_dxg::Fence>> {
+        match self.temporary.as_ref().unwrap_or(&self.permanent) {
+            Payload::Shared(fence) => Some(fence.clone()),
+            Payload::Unsignaled | Payload::Signaled | Payload::Point(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,6 +70,8 @@ pub(crate) enum QueueWait {
     Nothing,
     /// Wait for this.
     Point(Point),
+    /// Wait for this, and set it back to 0.
+    Take(Point),
 }
 
 /// What a queue does for a semaphore it signals.
@@ -80,15 +95,22 @@ impl Semaphore {
     ) -> Result<Arc<Semaphore>> {
         let kind = match kind {
             SemaphoreKind::Binary => {
-                if export.contains(vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD) {
-                    return Err(Error::InvalidExternalHandle("binary semaphores export sync files only".to_owned()));
+                let opaque = export.contains(vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD);
+                if opaque && export.contains(vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD) {
+                    return Err(Error::InvalidExternalHandle("one of the handle types excludes the other".to_owned()));
                 }
+                let permanent = if opaque {
+                    let desc = FenceDesc { initial: 0, shared: true, engine_affinity: 0 };
+                    Payload::Shared(Arc::new(winsys_dxg::Fence::create(device.winsys(), &desc)?))
+                } else {
+                    Payload::Unsignaled
+                };
                 let export = if export.contains(vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD) {
                     Some(SharedCounter::new(device)?)
                 } else {
                     None
                 };
-                Kind::Binary(Mutex::new(Binary { export, ..Binary::default() }))
+                Kind::Binary(Mutex::new(Binary { permanent, temporary: None, export }))
             }
             SemaphoreKind::Timeline(initial) => {
                 let desc = FenceDesc { initial, shared: !export.is_empty(), engine_affinity: 0 };
@@ -166,9 +188,11 @@ impl Semaphore {
                 let mut binary = lock(binary);
                 let payload = match binary.temporary.take() {
                     Some(payload) => payload,
+                    None if matches!(binary.permanent, Payload::Shared(_)) => binary.permanent.clone(),
                     None => std::mem::take(&mut binary.permanent),
                 };
                 match payload {
+                    Payload::Shared(fence) => Ok(QueueWait::Take(Point { fence, value: 1 })),
                     Payload::Point(p) if !p.is_reached()? => Ok(QueueWait::Point(p)),
                     Payload::Point(_) | Payload::Signaled | Payload::Unsignaled => Ok(QueueWait::Nothing),
                 }
@@ -180,17 +204,26 @@ impl Semaphore {
     pub(crate) fn queue_signal(&self, value: u64) -> QueueSignal {
         match &self.kind {
             Kind::Timeline(fence) => QueueSignal::Point(Point { fence: lock(fence).clone(), value }),
-            Kind::Binary(binary) => match lock(binary).export.as_mut() {
-                Some(counter) => QueueSignal::Point(counter.next()),
-                None => QueueSignal::Progress,
-            },
+            Kind::Binary(binary) => {
+                let mut binary = lock(binary);
+                match (binary.shared(), binary.export.as_mut()) {
+                    (Some(fence), _) => QueueSignal::Point(Point { fence, value: 1 }),
+                    (None, Some(counter)) => QueueSignal::Point(counter.next()),
+                    (None, None) => QueueSignal::Progress,
+                }
+            }
         }
     }
 
     /// Gives a binary semaphore the point of a submission that signals it.
     pub(crate) fn submitted(&self, point: Point) {
         match &self.kind {
-            Kind::Binary(binary) => lock(binary).permanent = Payload::Point(point),
+            Kind::Binary(binary) => {
+                let mut binary = lock(binary);
+                if binary.shared().is_none() {
+                    binary.permanent = Payload::Point(point);
+                }
+            }
             Kind::Timeline(_) => {}
         }
     }
@@ -203,7 +236,7 @@ impl Semaphore {
         }
     }
 
-    /// Exports the payload: OPAQUE_FD for timelines, SYNC_FD for binary ones (which takes the payload; `None` is one that is
+    /// Exports the payload: OPAQUE_FD, or SYNC_FD for binary semaphores (which takes the payload; `None` is one that is
     /// signalled already, descriptor −1).
     ///
     /// # Errors
@@ -213,6 +246,10 @@ impl Semaphore {
             (Kind::Timeline(fence), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD) => {
                 Ok(Some(lock(fence).export_fd()?))
             }
+            (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD) => match lock(binary).shared() {
+                Some(fence) => Ok(Some(fence.export_fd()?)),
+                None => Err(Error::InvalidExternalHandle("the semaphore was not made to be exported so".to_owned())),
+            },
             (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD) => {
                 let mut binary = lock(binary);
                 let payload = match &binary.temporary {
@@ -223,7 +260,7 @@ impl Semaphore {
                     Payload::Signaled => None,
                     Payload::Point(p) if p.is_reached()? => None,
                     Payload::Point(p) => Some(p.fence.export_sync_file(p.value)?),
-                    Payload::Unsignaled => {
+                    Payload::Unsignaled | Payload::Shared(_) => {
                         return Err(Error::InvalidExternalHandle("the semaphore has no signal pending".to_owned()));
                     }
                 };
@@ -236,16 +273,33 @@ impl Semaphore {
         }
     }
 
-    /// Imports a payload: OPAQUE_FD for timelines, for good; SYNC_FD for binary ones, for one wait.
+    /// Imports a payload: OPAQUE_FD for good, or if `temporary` (binary semaphores only) for one wait; SYNC_FD for binary ones, for
+    /// one wait.
     ///
     /// # Errors
     /// [`Error::InvalidExternalHandle`].
-    pub fn import_fd(&self, ty: vk::ExternalSemaphoreHandleTypeFlags, fd: Option<OwnedFd>) -> Result<()> {
+    pub fn import_fd(
+        &self,
+        ty: vk::ExternalSemaphoreHandleTypeFlags,
+        fd: Option<OwnedFd>,
+        temporary: bool,
+    ) -> Result<()> {
         let invalid = |e: winsys_dxg::Error| Error::InvalidExternalHandle(e.to_string());
         match (&self.kind, ty, fd) {
             (Kind::Timeline(fence), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD, Some(fd)) => {
                 let imported = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(invalid)?;
                 *lock(fence) = Arc::new(imported);
+                Ok(())
+            }
+            (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD, Some(fd)) => {
+                let imported = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(invalid)?;
+                let payload = Payload::Shared(Arc::new(imported));
+                let mut binary = lock(binary);
+                if temporary {
+                    binary.temporary = Some(payload);
+                } else {
+                    binary.permanent = payload;
+                }
                 Ok(())
             }
             (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD, fd) => {

@@ -216,13 +216,75 @@ fn timelines_travel_as_opaque_descriptors() {
     let ty = vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD;
     let a = Semaphore::new(&s.device, SemaphoreKind::Timeline(3), ty).unwrap();
     let b = timeline(&s, 0);
-    b.import_fd(ty, a.export_fd(ty).unwrap()).unwrap();
+    b.import_fd(ty, a.export_fd(ty).unwrap(), false).unwrap();
     assert_eq!(b.counter().unwrap(), 3);
     b.signal(8).unwrap();
     assert!(Semaphore::wait(&s.device, &[(&a, 8)], false, LONG).unwrap());
-    let err = Semaphore::new(&s.device, SemaphoreKind::Binary, ty).unwrap_err();
-    assert_eq!(err.vk(), vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
     // A descriptor of something else is refused.
     let (r, _w) = std::os::unix::net::UnixStream::pair().unwrap();
-    assert_eq!(b.import_fd(ty, Some(r.into())).unwrap_err().vk(), vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+    assert_eq!(b.import_fd(ty, Some(r.into()), false).unwrap_err().vk(), vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+}
+
+/// Two devices on one node share a semaphore that says only whether it is signalled: each wait takes a signal.
+#[test]
+fn binary_semaphores_travel_as_opaque_descriptors() {
+    for queues in [true, false] {
+        let s = setup_with(dxg_model::Config { hw_queues: queues, ..Default::default() });
+        let ty = vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD;
+        let a = Semaphore::new(&s.device, SemaphoreKind::Binary, ty).unwrap();
+        let none = Default::default();
+        let b = Semaphore::new(&s.device, SemaphoreKind::Binary, none).unwrap();
+        assert!(b.export_fd(ty).is_err(), "not made for it");
+        b.import_fd(ty, a.export_fd(ty).unwrap(), false).unwrap();
+        let (first, second) = (s.device.queue(0, 0).unwrap(), s.device.queue(0, 1).unwrap());
+        let gate = timeline(&s, 0);
+        let done = timeline(&s, 0);
+        let signal = |from: &Semaphore, value: u64| {
+            let (waits, signals) = ([at(&gate, value)], [at(from, 0)]);
+            first.submit(&[SubmitBatch { waits: &waits, command_buffers: &[], signals: &signals }], None).unwrap();
+        };
+        let wait = |with: &Semaphore, value: u64| {
+            let (waits, signals) = ([at(with, 0)], [at(&done, value)]);
+            second.submit(&[SubmitBatch { waits: &waits, command_buffers: &[], signals: &signals }], None).unwrap();
+        };
+        for round in 1..4 {
+            signal(&a, round);
+            wait(&b, round);
+            assert_eq!(done.counter().unwrap(), round - 1, "each signal is good for one wait");
+            gate.signal(round).unwrap();
+            assert!(Semaphore::wait(&s.device, &[(&done, round)], false, LONG).unwrap());
+        }
+        // Imported for one wait, then its own payload again.
+        let c = Semaphore::new(&s.device, SemaphoreKind::Binary, none).unwrap();
+        c.import_fd(ty, a.export_fd(ty).unwrap(), true).unwrap();
+        signal(&b, 3);
+        wait(&c, 4);
+        assert!(Semaphore::wait(&s.device, &[(&done, 4)], false, LONG).unwrap());
+        signal(&c, 3);
+        wait(&c, 5);
+        assert!(Semaphore::wait(&s.device, &[(&done, 5)], false, LONG).unwrap());
+    }
+}
+
+#[test]
+fn fences_travel_as_opaque_descriptors() {
+    let s = setup();
+    let ty = vk::ExternalFenceHandleTypeFlags::OPAQUE_FD;
+    let a = Fence::new(&s.device, true, ty).unwrap();
+    let (b, c) = (Fence::new(&s.device, false, Default::default()).unwrap(), Fence::new(&s.device, false, ty).unwrap());
+    assert!(b.export_opaque_fd().is_err(), "not made for it");
+    b.import_opaque_fd(&a.export_opaque_fd().unwrap(), false).unwrap();
+    assert!(b.status().unwrap());
+    b.reset().unwrap();
+    assert!(!a.status().unwrap());
+    c.import_opaque_fd(&a.export_opaque_fd().unwrap(), true).unwrap();
+    let queue = s.device.queue(0, 0).unwrap();
+    queue.submit(&[], Some(&c)).unwrap();
+    assert!(Fence::wait(&s.device, &[&a, &b, &c], true, LONG).unwrap());
+    // A reset gives the imported payload back and leaves it as it is.
+    c.reset().unwrap();
+    assert!(a.status().unwrap() && !c.status().unwrap());
+    assert!(!Fence::wait(&s.device, &[&c], true, 1000).unwrap());
+    let (r, _w) = std::os::unix::net::UnixStream::pair().unwrap();
+    assert!(b.import_opaque_fd(&r.into(), false).is_err());
 }

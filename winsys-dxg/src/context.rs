@@ -6,7 +6,8 @@ use crate::fence::FencePoint;
 use crate::queries::blob_size;
 use dxg_abi::{
     Arg, ClientHint, CreateContextFlags, CreateContextVirtual, DestroyContext, Handle, SetContextSchedulingPriority,
-    SignalSynchronizationObjectFromGpu, SubmitCommand, WaitForSynchronizationObjectFromGpu, MAX_OBJECT_WAITED_ON,
+    SignalFlags, SignalSynchronizationObjectFromGpu, SignalSynchronizationObjectFromGpu2, SubmitCommand,
+    WaitForSynchronizationObjectFromGpu, MAX_OBJECT_WAITED_ON,
 };
 
 /// Objects of one wait or signal request.
@@ -185,6 +186,25 @@ impl Context {
                 context: self.handle,
                 object_count: part.count(),
                 objects: part.handles(),
+                monitored_fence_values: part.values(),
+                ..Default::default()
+            };
+            self.device.call(&mut arg)?;
+        }
+        Ok(())
+    }
+}
+
+impl Context {
+    /// Sets all points once earlier work is done, also to values that are lower than they were.
+    pub(crate) fn rewind_raw(&self, points: impl Iterator<Item = (Handle, u64)>) -> Result<()> {
+        for part in PointArrays::chunks(points) {
+            let mut arg = SignalSynchronizationObjectFromGpu2 {
+                object_count: part.count(),
+                objects: part.handles(),
+                flags: SignalFlags::ALLOW_FENCE_REWIND,
+                context_count: 1,
+                contexts: &raw const self.handle as u64,
                 monitored_fence_values: part.values(),
                 ..Default::default()
             };

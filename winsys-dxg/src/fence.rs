@@ -6,8 +6,9 @@ use crate::hw_queue::RawHwQueue;
 use crate::sys::FencePage;
 use crate::wait::{self, Point, WaitMode, WaitOutcome};
 use dxg_abi::{
-    Arg, CreateSynchronizationObject2, DestroySynchronizationObject, Handle, SignalSynchronizationObjectFromCpu,
-    SyncMonitoredFence, SynchronizationObjectFlags, SynchronizationObjectInfo2, SynchronizationObjectType,
+    Arg, CreateSynchronizationObject2, DestroySynchronizationObject, Handle, SignalFlags,
+    SignalSynchronizationObjectFromCpu, SyncMonitoredFence, SynchronizationObjectFlags, SynchronizationObjectInfo2,
+    SynchronizationObjectType,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -153,11 +154,24 @@ impl Fence {
     /// # Errors
     /// Those of the request.
     pub fn signal(&self, value: u64) -> Result<()> {
+        self.set(value, SignalFlags::default())
+    }
+
+    /// Sets the value from the CPU, also to one that is lower than it was.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub fn rewind(&self, value: u64) -> Result<()> {
+        self.set(value, SignalFlags::ALLOW_FENCE_REWIND)
+    }
+
+    fn set(&self, value: u64, flags: SignalFlags) -> Result<()> {
         let mut arg = SignalSynchronizationObjectFromCpu {
             device: self.device.handle(),
             object_count: 1,
             objects: &raw const self.handle as u64,
             fence_values: &raw const value as u64,
+            flags,
             ..Default::default()
         };
         self.device.call(&mut arg).map(drop)

@@ -6,7 +6,7 @@ use crate::error::{Cause, Error, Result};
 use crate::fence::{Fence, FencePoint};
 use crate::queries::blob_size;
 use dxg_abi::{
-    Arg, CreateHwQueue, CreateHwQueueFlags, DestroyHwQueue, Handle, SubmitCommandToHwQueue,
+    Arg, CreateHwQueue, CreateHwQueueFlags, DestroyHwQueue, Handle, SignalFlags, SubmitCommandToHwQueue,
     SubmitSignalSyncObjectsToHwQueue, SubmitWaitForSyncObjectsToHwQueue,
 };
 use std::sync::Arc;
@@ -124,8 +124,18 @@ impl HwQueue {
     }
 
     pub(crate) fn signal_raw(&self, points: impl Iterator<Item = (Handle, u64)>) -> Result<()> {
+        self.set_raw(points, SignalFlags::default())
+    }
+
+    /// Sets all points once earlier work is done, also to values that are lower than they were.
+    pub(crate) fn rewind_raw(&self, points: impl Iterator<Item = (Handle, u64)>) -> Result<()> {
+        self.set_raw(points, SignalFlags::ALLOW_FENCE_REWIND)
+    }
+
+    fn set_raw(&self, points: impl Iterator<Item = (Handle, u64)>, flags: SignalFlags) -> Result<()> {
         for part in PointArrays::chunks(points) {
             let mut arg = SubmitSignalSyncObjectsToHwQueue {
+                flags,
                 hwqueue_count: 1,
                 hwqueues: &raw const self.raw.handle as u64,
                 object_count: part.count(),

@@ -26,6 +26,8 @@ pub struct Commands<'a> {
 pub struct Submission<'a> {
     /// Points to wait for first.
     pub waits: &'a [FencePoint<'a>],
+    /// Points to set back then, to values that are lower than those waited for.
+    pub rewinds: &'a [FencePoint<'a>],
     /// Changes of what reserved addresses show, in order.
     pub updates: &'a [VaUpdate<'a>],
     /// Commands to run in order.
@@ -182,6 +184,11 @@ impl Queue {
     }
 
     fn run(&self, work: &Submission<'_>, state: &mut State, accepted: &mut bool) -> Result<u64> {
+        match &self.kind {
+            Kind::Software(context) => context.rewind_raw(raw_points(work.rewinds))?,
+            Kind::Hardware(queue) => queue.rewind_raw(raw_points(work.rewinds))?,
+        }
+        *accepted |= !work.rewinds.is_empty();
         self.update(work.updates, state, accepted)?;
         match &self.kind {
             Kind::Software(context) => {

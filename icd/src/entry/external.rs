@@ -8,6 +8,8 @@ use ash::vk;
 use std::ffi::c_int;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
+const NO_SUCH_FENCE: &str = "fences travel as opaque descriptors and sync files";
+
 /// A copy of the application's descriptor: until the import has worked the original stays the application's.
 fn copy(fd: c_int) -> VkResult<Option<OwnedFd>> {
     let Some(given) = take_fd(fd) else {
@@ -19,18 +21,25 @@ fn copy(fd: c_int) -> VkResult<Option<OwnedFd>> {
 }
 
 pub fn get_fence_fd_khr(device: &Device, info: In<'_, vk::FenceGetFdInfoKHR<'_>>, out: Out<'_, c_int>) -> VkResult {
-    if info.handle_type != vk::ExternalFenceHandleTypeFlags::SYNC_FD {
-        return Err(unknown(device, "fences are exported as sync files"));
-    }
-    out.set(give_fd(device.ok(info.fence().export_sync_fd())?));
+    let fd = match info.handle_type {
+        vk::ExternalFenceHandleTypeFlags::OPAQUE_FD => Some(device.ok(info.fence().export_opaque_fd())?),
+        vk::ExternalFenceHandleTypeFlags::SYNC_FD => device.ok(info.fence().export_sync_fd())?,
+        _ => return Err(unknown(device, NO_SUCH_FENCE)),
+    };
+    out.set(give_fd(fd));
     Ok(())
 }
 
 pub fn import_fence_fd_khr(device: &Device, info: In<'_, vk::ImportFenceFdInfoKHR<'_>>) -> VkResult {
-    if info.handle_type != vk::ExternalFenceHandleTypeFlags::SYNC_FD {
-        return Err(unknown(device, "fences are imported from sync files"));
+    let fd = copy(info.fd)?;
+    let temporary = info.flags.contains(vk::FenceImportFlags::TEMPORARY);
+    match (info.handle_type, fd) {
+        (vk::ExternalFenceHandleTypeFlags::OPAQUE_FD, Some(fd)) => {
+            device.ok(info.fence().import_opaque_fd(&fd, temporary))?;
+        }
+        (vk::ExternalFenceHandleTypeFlags::SYNC_FD, fd) => device.ok(info.fence().import_sync_fd(fd))?,
+        _ => return Err(unknown(device, NO_SUCH_FENCE)),
     }
-    device.ok(info.fence().import_sync_fd(copy(info.fd)?))?;
     drop(take_fd(info.fd));
     Ok(())
 }
@@ -45,7 +54,8 @@ pub fn get_semaphore_fd_khr(
 }
 
 pub fn import_semaphore_fd_khr(device: &Device, info: In<'_, vk::ImportSemaphoreFdInfoKHR<'_>>) -> VkResult {
-    device.ok(info.semaphore().import_fd(info.handle_type, copy(info.fd)?))?;
+    let temporary = info.flags.contains(vk::SemaphoreImportFlags::TEMPORARY);
+    device.ok(info.semaphore().import_fd(info.handle_type, copy(info.fd)?, temporary))?;
     drop(take_fd(info.fd));
     Ok(())
 }

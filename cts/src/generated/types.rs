@@ -3,6 +3,7 @@
 //! What the bindings are too old to have.
 #![allow(dead_code)] // what nothing uses yet
 #![allow(non_camel_case_types)] // function pointers
+#![allow(clippy::derivable_impls)] // written alike, whether a field has a default or not
 
 use super::types;
 use ash::vk;

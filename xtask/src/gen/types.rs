@@ -149,7 +149,7 @@ fn enumerators(input: &Input, out: &mut String) {
 
 pub fn generate(input: &Input) -> Result<String, String> {
     let mut out = String::from(
-        "//! What the bindings are too old to have.\n#![allow(dead_code)] // what nothing uses yet\n#![allow(non_camel_case_types)] // function pointers\n\n\
+        "//! What the bindings are too old to have.\n#![allow(dead_code)] // what nothing uses yet\n#![allow(non_camel_case_types)] // function pointers\n#![allow(clippy::derivable_impls)] // written alike, whether a field has a default or not\n\n\
          use super::types;\nuse ash::vk;\nuse std::ffi::{c_char, c_void};\n\n",
     );
     for name in &input.reg.unbound {

@@ -90,6 +90,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_subgroup_size_control: gpu(|p| p.subgroup.size_control),
         EXT_texel_buffer_alignment: device,
         EXT_tooling_info: device,
+        EXT_zero_initialize_device_memory: device,
         KHR_16bit_storage: gpu(|p| p.features.storage_buffer_16bit),
         KHR_8bit_storage: gpu(|p| p.features.storage_buffer_8bit),
         KHR_bind_memory2: device,

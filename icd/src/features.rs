@@ -175,6 +175,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderModuleIdentifier: true,
         shaderObject: true,
         texelBufferAlignment: true,
+        zeroInitializeDeviceMemory: true,
         workgroupMemoryExplicitLayout: f.workgroup_memory_explicit_layout,
         workgroupMemoryExplicitLayoutScalarBlockLayout: f.workgroup_memory_explicit_layout,
         workgroupMemoryExplicitLayout8BitAccess: f.workgroup_memory_explicit_layout && f.shader_int8,

@@ -316,8 +316,16 @@ fn memory_and_buffers() {
         priority: 0.5,
         source: MemorySource::New,
         export: Default::default(),
+        zero: false,
     };
     assert_eq!(Memory::allocate(&s.device, &too_much).unwrap_err(), Error::OutOfDeviceMemory);
+    for export in [Default::default(), vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD] {
+        let zeros = MemoryAllocate { size: 5000, export, zero: true, source: MemorySource::New, ..too_much };
+        let m = Memory::allocate(&s.device, &zeros).unwrap();
+        let at = m.map(0, vk::WHOLE_SIZE).unwrap() as *const u8;
+        // SAFETY: the memory is mapped as long as it lives, and nothing writes to it.
+        assert!((0..5000).all(|i| unsafe { at.add(i).read() } == 0));
+    }
     let wrong = MemoryAllocate { size: 16, type_index: 9, ..too_much };
     assert!(Memory::allocate(&s.device, &wrong).is_err());
     let usage = vk::BufferUsageFlags::STORAGE_BUFFER;
@@ -349,6 +357,7 @@ fn host_memory_is_the_application_s() {
         priority: 0.5,
         source: MemorySource::Host(host),
         export: Default::default(),
+        zero: false,
     };
     let m = Memory::allocate(&s.device, &info).unwrap();
     assert_eq!(m.map(0, 4).unwrap(), ptr.as_ptr() as usize);

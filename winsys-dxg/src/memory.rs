@@ -317,6 +317,11 @@ impl Memory {
         }
     }
 
+    /// Whether it was zeros when it was made, as fresh pages of this process are; what other makers of memory do is not known.
+    pub fn began_as_zeros(&self) -> bool {
+        self._pages.is_some()
+    }
+
     /// Whether the CPU sees the memory.
     pub fn is_cpu_visible(&self) -> bool {
         !self.windows.is_empty()

@@ -62,6 +62,12 @@ fn captured_address(info: In<'_, vk::MemoryAllocateInfo<'_>>) -> Option<u64> {
     (captured.opaque_capture_address != 0).then_some(captured.opaque_capture_address)
 }
 
+/// Whether the content has to be zeros at first (VK_EXT_zero_initialize_device_memory).
+fn zeroed(info: In<'_, vk::MemoryAllocateInfo<'_>>) -> bool {
+    const ZERO_INITIALIZE: vk::MemoryAllocateFlags = vk::MemoryAllocateFlags::from_raw(1 << 3);
+    info.next::<vk::MemoryAllocateFlagsInfo<'_>>().is_some_and(|f| f.flags.contains(ZERO_INITIALIZE))
+}
+
 /// Zeroes memory that the host sees (`VKDXG_DEBUG=zero`).
 fn clear(memory: &Memory) {
     if let (Ok(address), Ok(size)) = (memory.map(0, vk::WHOLE_SIZE), usize::try_from(memory.size())) {
@@ -84,6 +90,7 @@ pub fn allocate_memory(
             priority: info.next::<vk::MemoryPriorityAllocateInfoEXT<'_>>().map_or(0.5, |p| p.priority),
             source: source(device, info)?,
             address: captured_address(info),
+            zero: zeroed(info),
             export: info.next::<vk::ExportMemoryAllocateInfo<'_>>().map_or_else(Default::default, |e| e.handle_types),
         };
         let is_new = matches!(allocate.source, MemorySource::New);

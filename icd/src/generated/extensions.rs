@@ -41,6 +41,7 @@ pub enum Extension {
     EXT_subgroup_size_control,
     EXT_texel_buffer_alignment,
     EXT_tooling_info,
+    EXT_zero_initialize_device_memory,
     KHR_16bit_storage,
     KHR_8bit_storage,
     KHR_bind_memory2,
@@ -153,6 +154,7 @@ pub struct ExtensionTable {
     pub EXT_subgroup_size_control: bool,
     pub EXT_texel_buffer_alignment: bool,
     pub EXT_tooling_info: bool,
+    pub EXT_zero_initialize_device_memory: bool,
     pub KHR_16bit_storage: bool,
     pub KHR_8bit_storage: bool,
     pub KHR_bind_memory2: bool,
@@ -266,6 +268,7 @@ impl ExtensionTable {
             Extension::EXT_subgroup_size_control => self.EXT_subgroup_size_control,
             Extension::EXT_texel_buffer_alignment => self.EXT_texel_buffer_alignment,
             Extension::EXT_tooling_info => self.EXT_tooling_info,
+            Extension::EXT_zero_initialize_device_memory => self.EXT_zero_initialize_device_memory,
             Extension::KHR_16bit_storage => self.KHR_16bit_storage,
             Extension::KHR_8bit_storage => self.KHR_8bit_storage,
             Extension::KHR_bind_memory2 => self.KHR_bind_memory2,
@@ -379,6 +382,7 @@ impl ExtensionTable {
             Extension::EXT_subgroup_size_control => self.EXT_subgroup_size_control = on,
             Extension::EXT_texel_buffer_alignment => self.EXT_texel_buffer_alignment = on,
             Extension::EXT_tooling_info => self.EXT_tooling_info = on,
+            Extension::EXT_zero_initialize_device_memory => self.EXT_zero_initialize_device_memory = on,
             Extension::KHR_16bit_storage => self.KHR_16bit_storage = on,
             Extension::KHR_8bit_storage => self.KHR_8bit_storage = on,
             Extension::KHR_bind_memory2 => self.KHR_bind_memory2 = on,
@@ -456,7 +460,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 107] = [
+pub static EXTENSIONS: [Info; 108] = [
     Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_calibrated_timestamps, name: c"VK_EXT_calibrated_timestamps", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_custom_border_color, name: c"VK_EXT_custom_border_color", spec_version: 12, instance: false, promoted: None, requires: &[] },
@@ -492,6 +496,7 @@ pub static EXTENSIONS: [Info; 107] = [
     Info { id: Extension::EXT_subgroup_size_control, name: c"VK_EXT_subgroup_size_control", spec_version: 2, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },
     Info { id: Extension::EXT_texel_buffer_alignment, name: c"VK_EXT_texel_buffer_alignment", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::EXT_tooling_info, name: c"VK_EXT_tooling_info", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },
+    Info { id: Extension::EXT_zero_initialize_device_memory, name: c"VK_EXT_zero_initialize_device_memory", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_16bit_storage, name: c"VK_KHR_16bit_storage", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_storage_buffer_storage_class] },
     Info { id: Extension::KHR_8bit_storage, name: c"VK_KHR_8bit_storage", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_storage_buffer_storage_class] },
     Info { id: Extension::KHR_bind_memory2, name: c"VK_KHR_bind_memory2", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[] },

@@ -211,6 +211,7 @@ pub enum Feature {
     workgroupMemoryExplicitLayout16BitAccess,
     workgroupMemoryExplicitLayout8BitAccess,
     workgroupMemoryExplicitLayoutScalarBlockLayout,
+    zeroInitializeDeviceMemory,
 }
 
 /// One Boolean per feature.
@@ -422,6 +423,7 @@ pub struct FeatureTable {
     pub workgroupMemoryExplicitLayout16BitAccess: bool,
     pub workgroupMemoryExplicitLayout8BitAccess: bool,
     pub workgroupMemoryExplicitLayoutScalarBlockLayout: bool,
+    pub zeroInitializeDeviceMemory: bool,
 }
 
 impl FeatureTable {
@@ -633,6 +635,7 @@ impl FeatureTable {
         workgroupMemoryExplicitLayout16BitAccess: false,
         workgroupMemoryExplicitLayout8BitAccess: false,
         workgroupMemoryExplicitLayoutScalarBlockLayout: false,
+        zeroInitializeDeviceMemory: false,
     };
 
     /// Whether the feature is set.
@@ -844,6 +847,7 @@ impl FeatureTable {
             Feature::workgroupMemoryExplicitLayout16BitAccess => self.workgroupMemoryExplicitLayout16BitAccess,
             Feature::workgroupMemoryExplicitLayout8BitAccess => self.workgroupMemoryExplicitLayout8BitAccess,
             Feature::workgroupMemoryExplicitLayoutScalarBlockLayout => self.workgroupMemoryExplicitLayoutScalarBlockLayout,
+            Feature::zeroInitializeDeviceMemory => self.zeroInitializeDeviceMemory,
         }
     }
 
@@ -1056,6 +1060,7 @@ impl FeatureTable {
             Feature::workgroupMemoryExplicitLayout16BitAccess => self.workgroupMemoryExplicitLayout16BitAccess = on,
             Feature::workgroupMemoryExplicitLayout8BitAccess => self.workgroupMemoryExplicitLayout8BitAccess = on,
             Feature::workgroupMemoryExplicitLayoutScalarBlockLayout => self.workgroupMemoryExplicitLayoutScalarBlockLayout = on,
+            Feature::zeroInitializeDeviceMemory => self.zeroInitializeDeviceMemory = on,
         }
     }
 }
@@ -1302,7 +1307,7 @@ pub static FEATURE_STRUCTS: [FeatureStruct; 192] = [
     FeatureStruct { s_type: 1000579000, name: "VkPhysicalDeviceShaderFmaFeaturesKHR", count: 3, fields: Some(&[Feature::shaderFmaFloat16, Feature::shaderFmaFloat32, Feature::shaderFmaFloat64]) },
     FeatureStruct { s_type: 1000584000, name: "VkPhysicalDeviceMaintenance9FeaturesKHR", count: 1, fields: Some(&[Feature::maintenance9]) },
     FeatureStruct { s_type: 1000593000, name: "VkPhysicalDeviceCooperativeMatrix2FeaturesNV", count: 7, fields: None },
-    FeatureStruct { s_type: 1000620000, name: "VkPhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT", count: 1, fields: None },
+    FeatureStruct { s_type: 1000620000, name: "VkPhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT", count: 1, fields: Some(&[Feature::zeroInitializeDeviceMemory]) },
     FeatureStruct { s_type: 1000627000, name: "VkPhysicalDeviceShader64BitIndexingFeaturesEXT", count: 1, fields: Some(&[Feature::shader64BitIndexing]) },
     FeatureStruct { s_type: 1000630000, name: "VkPhysicalDeviceMaintenance10FeaturesKHR", count: 1, fields: None },
     FeatureStruct { s_type: 1000635000, name: "VkPhysicalDeviceShaderLongVectorFeaturesEXT", count: 1, fields: Some(&[Feature::longVector]) },

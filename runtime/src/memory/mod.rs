@@ -33,6 +33,8 @@ pub struct MemoryAllocate {
     pub source: MemorySource,
     /// GPU address that new memory has to have: where such memory was in an earlier run.
     pub address: Option<u64>,
+    /// Whether the content of new memory has to be zeros.
+    pub zero: bool,
     /// Handle types it can be exported as.
     pub export: vk::ExternalMemoryHandleTypeFlags,
 }
@@ -89,13 +91,12 @@ impl Memory {
         let winsys = device.winsys();
         let inner = match &info.source {
             MemorySource::New if info.export.contains(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD) => {
-                let backing = Backing::CrossAdapter { shared: true, cpu_access: visible };
+                let backing = Backing::CrossAdapter { shared: true, cpu_access: visible || info.zero };
                 let desc = MemoryDesc { backing, place, ..MemoryDesc::host(info.size) };
                 winsys_dxg::Memory::create(winsys, &desc).map_err(Error::from).map_err(refused)?
             }
-            MemorySource::New => {
-                backing::create(winsys, &**device.gpu(), info.type_index, info.size, place, false).map_err(refused)?
-            }
+            MemorySource::New => backing::create(winsys, &**device.gpu(), info.type_index, info.size, place, info.zero)
+                .map_err(refused)?,
             MemorySource::Host(pointer) => {
                 let backing = Backing::HostPointer(*pointer);
                 winsys_dxg::Memory::create(winsys, &MemoryDesc { backing, ..MemoryDesc::host(info.size) }).map_err(
@@ -112,6 +113,9 @@ impl Memory {
                 },
             )?,
         };
+        if info.zero && !imported && !inner.began_as_zeros() {
+            inner.fill(0, info.size, 0)?;
+        }
         let coherent = ty.flags.contains(vk::MemoryPropertyFlags::HOST_COHERENT);
         Ok(Arc::new(Memory { device: device.clone(), inner, size: info.size, type_index: info.type_index, coherent }))
     }

@@ -55,6 +55,7 @@ pub fn memory(device: &Arc<Device>, size: u64) -> Arc<Memory> {
         priority: 0.5,
         source: MemorySource::New,
         export: vk::ExternalMemoryHandleTypeFlags::empty(),
+        zero: false,
     };
     Memory::allocate(device, &info).expect("memory")
 }

@@ -20,6 +20,8 @@ pub struct ImageViewCreate {
     pub range: vk::ImageSubresourceRange,
     /// Usage, if it differs from the image's.
     pub usage: Option<vk::ImageUsageFlags>,
+    /// Offset and count of the slices of a 3D view (VK_EXT_image_sliced_view_of_3d).
+    pub slices: Option<(u32, u32)>,
     /// Least level of detail (VK_EXT_image_view_min_lod), 0 if not given.
     pub min_lod: f32,
 }
@@ -57,6 +59,11 @@ impl ImageView {
             vk::REMAINING_ARRAY_LAYERS => all.saturating_sub(range.base_array_layer),
             n => n,
         };
+        // VK_REMAINING_3D_SLICES_EXT is all ones.
+        let slices = create.slices.map(|(first, count)| {
+            let rest = image.slices(range.base_mip_level).saturating_sub(first);
+            (first, count.min(rest))
+        });
         let c = &create.components;
         Ok(Arc::new(ImageView {
             info: ViewInfo {
@@ -76,6 +83,7 @@ impl ImageView {
                 levels,
                 base_layer: range.base_array_layer,
                 layers,
+                slices,
                 usage: create.usage.unwrap_or(image_create.usage),
                 min_lod: create.min_lod,
             },

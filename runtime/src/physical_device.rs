@@ -232,6 +232,22 @@ impl PhysicalDevice {
         Some((format::aspects(query.format), layout.sparse?.granularity))
     }
 
+    /// Whether views of this type of such images can be read with cubic filters; without a type, whether any can.
+    pub fn has_cubic_filter(&self, query: &ImageFormatQuery, view: Option<vk::ImageViewType>) -> bool {
+        let features = self.gpu.format_features(query.format);
+        let features = if query.tiling == vk::ImageTiling::LINEAR { features.linear } else { features.optimal };
+        let flat = view.is_none_or(|v| {
+            matches!(
+                v,
+                vk::ImageViewType::TYPE_1D
+                    | vk::ImageViewType::TYPE_1D_ARRAY
+                    | vk::ImageViewType::TYPE_2D
+                    | vk::ImageViewType::TYPE_2D_ARRAY
+            )
+        });
+        flat && features.contains(vk::FormatFeatureFlags2::SAMPLED_IMAGE_FILTER_CUBIC_EXT)
+    }
+
     fn samples(&self, query: &ImageFormatQuery) -> vk::SampleCountFlags {
         use vk::ImageUsageFlags as U;
         let limits = &self.props().limits;

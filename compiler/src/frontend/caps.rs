@@ -21,6 +21,7 @@ fn supported(c: C) -> bool {
             | C::Int8
             | C::ImageGatherExtended
             | C::StorageImageMultisample
+            | C::ImageReadWriteLodAMD
             | C::UniformBufferArrayDynamicIndexing
             | C::SampledImageArrayDynamicIndexing
             | C::StorageBufferArrayDynamicIndexing

@@ -1,6 +1,6 @@
 //! Descriptors in set memory.
 
-use crate::image::{ImageDesc, SamplerDesc, COMBINED_SAMPLER_OFFSET, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+use crate::image::{Filter, ImageDesc, SamplerDesc, COMBINED_SAMPLER_OFFSET, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
 use crate::texel;
 use ash::vk;
 use runtime::gpu::{DescriptorWrite, SamplerInfo, ViewInfo};
@@ -88,7 +88,16 @@ fn swizzle(component: vk::ComponentSwizzle, own: u8) -> u8 {
 
 fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
     let Some(format) = texel::find(view.image.format) else { return ImageDesc::default() };
-    let slices = view.image.ty == vk::ImageType::TYPE_3D && view.view_type != vk::ImageViewType::TYPE_3D;
+    let (slices, base_layer, layers) = match (view.slices, view.image.ty, view.view_type) {
+        (_, vk::ImageType::TYPE_3D, t) if t != vk::ImageViewType::TYPE_3D => {
+            (ImageDesc::SLICES_AS_LAYERS, view.base_layer, view.layers)
+        }
+        // Sampling sees the whole image all the same.
+        (Some((first, count)), vk::ImageType::TYPE_3D, _) if ty == vk::DescriptorType::STORAGE_IMAGE => {
+            (ImageDesc::SOME_SLICES, first, count)
+        }
+        _ => (ImageDesc::ALL_SLICES, view.base_layer, view.layers),
+    };
     let cube = matches!(view.view_type, vk::ImageViewType::CUBE | vk::ImageViewType::CUBE_ARRAY);
     let components = if ty == vk::DescriptorType::STORAGE_IMAGE {
         [0, 1, 2, 3]
@@ -100,14 +109,14 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
         format: view.format.as_raw(),
         extent: view.image.extent,
         image_layers: view.image.layers,
-        base_layer: view.base_layer,
-        layers: view.layers,
+        base_layer,
+        layers,
         image_levels: view.image.levels as u8,
         base_level: view.base_level as u8,
         levels: view.levels as u8,
         samples: view.image.samples as u8,
         kind: ImageDesc::IMAGE,
-        slices: u8::from(slices),
+        slices,
         bytes: format.bytes as u8,
         cube: u8::from(cube),
         swizzle: components,
@@ -117,17 +126,26 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
     }
 }
 
+fn filter(filter: vk::Filter) -> Filter {
+    match filter {
+        vk::Filter::NEAREST => Filter::Nearest,
+        vk::Filter::CUBIC_EXT => Filter::Cubic,
+        _ => Filter::Linear,
+    }
+}
+
 fn sampler(info: &SamplerInfo) -> SamplerDesc {
     SamplerDesc {
-        mag: info.mag_filter.as_raw() as u8,
-        min: info.min_filter.as_raw() as u8,
+        mag: filter(info.mag_filter) as u8,
+        min: filter(info.min_filter) as u8,
         mip: info.mipmap_mode.as_raw() as u8,
         reduction: info.reduction.as_raw() as u8,
         address: info.address.map(|a| a.as_raw() as u8),
         compare: u8::from(info.compare.is_some()),
         compare_op: info.compare.map_or(0, |c| c.as_raw() as u8),
         unnormalized: u8::from(info.unnormalized),
-        reserved: [0; 2],
+        anisotropy: info.max_anisotropy.map_or(0, |a| a as u8),
+        separate_faces: u8::from(!info.seamless),
         bias: info.lod_bias.to_bits(),
         min_lod: info.min_lod.to_bits(),
         max_lod: info.max_lod.to_bits(),

@@ -61,7 +61,7 @@ fn image_features(f: &Format) -> F {
     }
     out |= F::SAMPLED_IMAGE | F::BLIT_SRC;
     if f.class() == Class::Float {
-        out |= F::SAMPLED_IMAGE_FILTER_LINEAR | F::SAMPLED_IMAGE_FILTER_MINMAX;
+        out |= F::SAMPLED_IMAGE_FILTER_LINEAR | F::SAMPLED_IMAGE_FILTER_CUBIC_EXT | F::SAMPLED_IMAGE_FILTER_MINMAX;
     }
     if f.depth || f.stencil {
         out |= F::DEPTH_STENCIL_ATTACHMENT;

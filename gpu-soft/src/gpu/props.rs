@@ -107,7 +107,7 @@ fn features() -> GpuFeatures {
         robust_buffer_access2: true,
         robust_image_access2: true,
         null_descriptor: true,
-        sampler_anisotropy: false,
+        sampler_anisotropy: true,
         sampler_filter_minmax: true,
         sampler_mirror_clamp_to_edge: true,
         image_cube_array: true,
@@ -115,7 +115,7 @@ fn features() -> GpuFeatures {
         storage_image_extended_formats: true,
         storage_image_read_without_format: true,
         storage_image_write_without_format: true,
-        storage_image_multisample: false,
+        storage_image_multisample: true,
         sparse_binding: true,
         sparse_residency_buffer: true,
         sparse_residency_image_2d: true,
@@ -123,7 +123,11 @@ fn features() -> GpuFeatures {
         sparse_residency_aliased: true,
         resource_residency: true,
         resource_min_lod: true,
-        image_2d_view_of_3d: false,
+        image_2d_view_of_3d: true,
+        image_sliced_view_of_3d: true,
+        image_load_store_lod: true,
+        sampler_filter_cubic: true,
+        non_seamless_cube_map: true,
         texture_compression_bc: false,
         host_memory_import: true,
     }
@@ -132,7 +136,8 @@ fn features() -> GpuFeatures {
 /// Compute limits as the hardware has them; limits of graphics stages at the values the specification demands of every
 /// device, since tools and tests read them whether there is graphics or not.
 fn limits() -> vk::PhysicalDeviceLimits {
-    let samples = vk::SampleCountFlags::TYPE_1 | vk::SampleCountFlags::TYPE_4;
+    // 1 to 64.
+    let samples = vk::SampleCountFlags::from_raw(0x7f);
     vk::PhysicalDeviceLimits {
         max_image_dimension1_d: IMAGE_2D,
         max_image_dimension2_d: IMAGE_2D,
@@ -182,7 +187,7 @@ fn limits() -> vk::PhysicalDeviceLimits {
         max_draw_indexed_index_value: u32::MAX,
         max_draw_indirect_count: 1,
         max_sampler_lod_bias: 16.0,
-        max_sampler_anisotropy: 1.0,
+        max_sampler_anisotropy: 16.0,
         max_viewports: 1,
         max_viewport_dimensions: [IMAGE_2D; 2],
         viewport_bounds_range: [-32768.0, 32767.0],
@@ -210,7 +215,7 @@ fn limits() -> vk::PhysicalDeviceLimits {
         sampled_image_integer_sample_counts: samples,
         sampled_image_depth_sample_counts: samples,
         sampled_image_stencil_sample_counts: samples,
-        storage_image_sample_counts: vk::SampleCountFlags::TYPE_1,
+        storage_image_sample_counts: samples,
         max_sample_mask_words: 1,
         timestamp_compute_and_graphics: vk::TRUE,
         timestamp_period: 1.0,

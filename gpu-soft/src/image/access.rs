@@ -68,7 +68,10 @@ impl<'a> View<'a> {
         if self.desc.kind == ImageDesc::BUFFER {
             return self.desc.extent;
         }
-        self.desc.shape().level_extent(u32::from(self.desc.base_level).saturating_add(level))
+        let [width, height, depth] =
+            self.desc.shape().level_extent(u32::from(self.desc.base_level).saturating_add(level));
+        let sliced = self.desc.slices == ImageDesc::SOME_SLICES;
+        [width, height, if sliced { self.desc.layers } else { depth }]
     }
 
     /// The layout of a level of the view.
@@ -95,18 +98,24 @@ impl<'a> View<'a> {
         let desc = self.desc;
         let x = inside(at.xyz[0], level.extent[0])?;
         let y = inside(at.xyz[1], level.extent[1])?;
-        let mut z = inside(at.xyz[2], if desc.slices != 0 { 1 } else { level.extent[2] })?;
-        let mut layer = inside(at.layer, desc.layers.max(1))? + u64::from(desc.base_layer);
-        if desc.slices != 0 {
-            z = layer;
-            layer = 0;
-        }
+        let base = u64::from(desc.base_layer);
+        let (z, layer) = match desc.slices {
+            ImageDesc::ALL_SLICES => {
+                (inside(at.xyz[2], level.extent[2])?, inside(at.layer, desc.layers.max(1))? + base)
+            }
+            ImageDesc::SLICES_AS_LAYERS => (inside(at.layer, desc.layers)? + base, 0),
+            _ => (inside(at.xyz[2], desc.layers)? + base, 0),
+        };
         let sample = inside(at.sample, u32::from(desc.samples.max(1)))?;
         desc.addr.checked_add(level.at(u32::from(desc.bytes), [x, y, z], layer, sample))
     }
 
     fn locate(&self, at: &Coords) -> Option<u64> {
         let level = u32::try_from(at.level).ok().filter(|l| *l < u32::from(self.desc.levels.max(1)))?;
+        // Levels below the view's least level of detail are not there.
+        if (level + u32::from(self.desc.base_level)) < f32::from_bits(self.desc.min_lod) as u32 {
+            return None;
+        }
         self.address(&self.level(level), at)
     }
 
@@ -217,6 +226,28 @@ mod tests {
         }
         assert_eq!(memory[60..], [1, 2, 3, 4]);
         assert!(memory[..60].iter().all(|b| *b == 0));
+        let late = ImageDesc { min_lod: 1.5f32.to_bits(), ..desc };
+        // SAFETY: as above.
+        assert_eq!(unsafe { View::new(&late).unwrap().load(&at(3, 1, 0)) }, None);
         assert!(View::new(&ImageDesc::default()).is_none());
+    }
+
+    #[test]
+    fn views_of_slices() {
+        let mut memory = vec![0u8; 3 * 32];
+        let all = ImageDesc { extent: [4, 2, 3], image_layers: 1, base_layer: 0, ..desc(&mut memory) };
+        let layers = ImageDesc { slices: ImageDesc::SLICES_AS_LAYERS, base_layer: 1, layers: 2, ..all };
+        let some = ImageDesc { slices: ImageDesc::SOME_SLICES, ..layers };
+        let texel = |n: u8| [u64::from(n), 0, 0, 0];
+        let at = |z, layer| Coords { xyz: [0, 0, z], layer, ..Coords::default() };
+        // SAFETY: the descriptors describe `memory`: three slices of two rows of 16 bytes.
+        unsafe {
+            View::new(&layers).unwrap().store(&at(0, 1), &texel(7));
+            View::new(&some).unwrap().store(&at(0, 0), &texel(8));
+            View::new(&some).unwrap().store(&at(2, 0), &texel(9));
+            let all = View::new(&all).unwrap();
+            assert_eq!([0, 1, 2].map(|z| all.load(&at(z, 0)).unwrap()[0]), [0, 8, 7]);
+        }
+        assert_eq!(View::new(&some).unwrap().extent(0), [4, 2, 2]);
     }
 }

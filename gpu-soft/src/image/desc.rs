@@ -22,9 +22,9 @@ pub struct ImageDesc {
     pub extent: [u32; 3],
     /// Layers of the image.
     pub image_layers: u32,
-    /// First layer of the view (first slice, for 2D views of a 3D image).
+    /// First layer of the view (first slice, where it sees some of them).
     pub base_layer: u32,
-    /// Layers of the view.
+    /// Layers of the view (or slices).
     pub layers: u32,
     /// Levels of the image.
     pub image_levels: u8,
@@ -36,7 +36,7 @@ pub struct ImageDesc {
     pub samples: u8,
     /// 0 null, 1 image, 2 texel buffer.
     pub kind: u8,
-    /// The image is 3D but the view sees its slices as layers.
+    /// What the view of a 3D image sees: [`ImageDesc::ALL_SLICES`] and the others.
     pub slices: u8,
     /// Bytes of a texel of the image.
     pub bytes: u8,
@@ -58,6 +58,13 @@ impl ImageDesc {
     /// Kind of a texel-buffer descriptor.
     pub const BUFFER: u8 = 2;
 
+    /// Every slice, or the image is not 3D.
+    pub const ALL_SLICES: u8 = 0;
+    /// Slices are layers.
+    pub const SLICES_AS_LAYERS: u8 = 1;
+    /// A 3D view of `layers` slices from `base_layer` on.
+    pub const SOME_SLICES: u8 = 2;
+
     /// The layout of the image behind the view.
     pub fn shape(&self) -> Shape {
         Shape {
@@ -76,13 +83,35 @@ impl ImageDesc {
     }
 }
 
+/// How texels near a point are found and blended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// The one texel the point is in.
+    Nearest = 0,
+    /// Two in each dimension.
+    Linear = 1,
+    /// Four in each dimension.
+    Cubic = 2,
+}
+
+impl Filter {
+    /// Of the number in a descriptor; unknown ones are nearest.
+    pub fn from_code(code: u8) -> Filter {
+        match code {
+            1 => Filter::Linear,
+            2 => Filter::Cubic,
+            _ => Filter::Nearest,
+        }
+    }
+}
+
 /// A sampler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SamplerDesc {
-    /// `VkFilter` for magnification.
+    /// [`Filter`] for magnification.
     pub mag: u8,
-    /// `VkFilter` for minification.
+    /// [`Filter`] for minification.
     pub min: u8,
     /// `VkSamplerMipmapMode`.
     pub mip: u8,
@@ -96,8 +125,10 @@ pub struct SamplerDesc {
     pub compare_op: u8,
     /// 1 for unnormalised coordinates.
     pub unnormalized: u8,
-    /// Zeros.
-    pub reserved: [u8; 2],
+    /// Most samples along the axis of anisotropy; 0 and 1 are none.
+    pub anisotropy: u8,
+    /// 1 if the faces of a cube end at their edges.
+    pub separate_faces: u8,
     /// Bits of the level-of-detail bias (`f32`).
     pub bias: u32,
     /// Bits of the least level of detail (`f32`).

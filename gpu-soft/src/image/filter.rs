@@ -82,6 +82,23 @@ pub fn reduce(sampler: &SamplerDesc, parts: &[(f32, [f32; 4])]) -> [f32; 4] {
     out
 }
 
+/// Weights of the four texels around a point whose fraction is `a` between the second and the third: a Catmull-Rom spline
+/// (Vulkan specification, "Texel Filtering").
+pub fn cubic_weights(a: f32) -> [f32; 4] {
+    let (a2, a3) = (a * a, a * a * a);
+    [0.5 * (-a + 2.0 * a2 - a3), 0.5 * (2.0 - 5.0 * a2 + 3.0 * a3), 0.5 * (a + 4.0 * a2 - 3.0 * a3), 0.5 * (-a2 + a3)]
+}
+
+/// As [`reduce`] for cubic filters: weights may be negative and the average may lie outside of the texels.
+pub fn reduce_cubic(sampler: &SamplerDesc, parts: &[(f32, [f32; 4])]) -> [f32; 4] {
+    if sampler.reduction != 0 {
+        return reduce(sampler, parts);
+    }
+    std::array::from_fn(|c| {
+        parts.iter().filter(|(weight, _)| *weight != 0.0).map(|(weight, part)| weight * part[c]).sum()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +113,19 @@ mod tests {
             assert_eq!(reduce(&sampler, &parts), [-1.0, 1.0, 0.3, 7.0]);
         }
         assert_eq!(reduce(&sampler, &[(0.0, [f32::NAN; 4]), (1.0, [2.0; 4])]), [2.0; 4]);
+    }
+
+    #[test]
+    fn cubic_weights_pass_through_the_texels() {
+        assert_eq!(cubic_weights(0.0), [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(cubic_weights(0.5), [-0.0625, 0.5625, 0.5625, -0.0625]);
+        for i in 0..=64 {
+            let a = i as f32 / 64.0;
+            let w = cubic_weights(a);
+            assert!((w.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+            // A straight line stays one.
+            assert!((w[2] + 2.0 * w[3] - w[0] - a).abs() < 1e-6);
+        }
     }
 
     #[test]

@@ -9,10 +9,11 @@ mod cube;
 mod desc;
 mod filter;
 mod layout;
+mod lod;
 mod sample;
 
 pub use access::{Coords, Residency, View};
-pub use desc::{ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+pub use desc::{Filter, ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
 pub use layout::{tile, Shape, Tile, TILE_BYTES};
 pub use sample::Lookup;
 

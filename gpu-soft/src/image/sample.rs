@@ -2,9 +2,10 @@
 
 use super::access::{Coords, View};
 use super::cube;
-use super::desc::SamplerDesc;
-use super::filter::{compare, floats, reduce, texel, wrap};
+use super::desc::{Filter, SamplerDesc};
+use super::filter::{compare, cubic_weights, floats, reduce, reduce_cubic, texel, wrap};
 use super::layout::Level;
+use super::lod::{face_gradients, Scale, MAX_ANISOTROPY};
 use crate::texel::{Class, Texel};
 
 /// A filtered read or a gather of one invocation.
@@ -67,11 +68,11 @@ impl Footprint<'_> {
     unsafe fn fetch(&self, i: [i32; 3]) -> Option<Texel> {
         let size = self.level.extent.map(|e| i32::try_from(e).unwrap_or(i32::MAX));
         let (xyz, layer) = match self.face {
-            Some(face) => {
+            Some(face) if self.sampler.separate_faces == 0 => {
                 let (face, x, y) = cube::wrap_edge(face, i[0], i[1], size[0])?;
                 ([x, y, 0], self.layer.wrapping_mul(6).wrapping_add(face as i32))
             }
-            None => {
+            _ => {
                 let mut xyz = [0; 3];
                 for d in 0..3 {
                     match wrap(self.sampler.address[d], i[d], size[d]) {
@@ -79,7 +80,7 @@ impl Footprint<'_> {
                         None => return Some(self.border()),
                     }
                 }
-                (xyz, self.layer)
+                (xyz, self.face.map_or(self.layer, |face| self.layer.wrapping_mul(6).wrapping_add(face as i32)))
             }
         };
         let at = Coords { xyz, layer, ..Coords::default() };
@@ -107,77 +108,90 @@ impl Footprint<'_> {
     }
 }
 
-/// Number of texels of a level along each dimension of the lookup, 1 for the others.
-fn sizes(level: &Level, dims: u8) -> [f32; 3] {
-    std::array::from_fn(|d| if d < usize::from(dims) { level.extent[d] as f32 } else { 1.0 })
-}
-
-fn lod_of_gradients(lookup: &Lookup, size: [f32; 3], grad: &[[f32; 3]; 2]) -> f32 {
-    let rho = |d: &[f32; 3]| {
-        let n = usize::from(lookup.dims.min(3));
-        (0..n).map(|i| (d[i] * size[i]) * (d[i] * size[i])).sum::<f32>().sqrt()
-    };
-    rho(&grad[0]).max(rho(&grad[1])).log2()
-}
-
-/// Gradients of a direction as gradients of the face's coordinates.
-fn face_gradients(direction: [f32; 3], grad: &[[f32; 3]; 2]) -> [[f32; 3]; 2] {
-    let major = (0..3).max_by(|a, b| direction[*a].abs().total_cmp(&direction[*b].abs())).unwrap_or(2);
-    let m = direction[major].abs().max(f32::MIN_POSITIVE);
-    grad.map(|g| {
-        let mut out = [0.0; 3];
-        for (slot, axis) in (0..3).filter(|a| *a != major).enumerate() {
-            // d(c/|m|)/2, quotient rule.
-            out[slot] = 0.5 * (g[axis] - direction[axis] / m * g[major] * direction[major].signum()) / m;
-        }
-        out
-    })
-}
-
 impl Lookup {
     /// Performs the read through a view and a sampler.
     ///
     /// # Safety
     /// The view's descriptor describes memory that is mapped and readable.
     pub unsafe fn run(&self, view: &View<'_>, sampler: &SamplerDesc) -> LookupResult {
-        let layers = view.desc.layers.max(1) / if self.cube { 6 } else { 1 };
-        let layer =
-            (self.layer.round_ties_even() as i32).clamp(0, i32::try_from(layers.max(1)).unwrap_or(i32::MAX) - 1);
-        let (face, coords, dims) = if self.cube {
-            let p = cube::project(self.coords);
-            (Some(p.face), [p.s, p.t, 0.0], 2u8)
-        } else {
-            (None, self.coords, self.dims)
+        if let Some(component) = self.gather {
+            let (face, coords, dims) = self.on_face(self.coords);
+            // SAFETY: this function's contract.
+            return unsafe { self.gather(&self.footprint(view, sampler, face, 0), coords, dims, component) };
+        }
+        if sampler.unnormalized != 0 {
+            // SAFETY: this function's contract.
+            return unsafe { self.filtered(view, sampler, self.coords, 0.0) };
+        }
+        let scale = match (self.lod, &self.grad) {
+            (Some(lod), _) => Scale::isotropic(lod),
+            (None, Some(grad)) => {
+                let size = view.level(0).extent.map(|e| e as f32);
+                let most = if view.format.class() == Class::Float { sampler.anisotropy } else { 0 };
+                if self.cube {
+                    Scale::of(&face_gradients(self.coords, grad), 2, size, most)
+                } else {
+                    Scale::of(grad, usize::from(self.dims.min(3)), size, most)
+                }
+            }
+            (None, None) => Scale::isotropic(0.0),
         };
+        let lambda = scale.lod + f32::from_bits(sampler.bias);
+        let lambda = if lambda.is_nan() { 0.0 } else { lambda };
+        let least = f32::from_bits(sampler.min_lod).max(self.min_lod.unwrap_or(f32::NEG_INFINITY));
+        let relative = f32::from_bits(view.desc.min_lod) - f32::from(view.desc.base_level);
+        let lambda = lambda.max(least).min(f32::from_bits(sampler.max_lod).max(least)).max(relative);
+        let Some(axis) = self.grad.filter(|_| scale.samples > 1).map(|g| g[scale.axis]) else {
+            // SAFETY: this function's contract.
+            return unsafe { self.filtered(view, sampler, self.coords, lambda) };
+        };
+        let n = f32::from(scale.samples);
+        let mut parts = [(0f32, [0f32; 4]); MAX_ANISOTROPY];
+        let parts = &mut parts[..usize::from(scale.samples).min(MAX_ANISOTROPY)];
+        for (i, part) in parts.iter_mut().enumerate() {
+            let along = (i as f32 + 1.0) / (n + 1.0) - 0.5;
+            let at = std::array::from_fn(|d| self.coords[d] + along * axis[d]);
+            // SAFETY: this function's contract.
+            *part = (1.0 / n, floats(&unsafe { self.filtered(view, sampler, at, lambda) }));
+        }
+        texel(reduce(sampler, parts))
+    }
+
+    /// Face (of cubes), coordinates and their number.
+    fn on_face(&self, coords: [f32; 3]) -> (Option<u32>, [f32; 3], u8) {
+        if self.cube {
+            let p = cube::project(coords);
+            (Some(p.face), [p.s, p.t, 0.0], 2)
+        } else {
+            (None, coords, self.dims)
+        }
+    }
+
+    fn footprint<'a>(
+        &self,
+        view: &'a View<'a>,
+        sampler: &'a SamplerDesc,
+        face: Option<u32>,
+        level: u32,
+    ) -> Footprint<'a> {
+        let layers = view.desc.layers.max(1) / if self.cube { 6 } else { 1 };
+        let last = i32::try_from(layers.max(1)).unwrap_or(i32::MAX) - 1;
+        let layer = (self.layer.round_ties_even() as i32).clamp(0, last);
         let dref =
             self.dref.map(|d| if view.format.numeric == crate::texel::Numeric::Unorm { d.clamp(0.0, 1.0) } else { d });
-        let footprint = |level: u32| Footprint { view, sampler, level: view.level(level), layer, face, dref };
-        if let Some(component) = self.gather {
-            // SAFETY: this function's contract.
-            return unsafe { self.gather(&footprint(0), coords, dims, component) };
-        }
-        let base = view.level(0);
-        let lambda = if sampler.unnormalized != 0 {
-            0.0
-        } else {
-            let lambda = match (self.lod, &self.grad) {
-                (Some(lod), _) => lod,
-                (None, Some(grad)) if self.cube => {
-                    let flat = Lookup { dims: 2, ..*self };
-                    lod_of_gradients(&flat, sizes(&base, 2), &face_gradients(self.coords, grad))
-                }
-                (None, Some(grad)) => lod_of_gradients(self, sizes(&base, dims), grad),
-                (None, None) => 0.0,
-            };
-            let lambda = lambda + f32::from_bits(sampler.bias);
-            let least = f32::from_bits(sampler.min_lod).max(self.min_lod.unwrap_or(f32::NEG_INFINITY));
-            let relative = f32::from_bits(view.desc.min_lod) - f32::from(view.desc.base_level);
-            let lambda = if lambda.is_nan() { 0.0 } else { lambda };
-            lambda.max(least).min(f32::from_bits(sampler.max_lod).max(least)).max(relative)
-        };
-        let filter = if lambda <= 0.0 { sampler.mag } else { sampler.min };
+        Footprint { view, sampler, level: view.level(level), layer, face, dref }
+    }
+
+    /// The value at a point for a level of detail: from one level or two.
+    ///
+    /// # Safety
+    /// As [`Self::run`].
+    unsafe fn filtered(&self, view: &View<'_>, sampler: &SamplerDesc, at: [f32; 3], lambda: f32) -> Texel {
+        let (face, coords, dims) = self.on_face(at);
+        let filter = Filter::from_code(if lambda <= 0.0 { sampler.mag } else { sampler.min });
         let last = u32::from(view.desc.levels.max(1)) - 1;
         let q = last as f32;
+        let footprint = |level: u32| self.footprint(view, sampler, face, level);
         if sampler.mip == 0 || last == 0 {
             let level = ((lambda + 0.5).ceil() - 1.0).clamp(0.0, q) as u32;
             // SAFETY: this function's contract.
@@ -197,7 +211,7 @@ impl Lookup {
 
     /// Texel-space coordinates in a level.
     fn texel_space(&self, fp: &Footprint<'_>, coords: [f32; 3], dims: u8) -> [f32; 3] {
-        let size = sizes(&fp.level, dims);
+        let size = fp.level.extent.map(|e| e as f32);
         let mut out = [0.0; 3];
         for d in 0..usize::from(dims.min(3)) {
             out[d] = if fp.sampler.unnormalized != 0 { coords[d] } else { coords[d] * size[d] };
@@ -207,11 +221,12 @@ impl Lookup {
 
     /// # Safety
     /// As [`Self::run`].
-    unsafe fn one_level(&self, fp: &Footprint<'_>, coords: [f32; 3], dims: u8, filter: u8) -> Texel {
+    unsafe fn one_level(&self, fp: &Footprint<'_>, coords: [f32; 3], dims: u8, filter: Filter) -> Texel {
         let at = self.texel_space(fp, coords, dims);
-        if filter == 0 || (fp.view.format.class() != Class::Float && self.dref.is_none()) {
+        let dims = usize::from(dims.min(3));
+        if filter == Filter::Nearest || (fp.view.format.class() != Class::Float && self.dref.is_none()) {
             let mut i = [0; 3];
-            for d in 0..usize::from(dims.min(3)) {
+            for d in 0..dims {
                 i[d] = (at[d].floor() as i32).wrapping_add(self.offset[d]);
             }
             if let Some(_face) = fp.face {
@@ -225,38 +240,44 @@ impl Lookup {
             // SAFETY: this function's contract.
             return unsafe { fp.fetch(i) }.unwrap_or_default();
         }
+        // Cubic filters have at most two dimensions.
+        let cubic = filter == Filter::Cubic && dims <= 2;
+        let taps = if cubic { 4 } else { 2 };
         let mut low = [0i32; 3];
-        let mut frac = [0f32; 3];
-        for d in 0..usize::from(dims.min(3)) {
+        let mut weights = [[0f32; 4]; 3];
+        for d in 0..dims {
             let p = at[d] - 0.5;
-            low[d] = (p.floor() as i32).wrapping_add(self.offset[d]);
-            frac[d] = p - p.floor();
+            let fraction = p - p.floor();
+            low[d] = (p.floor() as i32).wrapping_add(self.offset[d]).wrapping_sub(i32::from(cubic));
+            weights[d] = if cubic { cubic_weights(fraction) } else { [1.0 - fraction, fraction, 0.0, 0.0] };
         }
-        let corners = 1u32 << dims.min(3);
-        let mut parts = [(0f32, [0f32; 4]); 8];
+        let mut parts = [(0f32, [0f32; 4]); 16];
+        let parts = &mut parts[..usize::pow(taps, dims as u32)];
         let mut missing = 0f32;
-        for corner in 0..corners {
+        for (n, part) in parts.iter_mut().enumerate() {
             let mut i = low;
             let mut weight = 1f32;
-            for d in 0..usize::from(dims.min(3)) {
-                let high = corner >> d & 1 != 0;
-                i[d] = i[d].wrapping_add(i32::from(high));
-                weight *= if high { frac[d] } else { 1.0 - frac[d] };
+            let mut rest = n;
+            for d in 0..dims {
+                let tap = rest % taps;
+                rest /= taps;
+                i[d] = i[d].wrapping_add(tap as i32);
+                weight *= weights[d][tap];
             }
             // SAFETY: this function's contract.
             match unsafe { fp.value(i) } {
-                Some(value) => parts[corner as usize] = (weight, value),
+                Some(value) => *part = (weight, value),
                 // The corner of a cube: its weight goes to the three texels that exist.
                 None => missing += weight,
             }
         }
         if missing > 0.0 {
             let rest = 1.0 - missing;
-            for part in &mut parts[..corners as usize] {
+            for part in parts.iter_mut() {
                 part.0 = if rest > 0.0 { part.0 / rest } else { part.0 };
             }
         }
-        texel(reduce(fp.sampler, &parts[..corners as usize]))
+        texel(if cubic { reduce_cubic(fp.sampler, parts) } else { reduce(fp.sampler, parts) })
     }
 
     /// # Safety

@@ -1,5 +1,6 @@
 //! Formats and what images they can make.
 
+use super::image::not_compressed;
 use super::physical_device::{external_memory, supported};
 use super::VkResult;
 use crate::edge::{In, InOut, Out, OutArray};
@@ -93,13 +94,19 @@ pub fn get_physical_device_image_format_properties2(
         return Err(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
     }
     out.image_format_properties = properties;
+    let view = info.next::<vk::PhysicalDeviceImageViewImageFormatInfoEXT<'_>>().map(|v| v.image_view_type);
     for mut node in out.chain() {
         if let Some(p) = node.cast::<vk::ExternalImageFormatProperties<'_>>() {
             p.external_memory_properties = external.unwrap_or_default();
         } else if let Some(p) = node.cast::<vk::SamplerYcbcrConversionImageFormatProperties<'_>>() {
             p.combined_image_sampler_descriptor_count = 1;
+        } else if let Some(p) = node.cast::<vk::FilterCubicImageViewImageFormatPropertiesEXT<'_>>() {
+            let cubic = pd.rt.has_cubic_filter(&query, view);
+            p.filter_cubic = cubic.into();
+            p.filter_cubic_minmax = cubic.into();
         }
     }
+    not_compressed(out);
     Ok(())
 }
 

@@ -134,6 +134,16 @@ pub fn get_image_subresource_layout(
     out.set(image.subresource_layout(subresource.get()));
 }
 
+/// Says, where it is asked for, that the driver does not compress images.
+pub(super) fn not_compressed<T: vk::TaggedStructure>(mut out: InOut<'_, T>) {
+    for mut node in out.chain() {
+        if let Some(p) = node.cast::<vk::ImageCompressionPropertiesEXT<'_>>() {
+            p.image_compression_flags = vk::ImageCompressionFlagsEXT::DISABLED;
+            p.image_compression_fixed_rate_flags = vk::ImageCompressionFixedRateFlagsEXT::NONE;
+        }
+    }
+}
+
 pub fn get_image_subresource_layout2_khr(
     _device: &Device,
     image: &Arc<Image>,
@@ -141,6 +151,7 @@ pub fn get_image_subresource_layout2_khr(
     mut out: InOut<'_, vk::SubresourceLayout2KHR<'_>>,
 ) {
     out.subresource_layout = image.subresource_layout(&subresource.image_subresource);
+    not_compressed(out);
 }
 
 pub fn get_device_image_subresource_layout_khr(
@@ -152,6 +163,7 @@ pub fn get_device_image_subresource_layout_khr(
         (Some(c), Some(s)) => Image::layout_of(&device.rt, &image_create(c), &s.image_subresource).unwrap_or_default(),
         _ => vk::SubresourceLayout::default(),
     };
+    not_compressed(out);
 }
 
 pub fn create_image_view(
@@ -167,6 +179,7 @@ pub fn create_image_view(
             components: info.components,
             range: info.subresource_range,
             usage: info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage),
+            slices: info.next::<vk::ImageViewSlicedCreateInfoEXT<'_>>().map(|s| (s.slice_offset, s.slice_count)),
             min_lod: info.next::<vk::ImageViewMinLodCreateInfoEXT<'_>>().map_or(0.0, |m| m.min_lod),
         };
         device.ok(ImageView::new(&device.rt, info.image(), &view))

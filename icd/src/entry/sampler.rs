@@ -33,6 +33,7 @@ pub fn create_sampler(
             max_lod: info.max_lod,
             border: border_color(info.border_color, custom_color(info)),
             unnormalized: info.unnormalized_coordinates != vk::FALSE,
+            seamless: !info.flags.contains(vk::SamplerCreateFlags::NON_SEAMLESS_CUBE_MAP_EXT),
             reduction: info
                 .next::<vk::SamplerReductionModeCreateInfo<'_>>()
                 .map_or(vk::SamplerReductionMode::WEIGHTED_AVERAGE, |r| r.reduction_mode),

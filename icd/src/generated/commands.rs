@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 350] = [
+pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -184,6 +184,7 @@ pub static ENTRIES: [Entry; 350] = [
     Entry { name: "vkCreateRenderPass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCreateRenderPass2: vk::PFN_vkCreateRenderPass2 = create_render_pass2) },
     Entry { name: "vkCreateSampler", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateSampler: vk::PFN_vkCreateSampler = create_sampler) },
     Entry { name: "vkCreateSamplerYcbcrConversion", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCreateSamplerYcbcrConversion: vk::PFN_vkCreateSamplerYcbcrConversion = create_sampler_ycbcr_conversion) },
+    Entry { name: "vkCreateSamplerYcbcrConversionKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_sampler_ycbcr_conversion], pfn: erase!(vkCreateSamplerYcbcrConversion: vk::PFN_vkCreateSamplerYcbcrConversion = create_sampler_ycbcr_conversion) },
     Entry { name: "vkCreateSemaphore", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateSemaphore: vk::PFN_vkCreateSemaphore = create_semaphore) },
     Entry { name: "vkCreateShaderModule", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateShaderModule: vk::PFN_vkCreateShaderModule = create_shader_module) },
     Entry { name: "vkCreateShadersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCreateShadersEXT: vk::PFN_vkCreateShadersEXT = create_shaders_ext) },
@@ -211,6 +212,7 @@ pub static ENTRIES: [Entry; 350] = [
     Entry { name: "vkDestroyRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyRenderPass: vk::PFN_vkDestroyRenderPass = destroy_render_pass) },
     Entry { name: "vkDestroySampler", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroySampler: vk::PFN_vkDestroySampler = destroy_sampler) },
     Entry { name: "vkDestroySamplerYcbcrConversion", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkDestroySamplerYcbcrConversion: vk::PFN_vkDestroySamplerYcbcrConversion = destroy_sampler_ycbcr_conversion) },
+    Entry { name: "vkDestroySamplerYcbcrConversionKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_sampler_ycbcr_conversion], pfn: erase!(vkDestroySamplerYcbcrConversion: vk::PFN_vkDestroySamplerYcbcrConversion = destroy_sampler_ycbcr_conversion) },
     Entry { name: "vkDestroySemaphore", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroySemaphore: vk::PFN_vkDestroySemaphore = destroy_semaphore) },
     Entry { name: "vkDestroyShaderEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkDestroyShaderEXT: vk::PFN_vkDestroyShaderEXT = destroy_shader_ext) },
     Entry { name: "vkDestroyShaderModule", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyShaderModule: vk::PFN_vkDestroyShaderModule = destroy_shader_module) },
@@ -269,6 +271,7 @@ pub static ENTRIES: [Entry; 350] = [
     Entry { name: "vkGetImageSparseMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
     Entry { name: "vkGetImageSparseMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
     Entry { name: "vkGetImageSubresourceLayout", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageSubresourceLayout: vk::PFN_vkGetImageSubresourceLayout = get_image_subresource_layout) },
+    Entry { name: "vkGetImageSubresourceLayout2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_image_compression_control], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
     Entry { name: "vkGetImageSubresourceLayout2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
     Entry { name: "vkGetImageViewOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetImageViewOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetImageViewOpaqueCaptureDescriptorDataEXT = get_image_view_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetInstanceProcAddr", level: Level::Instance, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetInstanceProcAddr: vk::PFN_vkGetInstanceProcAddr = get_instance_proc_addr) },

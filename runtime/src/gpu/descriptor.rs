@@ -38,6 +38,8 @@ pub struct SamplerInfo {
     pub border: BorderColor,
     /// Coordinates in texels.
     pub unnormalized: bool,
+    /// Whether reads near the edge of a cube's face see the neighbouring face.
+    pub seamless: bool,
     /// How texels of a footprint are combined.
     pub reduction: vk::SamplerReductionMode,
 }
@@ -67,6 +69,8 @@ pub struct ViewInfo {
     pub base_layer: u32,
     /// Number of layers (resolved).
     pub layers: u32,
+    /// First slice and number of slices that a 3D view shows, if not all (VK_EXT_image_sliced_view_of_3d; resolved).
+    pub slices: Option<(u32, u32)>,
     /// Usage of the view.
     pub usage: vk::ImageUsageFlags,
     /// Least level of detail (VK_EXT_image_view_min_lod), 0 if not given.

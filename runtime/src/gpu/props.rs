@@ -159,6 +159,10 @@ pub struct GpuFeatures {
     pub resource_residency: bool,
     pub resource_min_lod: bool,
     pub image_2d_view_of_3d: bool,
+    pub image_sliced_view_of_3d: bool,
+    pub image_load_store_lod: bool,
+    pub sampler_filter_cubic: bool,
+    pub non_seamless_cube_map: bool,
     pub texture_compression_bc: bool,
     pub host_memory_import: bool,
 }

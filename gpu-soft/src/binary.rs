@@ -125,6 +125,15 @@ impl Executable {
         }
     }
 
+    /// Invocations of a workgroup.
+    pub fn workgroup_invocations(&self) -> u64 {
+        let size = match self {
+            Executable::Native(loaded) => loaded.header().local_size,
+            Executable::Interpreted(kernel) => kernel.local_size(),
+        };
+        size.iter().map(|s| u64::from(*s)).product()
+    }
+
     /// Runs the workgroups `begin..end` (linear, x fastest).
     pub fn run(&self, bound: &Bound<'_>, begin: u64, end: u64, arena: &mut Arena) -> Result<(), EngineFault> {
         match self {

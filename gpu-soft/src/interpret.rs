@@ -22,6 +22,7 @@ const MAX_SLOTS: usize = 1 << 16;
 #[derive(Debug)]
 pub struct Interpreted {
     program: Arc<Program>,
+    local_size: [u32; 3],
     subgroup_size: u32,
     slots: Vec<BindingSlot>,
 }
@@ -78,9 +79,15 @@ impl Interpreted {
         let text =
             payload.get((2 + count * SLOT_WORDS) * 4..).and_then(|b| std::str::from_utf8(b).ok()).ok_or(malformed)?;
         let kernel = compiler::text::parse(text).map_err(|_| malformed)?;
+        let local_size = kernel.local_size;
         // Verifies the kernel.
         let program = Arc::new(Program::new(Arc::new(kernel)).map_err(|_| malformed)?);
-        Ok(Interpreted { program, subgroup_size, slots })
+        Ok(Interpreted { program, local_size, subgroup_size, slots })
+    }
+
+    /// Workgroup size.
+    pub fn local_size(&self) -> [u32; 3] {
+        self.local_size
     }
 
     /// Runs workgroups.

@@ -193,6 +193,10 @@ packets! {
         count: u32,
         /// VkQueryResultFlags.
         flags: u32,
+        /// Words of a result before its availability, all but the first 0; at most 32.
+        values: u32,
+        /// Zero.
+        reserved: u32,
     }
     /// Goes on reading at another command buffer and does not come back.
     Chain = 13 {
@@ -203,6 +207,24 @@ packets! {
     }
     /// The end of a command buffer (its length is an end as well).
     End = 14 {}
+    /// Holds dispatches back while the 32-bit word, read now, does not allow them; up to the next packet of this kind.
+    Condition = 15 {
+        /// The word; 0 = every dispatch runs.
+        src: u64,
+        /// 0: dispatches run if the word is not 0; 1: if it is 0.
+        inverted: u32,
+        /// Zero.
+        reserved: u32,
+    }
+    /// Adds to or takes from a 64-bit word the number of invocations that ran since the submission's command buffers began.
+    Count = 16 {
+        /// A 64-bit word.
+        dst: u64,
+        /// 0: the word becomes minus the number; 1: the number is added to it.
+        add: u32,
+        /// Zero.
+        reserved: u32,
+    }
 }
 
 /// `n` rounded up to [`PACKET_ALIGN`].

@@ -190,6 +190,22 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         NV_shader_subgroup_partitioned: gpu(|p| {
             p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV)
         }),
+        // Scheduling, residency and what is said about them.
+        AMD_buffer_marker: device,
+        EXT_conditional_rendering: gpu(|p| p.features.conditional_dispatch),
+        EXT_device_address_binding_report: device,
+        EXT_device_fault: device,
+        EXT_device_memory_report: device,
+        EXT_global_priority: device,
+        EXT_global_priority_query: device,
+        EXT_memory_priority: device,
+        EXT_pageable_device_local_memory: device,
+        EXT_queue_family_foreign: device,
+        KHR_global_priority: device,
+        KHR_internally_synchronized_queues: device,
+        KHR_maintenance7: device,
+        KHR_maintenance10: device,
+        EXT_host_image_copy: device,
         // Known, and not there: a row is turned on when what it stands for works.
         EXT_astc_decode_mode: false,
         EXT_rgba10x6_formats: false,
@@ -200,8 +216,6 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_shader_uniform_buffer_unsized_array: false,
         KHR_compute_shader_derivatives: false,
         NV_compute_shader_derivatives: false,
-        KHR_internally_synchronized_queues: false,
-        KHR_maintenance7: false,
         KHR_maintenance8: false,
         KHR_maintenance9: false,
         KHR_shader_bfloat16: false,

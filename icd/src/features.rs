@@ -24,24 +24,24 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
     let p = caps.props;
     let f = &p.features;
     FeatureTable {
-        // Core 1.0.
+        // Core 1.0. Features of graphics that a version requires of every device say nothing on one without graphics queues.
         robustBufferAccess: true,
-        fullDrawIndexUint32: false,
+        fullDrawIndexUint32: true,
         imageCubeArray: f.image_cube_array,
-        independentBlend: false,
+        independentBlend: true,
         geometryShader: false,
         tessellationShader: false,
-        sampleRateShading: false,
+        sampleRateShading: true,
         dualSrcBlend: false,
         logicOp: false,
         multiDrawIndirect: false,
-        drawIndirectFirstInstance: false,
-        depthClamp: false,
-        depthBiasClamp: false,
+        drawIndirectFirstInstance: true,
+        depthClamp: true,
+        depthBiasClamp: true,
         fillModeNonSolid: false,
         depthBounds: false,
         wideLines: false,
-        largePoints: false,
+        largePoints: true,
         alphaToOne: false,
         multiViewport: false,
         samplerAnisotropy: f.sampler_anisotropy,
@@ -49,9 +49,9 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         textureCompressionASTC_LDR: false,
         textureCompressionBC: f.texture_compression_bc,
         occlusionQueryPrecise: false,
-        pipelineStatisticsQuery: false,
+        pipelineStatisticsQuery: f.invocation_count,
         vertexPipelineStoresAndAtomics: false,
-        fragmentStoresAndAtomics: false,
+        fragmentStoresAndAtomics: true,
         shaderTessellationAndGeometryPointSize: false,
         shaderImageGatherExtended: f.image_gather_extended,
         shaderStorageImageExtendedFormats: f.storage_image_extended_formats,
@@ -79,7 +79,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         sparseResidency16Samples: false,
         sparseResidencyAliased: f.sparse_residency_aliased,
         variableMultisampleRate: false,
-        inheritedQueries: false,
+        inheritedQueries: f.invocation_count,
         // Core 1.1. Multiview, imageless framebuffers and the like say nothing on a device without graphics queues.
         storageBuffer16BitAccess: f.storage_buffer_16bit,
         uniformAndStorageBuffer16BitAccess: f.storage_buffer_16bit,
@@ -157,9 +157,29 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         dynamicRendering: true,
         shaderIntegerDotProduct: f.integer_dot_product,
         maintenance4: true,
-        // Extensions.
+        // Core 1.4.
+        globalPriorityQuery: true,
+        shaderSubgroupRotate: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR),
+        shaderSubgroupRotateClustered: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_CLUSTERED_KHR),
+        shaderFloatControls2: true,
+        shaderExpectAssume: true,
+        rectangularLines: false,
+        bresenhamLines: true,
+        smoothLines: false,
+        stippledRectangularLines: false,
+        stippledBresenhamLines: false,
+        stippledSmoothLines: false,
+        vertexAttributeInstanceRateDivisor: true,
+        vertexAttributeInstanceRateZeroDivisor: false,
+        indexTypeUint8: true,
+        dynamicRenderingLocalRead: true,
         maintenance5: caps.maintenance5_formats,
         maintenance6: true,
+        pipelineProtectedAccess: false,
+        pipelineRobustness: true,
+        hostImageCopy: true,
+        pushDescriptor: p.max_push_descriptors > 0,
+        // Extensions.
         mutableDescriptorType: true,
         image2DViewOf3D: f.image_2d_view_of_3d,
         sampler2DViewOf3D: f.image_2d_view_of_3d,
@@ -186,7 +206,6 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         robustBufferAccess2: f.robust_buffer_access2,
         robustImageAccess2: f.robust_image_access2,
         pipelineExecutableInfo: true,
-        pipelineRobustness: true,
         shaderModuleIdentifier: true,
         shaderObject: true,
         texelBufferAlignment: true,
@@ -221,12 +240,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         sparseImageFloat32AtomicMinMax: false,
         shaderDeviceClock: f.shader_clock,
         shaderSubgroupClock: f.shader_clock,
-        shaderExpectAssume: true,
-        shaderFloatControls2: true,
         shaderMaximalReconvergence: true,
-        shaderSubgroupRotate: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_KHR),
-        shaderSubgroupRotateClustered: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::ROTATE_CLUSTERED_KHR),
-        shaderSubgroupUniformControlFlow: true,
         shaderSubgroupPartitioned: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV),
         longVector: true,
         shader64BitIndexing: true,
@@ -237,11 +251,21 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         sparseImageInt64Atomics: false,
         shaderRelaxedExtendedInstruction: true,
         shaderReplicatedComposites: true,
+        shaderSubgroupUniformControlFlow: true,
+        conditionalRendering: f.conditional_dispatch,
+        deviceFault: true,
+        deviceFaultVendorBinary: false,
+        deviceMemoryReport: true,
+        inheritedConditionalRendering: f.conditional_dispatch,
+        internallySynchronizedQueues: true,
+        maintenance7: true,
+        maintenance10: true,
+        memoryPriority: true,
+        pageableDeviceLocalMemory: true,
+        reportAddressBinding: true,
         // Known, and not there: a row is turned on when what it stands for works.
         computeDerivativeGroupLinear: false,
         computeDerivativeGroupQuads: false,
-        internallySynchronizedQueues: false,
-        maintenance7: false,
         maintenance8: false,
         maintenance9: false,
         shaderBFloat16CooperativeMatrix: false,
@@ -254,6 +278,62 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderUntypedPointers: false,
     }
 }
+
+/// What Vulkan 1.4 requires beyond 1.3, of those features that may be absent here.
+const REQUIRED_1_4: &[Feature] = &[
+    Feature::fullDrawIndexUint32,
+    Feature::imageCubeArray,
+    Feature::independentBlend,
+    Feature::sampleRateShading,
+    Feature::drawIndirectFirstInstance,
+    Feature::depthClamp,
+    Feature::depthBiasClamp,
+    Feature::samplerAnisotropy,
+    Feature::fragmentStoresAndAtomics,
+    Feature::shaderStorageImageExtendedFormats,
+    Feature::shaderUniformBufferArrayDynamicIndexing,
+    Feature::shaderSampledImageArrayDynamicIndexing,
+    Feature::shaderStorageBufferArrayDynamicIndexing,
+    Feature::shaderStorageImageArrayDynamicIndexing,
+    Feature::shaderImageGatherExtended,
+    Feature::shaderInt16,
+    Feature::largePoints,
+    Feature::samplerYcbcrConversion,
+    Feature::storageBuffer16BitAccess,
+    Feature::variablePointers,
+    Feature::variablePointersStorageBuffer,
+    Feature::samplerMirrorClampToEdge,
+    Feature::scalarBlockLayout,
+    Feature::shaderUniformTexelBufferArrayDynamicIndexing,
+    Feature::shaderStorageTexelBufferArrayDynamicIndexing,
+    Feature::shaderInt8,
+    Feature::storageBuffer8BitAccess,
+    Feature::globalPriorityQuery,
+    Feature::shaderSubgroupRotate,
+    Feature::shaderSubgroupRotateClustered,
+    Feature::shaderFloatControls2,
+    Feature::shaderExpectAssume,
+    Feature::bresenhamLines,
+    Feature::vertexAttributeInstanceRateDivisor,
+    Feature::indexTypeUint8,
+    Feature::dynamicRenderingLocalRead,
+    Feature::maintenance5,
+    Feature::maintenance6,
+    Feature::pipelineRobustness,
+    Feature::pushDescriptor,
+];
+
+/// The newest version whose required features are all there.
+pub fn version(table: &FeatureTable) -> u32 {
+    if REQUIRED_1_4.iter().all(|f| table.get(*f)) {
+        VERSION_1_4
+    } else {
+        vk::HEADER_VERSION_COMPLETE
+    }
+}
+
+/// Vulkan 1.4 with the patch number of the registry that the supplement is taken from.
+pub const VERSION_1_4: u32 = vk::make_api_version(0, 1, 4, 354);
 
 /// The row of a structure, if it is a feature structure.
 fn find(s_type: vk::StructureType) -> Option<&'static FeatureStruct> {
@@ -377,6 +457,18 @@ mod tests {
         );
         assert_eq!(m.fields, Some(&[Feature::maintenance5][..]));
         assert!(find(vk::StructureType::BUFFER_CREATE_INFO).is_none());
+    }
+
+    #[test]
+    fn a_version_needs_all_its_features() {
+        let mut table = FeatureTable::NONE;
+        assert_eq!(vk::api_version_minor(version(&table)), 3);
+        for f in REQUIRED_1_4 {
+            table.set(*f, true);
+        }
+        assert_eq!(vk::api_version_minor(version(&table)), 4);
+        table.set(Feature::samplerYcbcrConversion, false);
+        assert_eq!(vk::api_version_minor(version(&table)), 3);
     }
 
     #[test]

@@ -19,3 +19,4 @@ mod messenger;
 mod node;
 mod objects;
 mod properties;
+mod reports;

@@ -97,6 +97,19 @@ impl Messengers {
         text: &str,
         subjects: &[Subject],
     ) {
+        self.send_with(severity, types, id, text, subjects, None);
+    }
+
+    /// As [`Messengers::send`], with what a message about addresses carries.
+    pub fn send_with(
+        &self,
+        severity: vk::DebugUtilsMessageSeverityFlagsEXT,
+        types: vk::DebugUtilsMessageTypeFlagsEXT,
+        id: &str,
+        text: &str,
+        subjects: &[Subject],
+        binding: Option<&vk::DeviceAddressBindingCallbackDataEXT<'_>>,
+    ) {
         let all = self.all();
         if all.is_empty() {
             // Nobody listens: errors go to the log, so that a refused shader does not end in a bare error code.
@@ -119,6 +132,7 @@ impl Messengers {
             })
             .collect();
         let data = vk::DebugUtilsMessengerCallbackDataEXT {
+            p_next: binding.map_or(std::ptr::null(), |b| std::ptr::from_ref(b).cast()),
             object_count: objects.len() as u32,
             p_objects: objects.as_ptr(),
             ..Default::default()

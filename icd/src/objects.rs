@@ -119,6 +119,8 @@ pub struct DeviceCore {
     pub alloc: Allocator,
     /// Who listens.
     pub messengers: Arc<Messengers>,
+    /// Who hears of memory.
+    pub memory_reports: Vec<crate::reports::MemoryReport>,
     /// The device's handle, for messages.
     pub handle: AtomicU64,
 }
@@ -138,6 +140,22 @@ impl DeviceCore {
             subjects.insert(0, subject(ty, handle));
         }
         self.messengers.send(severity, vk::DebugUtilsMessageTypeFlagsEXT::GENERAL, id, text, &subjects);
+    }
+
+    /// A message about the GPU addresses of an object.
+    pub fn say_of_addresses(
+        &self,
+        binding: &vk::DeviceAddressBindingCallbackDataEXT<'_>,
+        (ty, handle): (vk::ObjectType, u64),
+    ) {
+        self.messengers.send_with(
+            vk::DebugUtilsMessageSeverityFlagsEXT::INFO,
+            vk::DebugUtilsMessageTypeFlagsEXT::DEVICE_ADDRESS_BINDING,
+            "address binding",
+            "the GPU addresses of an object change",
+            &[Subject { ty, handle, name: self.rt.name(ty, handle) }],
+            Some(binding),
+        );
     }
 
     /// The code of a runtime error, after telling those who listen what happened.

@@ -228,14 +228,51 @@ fn descriptor_buffer(gpu: &dyn Gpu) -> vk::PhysicalDeviceDescriptorBufferPropert
     }
 }
 
+/// Layouts that host copies take: a layout says nothing about where texels stand.
+const HOST_COPY_LAYOUTS: [vk::ImageLayout; 11] = [
+    vk::ImageLayout::GENERAL,
+    vk::ImageLayout::TRANSFER_SRC_OPTIMAL,
+    vk::ImageLayout::TRANSFER_DST_OPTIMAL,
+    vk::ImageLayout::SHADER_READ_ONLY_OPTIMAL,
+    vk::ImageLayout::COLOR_ATTACHMENT_OPTIMAL,
+    vk::ImageLayout::DEPTH_STENCIL_ATTACHMENT_OPTIMAL,
+    vk::ImageLayout::DEPTH_STENCIL_READ_ONLY_OPTIMAL,
+    vk::ImageLayout::DEPTH_READ_ONLY_STENCIL_ATTACHMENT_OPTIMAL,
+    vk::ImageLayout::DEPTH_ATTACHMENT_STENCIL_READ_ONLY_OPTIMAL,
+    vk::ImageLayout::READ_ONLY_OPTIMAL,
+    vk::ImageLayout::ATTACHMENT_OPTIMAL,
+];
+
+fn v14(p: &GpuProps) -> types::PhysicalDeviceVulkan14Properties<'static> {
+    let buffers = vk::PipelineRobustnessBufferBehaviorEXT::ROBUST_BUFFER_ACCESS;
+    types::PhysicalDeviceVulkan14Properties {
+        line_sub_pixel_precision_bits: 4,
+        max_vertex_attrib_divisor: u16::MAX.into(),
+        max_push_descriptors: p.max_push_descriptors,
+        dynamic_rendering_local_read_depth_stencil_attachments: vk::TRUE,
+        dynamic_rendering_local_read_multisampled_attachments: vk::TRUE,
+        block_texel_view_compatible_multiple_layers: vk::TRUE,
+        max_combined_image_sampler_descriptor_count: 1,
+        default_robustness_storage_buffers: buffers,
+        default_robustness_uniform_buffers: buffers,
+        default_robustness_vertex_inputs: buffers,
+        default_robustness_images: vk::PipelineRobustnessImageBehaviorEXT::ROBUST_IMAGE_ACCESS,
+        // Texels stand where the driver's build says.
+        optimal_tiling_layout_uuid: p.driver_uuid,
+        // Images for host copies take memory that the CPU sees only.
+        identical_memory_type_requirements: vk::FALSE,
+        ..Default::default()
+    }
+}
+
 /// vkGetPhysicalDeviceProperties2.
 pub fn report(mut out: InOut<'_, vk::PhysicalDeviceProperties2<'_>>, gpu: &dyn Gpu, api_version: u32) {
     let p = gpu.props();
     out.properties = core(p, api_version);
-    let (v11, v12, v13) = (v11(p), v12(p), v13(p));
+    let (v11, v12, v13, v14) = (v11(p), v12(p), v13(p), v14(p));
     for mut node in out.chain() {
-        if !fill_promoted(&mut node, &v11, &v12, &v13) {
-            fill_other(&mut node, gpu, (&v11, &v12, &v13));
+        if !fill_promoted(&mut node, &v11, &v12, &v13, &v14) {
+            fill_other(&mut node, gpu, (&v11, &v12, &v13, &v14));
         }
     }
 }
@@ -254,10 +291,28 @@ type Sums<'a> = (
     &'a vk::PhysicalDeviceVulkan11Properties<'static>,
     &'a vk::PhysicalDeviceVulkan12Properties<'static>,
     &'a vk::PhysicalDeviceVulkan13Properties<'static>,
+    &'a types::PhysicalDeviceVulkan14Properties<'static>,
 );
 
+/// Fills an array of layouts for which the application may have given room.
+///
+/// # Safety
+/// `out` is null or valid for writing `count` layouts.
+unsafe fn put_layouts(count: &mut u32, out: *mut vk::ImageLayout) {
+    let all = HOST_COPY_LAYOUTS.len() as u32;
+    if out.is_null() {
+        *count = all;
+        return;
+    }
+    *count = (*count).min(all);
+    for (i, layout) in HOST_COPY_LAYOUTS.iter().take(*count as usize).enumerate() {
+        // SAFETY: this function's contract, and `i < count`.
+        unsafe { out.add(i).write(*layout) };
+    }
+}
+
 /// Structures that are not copies of members of the core sums.
-fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13): Sums<'_>) {
+fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<'_>) {
     let p = gpu.props();
     if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan11Properties<'_>>() {
         body!(o = v11);
@@ -265,6 +320,45 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13): Sums<'_>) 
         body!(o = v12);
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceVulkan13Properties<'_>>() {
         body!(o = v13);
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceVulkan14Properties<'_>>() {
+        let (src, dst) =
+            ((o.copy_src_layout_count, o.p_copy_src_layouts), (o.copy_dst_layout_count, o.p_copy_dst_layouts));
+        body!(o = v14);
+        (o.copy_src_layout_count, o.p_copy_src_layouts) = src;
+        (o.copy_dst_layout_count, o.p_copy_dst_layouts) = dst;
+        // SAFETY: by valid usage the arrays are null or have room for the counts.
+        unsafe {
+            put_layouts(&mut o.copy_src_layout_count, o.p_copy_src_layouts);
+            put_layouts(&mut o.copy_dst_layout_count, o.p_copy_dst_layouts);
+        }
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceHostImageCopyPropertiesEXT<'_>>() {
+        o.optimal_tiling_layout_uuid = v14.optimal_tiling_layout_uuid;
+        o.identical_memory_type_requirements = v14.identical_memory_type_requirements;
+        // SAFETY: as above.
+        unsafe {
+            put_layouts(&mut o.copy_src_layout_count, o.p_copy_src_layouts);
+            put_layouts(&mut o.copy_dst_layout_count, o.p_copy_dst_layouts);
+        }
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
+        o.max_custom_border_color_samplers = p.limits.max_sampler_allocation_count;
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceMaintenance7PropertiesKHR<'_>>() {
+        let (uniform, storage) =
+            (p.limits.max_descriptor_set_uniform_buffers_dynamic, p.limits.max_descriptor_set_storage_buffers_dynamic);
+        o.robust_fragment_shading_rate_attachment_access = vk::FALSE;
+        o.separate_depth_stencil_attachment_access = vk::FALSE;
+        o.max_descriptor_set_total_uniform_buffers_dynamic = uniform;
+        o.max_descriptor_set_total_storage_buffers_dynamic = storage;
+        o.max_descriptor_set_total_buffers_dynamic = uniform.saturating_add(storage);
+        o.max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic = uniform;
+        o.max_descriptor_set_update_after_bind_total_storage_buffers_dynamic = storage;
+        o.max_descriptor_set_update_after_bind_total_buffers_dynamic = uniform.saturating_add(storage);
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceLayeredApiPropertiesListKHR<'_>>() {
+        // No other driver stands below.
+        o.layered_api_count = 0;
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceMaintenance10PropertiesKHR<'_>>() {
+        o.rgba4_opaque_black_swizzled = vk::TRUE;
+        o.resolve_srgb_format_applies_transfer_function = vk::TRUE;
+        o.resolve_srgb_format_supports_transfer_function_control = vk::FALSE;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceSubgroupProperties<'_>>() {
         o.subgroup_size = v11.subgroup_size;
         o.supported_stages = v11.subgroup_supported_stages;
@@ -272,36 +366,17 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13): Sums<'_>) 
         o.quad_operations_in_all_stages = v11.subgroup_quad_operations_in_all_stages;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceExternalMemoryHostPropertiesEXT<'_>>() {
         o.min_imported_host_pointer_alignment = p.min_imported_host_pointer_alignment;
-    } else if let Some(o) = node.cast::<vk::PhysicalDevicePushDescriptorPropertiesKHR<'_>>() {
-        o.max_push_descriptors = p.max_push_descriptors;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceRobustness2PropertiesEXT<'_>>() {
         // Storage ranges are checked in words; uniform ranges may be checked per 16-byte vector.
         o.robust_storage_buffer_access_size_alignment = 1;
         o.robust_uniform_buffer_access_size_alignment = 1;
-    } else if let Some(o) = node.cast::<vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'_>>() {
-        let buffers = vk::PipelineRobustnessBufferBehaviorEXT::ROBUST_BUFFER_ACCESS;
-        o.default_robustness_storage_buffers = buffers;
-        o.default_robustness_uniform_buffers = buffers;
-        o.default_robustness_vertex_inputs = buffers;
-        o.default_robustness_images = vk::PipelineRobustnessImageBehaviorEXT::ROBUST_IMAGE_ACCESS;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceDescriptorBufferPropertiesEXT<'_>>() {
         body!(o = &descriptor_buffer(gpu));
-    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
-        o.max_custom_border_color_samplers = p.limits.max_sampler_allocation_count;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderObjectPropertiesEXT<'_>>() {
         o.shader_binary_uuid = p.pipeline_cache_uuid;
         o.shader_binary_version = runtime::SHADER_BINARY_VERSION;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderModuleIdentifierPropertiesEXT<'_>>() {
         o.shader_module_identifier_algorithm_uuid = IDENTIFIER_UUID;
-    } else if let Some(o) = node.cast::<vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>>() {
-        o.block_texel_view_compatible_multiple_layers = vk::TRUE;
-        o.max_combined_image_sampler_descriptor_count = 1;
-        o.fragment_shading_rate_clamp_combiner_inputs = vk::FALSE;
-    } else if let Some(o) = node.cast::<vk::PhysicalDeviceMaintenance5PropertiesKHR<'_>>() {
-        // All of it is about rasterisation.
-        let header = (o.s_type, o.p_next);
-        *o = vk::PhysicalDeviceMaintenance5PropertiesKHR::default();
-        (o.s_type, o.p_next) = header;
     } else if let Some(o) = node.cast::<types::PhysicalDeviceShaderLongVectorPropertiesEXT<'_>>() {
         o.max_vector_components = runtime::MAX_VECTOR_COMPONENTS;
     } else if let Some(o) = node.cast::<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>>() {

@@ -21,6 +21,8 @@ pub struct QueueCreate {
     pub count: u32,
     /// Flags.
     pub flags: vk::DeviceQueueCreateFlags,
+    /// Priority among the queues of all processes.
+    pub priority: vk::QueueGlobalPriorityKHR,
 }
 
 /// Features that change how the runtime works.
@@ -106,7 +108,7 @@ impl Device {
                     Error::InitializationFailed(format!("queue family {} has no such queues", q.family))
                 })?;
             let made: Result<Vec<Arc<Queue>>> = (0..q.count)
-                .map(|index| Ok(Arc::new(Queue::new(&winsys, physical.gpu(), &signal, q.family, index, family)?)))
+                .map(|index| Ok(Arc::new(Queue::new(&winsys, physical.gpu(), &signal, (q, index), family)?)))
                 .collect();
             queues.push((*q, made?));
         }
@@ -233,6 +235,13 @@ impl Device {
     pub(crate) fn all_memory_types(&self) -> u32 {
         let count = self.props().memory_types.len().min(vk::MAX_MEMORY_TYPES);
         u32::MAX.checked_shr(32 - count as u32).unwrap_or(0)
+    }
+
+    /// Mask of the memory types that the CPU sees.
+    pub(crate) fn visible_memory_types(&self) -> u32 {
+        let visible = |t: &crate::gpu::MemoryTypeInfo| t.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+        let types = self.props().memory_types.iter().take(vk::MAX_MEMORY_TYPES).enumerate();
+        types.filter(|(_, t)| visible(t)).fold(0, |bits, (i, _)| bits | 1 << i)
     }
 
     /// Robustness of pipelines that do not say otherwise.

@@ -33,6 +33,9 @@ pub enum Error {
     /// VK_ERROR_FORMAT_NOT_SUPPORTED.
     #[error("format not supported for this use")]
     FormatNotSupported,
+    /// VK_ERROR_NOT_PERMITTED.
+    #[error("the system does not allow this priority")]
+    NotPermitted,
     /// VK_ERROR_OUT_OF_POOL_MEMORY.
     #[error("the pool is full")]
     OutOfPoolMemory,
@@ -72,6 +75,7 @@ impl Error {
             Error::MemoryMapFailed(_) => vk::Result::ERROR_MEMORY_MAP_FAILED,
             Error::FeatureNotPresent(_) => vk::Result::ERROR_FEATURE_NOT_PRESENT,
             Error::FormatNotSupported => vk::Result::ERROR_FORMAT_NOT_SUPPORTED,
+            Error::NotPermitted => vk::Result::ERROR_NOT_PERMITTED_KHR,
             Error::OutOfPoolMemory => vk::Result::ERROR_OUT_OF_POOL_MEMORY,
             Error::FragmentedPool => vk::Result::ERROR_FRAGMENTED_POOL,
             Error::InvalidExternalHandle(_) => vk::Result::ERROR_INVALID_EXTERNAL_HANDLE,

@@ -4,11 +4,12 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::format;
 use crate::gpu::{ImageCreate, ImageLayout, TexelRegion};
+use crate::lock::lock;
 use crate::memory::{Memory, MemoryRequirements};
 use crate::sparse::{self, SparseRequirements};
 use ash::vk;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use winsys_dxg::VaRange;
 
 /// A VkImage.
@@ -21,10 +22,16 @@ pub struct Image {
     address: AtomicU64,
     /// The addresses of a sparse image.
     sparse: Option<VaRange>,
+    /// Where the CPU finds an image for host copies; the image does not keep its memory.
+    bound: Mutex<Option<(Weak<Memory>, u64)>>,
 }
 
 fn is_sparse(create: &ImageCreate) -> bool {
     create.flags.contains(vk::ImageCreateFlags::SPARSE_BINDING)
+}
+
+fn host_transfer(create: &ImageCreate) -> bool {
+    create.usage.contains(vk::ImageUsageFlags::HOST_TRANSFER_EXT)
 }
 
 fn layout_of(device: &Device, create: &ImageCreate) -> Result<ImageLayout> {
@@ -42,7 +49,7 @@ fn requirements(device: &Device, create: &ImageCreate, layout: &ImageLayout) -> 
     let plain = MemoryRequirements {
         size: layout.size.checked_next_multiple_of(align).unwrap_or(u64::MAX),
         align,
-        type_bits: device.all_memory_types(),
+        type_bits: if host_transfer(create) { device.visible_memory_types() } else { device.all_memory_types() },
         prefers_dedicated: false,
         requires_dedicated: false,
     };
@@ -97,7 +104,8 @@ impl Image {
         let requirements = requirements(device, create, &layout);
         let sparse = if is_sparse(create) { Some(sparse::reserve(device, requirements.size)?) } else { None };
         let address = AtomicU64::new(sparse.as_ref().map_or(0, VaRange::base));
-        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address, sparse }))
+        let bound = Mutex::new(None);
+        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address, sparse, bound }))
     }
 
     /// What memory such an image needs.
@@ -129,9 +137,24 @@ impl Image {
     ///
     /// # Errors
     /// None on valid use.
-    pub fn bind(&self, memory: &Memory, offset: u64) -> Result<()> {
+    pub fn bind(&self, memory: &Arc<Memory>, offset: u64) -> Result<()> {
+        if host_transfer(&self.create) {
+            *lock(&self.bound) = Some((Arc::downgrade(memory), offset));
+        }
         self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
         Ok(())
+    }
+
+    /// The memory of an image for host copies, and where in it the image begins.
+    ///
+    /// # Errors
+    /// [`Error::MemoryMapFailed`] if it has none.
+    pub(crate) fn host_memory(&self) -> Result<(Arc<Memory>, u64)> {
+        let bound = lock(&self.bound);
+        bound
+            .as_ref()
+            .and_then(|(memory, offset)| Some((memory.upgrade()?, *offset)))
+            .ok_or_else(|| Error::MemoryMapFailed("the image has no memory for host copies".to_owned()))
     }
 
     /// The addresses of a sparse image.

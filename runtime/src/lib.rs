@@ -28,6 +28,7 @@ mod fence;
 pub mod format;
 pub mod gpu;
 mod heap;
+mod host_copy;
 mod image;
 mod image_view;
 mod instance;
@@ -64,10 +65,11 @@ pub use error::{Error, Result};
 pub use event::Event;
 pub use fence::Fence;
 pub use gpu::*;
+pub use host_copy::HostRegion;
 pub use image::Image;
 pub use image_view::{ImageView, ImageViewCreate};
 pub use instance::Instance;
-pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource};
+pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource, DEFAULT_PRIORITY};
 pub use physical_device::{ExternalHandle, ImageFormatQuery, MemoryBudget, PhysicalDevice};
 pub use pipeline::{
     set_compiler_debug, CompilerDebug, ExecutableInfo, Feedback, PipelineCache, PipelineRobustness, Program,

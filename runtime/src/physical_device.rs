@@ -59,6 +59,7 @@ fn needed(usage: vk::ImageUsageFlags) -> vk::FormatFeatureFlags2 {
         (U::TRANSFER_DST, F::TRANSFER_DST),
         (U::SAMPLED, F::SAMPLED_IMAGE),
         (U::STORAGE, F::STORAGE_IMAGE),
+        (U::HOST_TRANSFER_EXT, F::HOST_IMAGE_TRANSFER_EXT),
         (U::COLOR_ATTACHMENT, F::COLOR_ATTACHMENT),
         (U::DEPTH_STENCIL_ATTACHMENT, F::DEPTH_STENCIL_ATTACHMENT),
     ];
@@ -137,7 +138,11 @@ impl PhysicalDevice {
     /// [`Error::FormatNotSupported`].
     pub fn image_format_properties(&self, query: &ImageFormatQuery) -> Result<vk::ImageFormatProperties> {
         use vk::ImageCreateFlags as C;
-        if query.flags.intersects(C::PROTECTED | C::DISJOINT) || !self.has_sparse(query.ty, query.flags) {
+        // The CPU would have to follow what is bound.
+        let sparse_on_host =
+            query.flags.contains(C::SPARSE_BINDING) && query.usage.contains(vk::ImageUsageFlags::HOST_TRANSFER_EXT);
+        let unsupported = query.flags.intersects(C::PROTECTED | C::DISJOINT) || sparse_on_host;
+        if unsupported || !self.has_sparse(query.ty, query.flags) {
             return Err(Error::FormatNotSupported);
         }
         let features = self.gpu.format_features(query.format);

@@ -19,11 +19,13 @@ pub struct QueryPool {
     device: Arc<Device>,
     memory: Block,
     ty: vk::QueryType,
+    statistics: vk::QueryPipelineStatisticFlags,
     count: u32,
 }
 
 impl QueryPool {
-    /// Makes a pool. Timestamps are what compute queues write; occlusion queries can be made and count nothing.
+    /// Makes a pool. Timestamps and compute invocations are what compute queues write; occlusion queries can be made and
+    /// count nothing, and so can statistics of other stages.
     ///
     /// # Errors
     /// [`Error::FeatureNotPresent`] for other types; [`Error::OutOfDeviceMemory`].
@@ -31,15 +33,17 @@ impl QueryPool {
         device: &Arc<Device>,
         ty: vk::QueryType,
         count: u32,
-        _statistics: vk::QueryPipelineStatisticFlags,
+        statistics: vk::QueryPipelineStatisticFlags,
     ) -> Result<Arc<QueryPool>> {
-        if ty != vk::QueryType::TIMESTAMP && ty != vk::QueryType::OCCLUSION {
-            return Err(Error::FeatureNotPresent("query type"));
-        }
+        let statistics = match ty {
+            vk::QueryType::TIMESTAMP | vk::QueryType::OCCLUSION => vk::QueryPipelineStatisticFlags::empty(),
+            vk::QueryType::PIPELINE_STATISTICS if device.props().features.invocation_count => statistics,
+            _ => return Err(Error::FeatureNotPresent("query type")),
+        };
         let bytes = QUERY_BYTES * u64::from(count.max(1));
         let memory = device.heap().alloc(bytes, 64)?;
         memory.fill_zero(0, bytes);
-        Ok(Arc::new(QueryPool { device: device.clone(), memory, ty, count }))
+        Ok(Arc::new(QueryPool { device: device.clone(), memory, ty, statistics, count }))
     }
 
     /// Type.
@@ -50,6 +54,17 @@ impl QueryPool {
     /// Number of queries.
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Whether its queries count invocations of compute kernels. Bits of stages before compute come first in a result, so a pool
+    /// that has some has zeros before its count; no command of a compute queue may begin such a query.
+    pub(crate) fn counts_invocations(&self) -> bool {
+        self.statistics == vk::QueryPipelineStatisticFlags::COMPUTE_SHADER_INVOCATIONS
+    }
+
+    /// Words of a result before its availability.
+    pub(crate) fn values(&self) -> u32 {
+        self.statistics.as_raw().count_ones().max(1)
     }
 
     /// GPU address of a query.
@@ -98,16 +113,16 @@ impl QueryPool {
                 available = self.wait(query)?;
             }
             let Some(at) = usize::try_from(u64::from(i).wrapping_mul(stride)).ok() else { break };
-            if available {
-                put(out, at, self.memory.load_u64(query));
-            } else {
-                ready = false;
-                if flags.contains(vk::QueryResultFlags::PARTIAL) {
-                    put(out, at, 0);
+            let values = self.values() as usize;
+            ready &= available;
+            if available || flags.contains(vk::QueryResultFlags::PARTIAL) {
+                for v in 0..values {
+                    let value = if available && v == 0 { self.memory.load_u64(query) } else { 0 };
+                    put(out, at.saturating_add(v * word), value);
                 }
             }
             if flags.contains(vk::QueryResultFlags::WITH_AVAILABILITY) {
-                put(out, at.saturating_add(word), u64::from(available));
+                put(out, at.saturating_add(values * word), u64::from(available));
             }
         }
         if !ready {

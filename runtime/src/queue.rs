@@ -1,7 +1,8 @@
 //! Queues and submission.
 
 use crate::command::{CommandBuffer, Segment};
-use crate::error::Result;
+use crate::device::QueueCreate;
+use crate::error::{Error, Result};
 use crate::fence::Fence;
 use crate::gpu::{Gpu, QueueFamily};
 use crate::lock::lock;
@@ -83,20 +84,35 @@ struct Pending<'a> {
     progress: SmallVec<[&'a Semaphore; 8]>,
 }
 
+/// The node's scheduling priority, −7 to 7, of a global priority; none for the ordinary one.
+fn scheduling_priority(priority: vk::QueueGlobalPriorityKHR) -> Option<i32> {
+    match priority {
+        vk::QueueGlobalPriorityKHR::LOW => Some(-4),
+        vk::QueueGlobalPriorityKHR::HIGH => Some(4),
+        vk::QueueGlobalPriorityKHR::REALTIME => Some(7),
+        _ => None,
+    }
+}
+
 impl Queue {
     pub(crate) fn new(
         device: &winsys_dxg::Device,
         gpu: &Arc<dyn Gpu>,
         signal: &Arc<SubmitSignal>,
-        family: u32,
-        index: u32,
+        (create, index): (&QueueCreate, u32),
         info: &QueueFamily,
     ) -> Result<Queue> {
+        let family = create.family;
         let data = gpu.context_private_data(family);
-        let desc = ContextDesc { node_ordinal: info.node, private_data: &data, ..ContextDesc::default() };
+        let priority = scheduling_priority(create.priority);
+        let desc = ContextDesc { node_ordinal: info.node, priority, private_data: &data, ..ContextDesc::default() };
         Ok(Queue {
             gpu: gpu.clone(),
-            inner: winsys_dxg::Queue::create(device, &desc, &data)?,
+            inner: winsys_dxg::Queue::create(device, &desc, &data).map_err(|e| match priority {
+                // The same context without a priority is made all the time, so it is the priority that is refused.
+                Some(p) if p > 0 && e.kind() != winsys_dxg::ErrorKind::NoMemory => Error::NotPermitted,
+                _ => Error::from(e),
+            })?,
             signal: signal.clone(),
             family,
             index,

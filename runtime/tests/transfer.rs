@@ -5,8 +5,8 @@ mod common;
 use ash::vk;
 use common::{buffer, memory, setup, Setup};
 use runtime::{
-    Buffer, BufferCreate, CommandBuffer, CommandPool, CommandState, Dependency, Event, Image, ImageCreate, QueryPool,
-    SemaphorePoint, SparseBatch, SparseBind, SparseMemory, SparseResource, SubmitBatch, SPARSE_BLOCK,
+    Buffer, BufferCreate, CommandBuffer, CommandPool, CommandState, Dependency, Event, HostRegion, Image, ImageCreate,
+    QueryPool, SemaphorePoint, SparseBatch, SparseBind, SparseMemory, SparseResource, SubmitBatch, SPARSE_BLOCK,
 };
 use std::sync::Arc;
 
@@ -314,4 +314,80 @@ fn sparse_buffers_show_what_is_bound() {
         assert!(queue.bind_sparse(&[SparseBatch { binds: &[bad], ..Default::default() }], None).is_err());
     }
     assert!(!s.device.is_lost());
+}
+
+#[test]
+fn the_cpu_copies_between_images_and_its_memory() {
+    let s = setup();
+    let usage = vk::ImageUsageFlags::HOST_TRANSFER_EXT;
+    let make = |ty, extent, layers| {
+        let create = ImageCreate {
+            flags: Default::default(),
+            ty,
+            format: vk::Format::R32_UINT,
+            extent,
+            levels: 2,
+            layers,
+            samples: 1,
+            tiling: vk::ImageTiling::OPTIMAL,
+            usage,
+        };
+        let image = Image::new(&s.device, &create).unwrap();
+        let memory = memory(&s.device, image.requirements().size);
+        image.bind(&memory, 0).unwrap();
+        (image, memory)
+    };
+    let (array, array_memory) = make(vk::ImageType::TYPE_2D, [4, 3, 1], 3);
+    let (volume, _volume_memory) = make(vk::ImageType::TYPE_3D, [4, 3, 2], 1);
+    let words = |bytes: &[u8]| -> Vec<u32> {
+        bytes.chunks_exact(4).map(|c| u32::from_le_bytes(c.try_into().unwrap())).collect()
+    };
+    let data: Vec<u8> = (0u32..64).flat_map(u32::to_le_bytes).collect();
+    // Two layers of 3×2 texels from memory whose rows are 5 texels and whose slices are 3 rows.
+    let region = HostRegion {
+        row_length: 5,
+        image_height: 3,
+        subresource: layers(0, 1, 2),
+        offset: vk::Offset3D { x: 1, y: 1, z: 0 },
+        extent: vk::Extent3D { width: 3, height: 2, depth: 1 },
+        raw: false,
+    };
+    assert_eq!(array.host_bytes(&region), Ok((15 + 5 + 3) * 4));
+    array.copy_from_host(&data, &region).unwrap();
+    assert!(array.copy_from_host(&data[..64], &region).is_err(), "too few bytes");
+    // The layers become slices.
+    let copy = vk::ImageCopy {
+        src_subresource: layers(0, 1, 2),
+        src_offset: vk::Offset3D { x: 1, y: 1, z: 0 },
+        dst_subresource: layers(0, 0, 1),
+        dst_offset: vk::Offset3D { x: 0, y: 0, z: 0 },
+        extent: vk::Extent3D { width: 3, height: 2, depth: 2 },
+    };
+    array.copy_on_host(&volume, &copy).unwrap();
+    let back = HostRegion {
+        row_length: 0,
+        image_height: 0,
+        subresource: layers(0, 0, 1),
+        offset: vk::Offset3D { x: 0, y: 0, z: 0 },
+        extent: vk::Extent3D { width: 3, height: 2, depth: 2 },
+        raw: false,
+    };
+    let mut out = vec![0; volume.host_bytes(&back).unwrap()];
+    volume.copy_to_host(&mut out, &back).unwrap();
+    assert_eq!(words(&out), [0, 1, 2, 5, 6, 7, 15, 16, 17, 20, 21, 22]);
+    // Raw bytes are a subresource as it stands in the image.
+    let level = array.subresource_layout(&vk::ImageSubresource {
+        aspect_mask: vk::ImageAspectFlags::COLOR,
+        mip_level: 0,
+        array_layer: 1,
+    });
+    let raw = HostRegion { raw: true, ..region };
+    let mut out = vec![0; array.host_bytes(&raw).unwrap()];
+    assert_eq!(out.len() as u64, 2 * level.size);
+    array.copy_to_host(&mut out, &raw).unwrap();
+    let texel = (level.row_pitch + 4) as usize;
+    assert_eq!(words(&out[texel..texel + 12]), [0, 1, 2]);
+    // The image does not keep its memory.
+    drop(array_memory);
+    assert!(matches!(array.copy_from_host(&data, &region), Err(runtime::Error::MemoryMapFailed(_))));
 }

@@ -11,6 +11,7 @@ use dxg_abi::{
 };
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Memory of the application that a device may use. Making one is the promise on which the
 /// rest is safe.
@@ -61,6 +62,14 @@ pub struct Allocation {
     resource: Handle,
     size: u64,
     locked: bool,
+    /// See [`Self::identity`].
+    identity: u64,
+}
+
+/// A number that no other allocation of this machine has, as far as processes are told apart by theirs.
+fn new_identity() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    u64::from(std::process::id()) << 32 | NEXT.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff
 }
 
 impl Allocation {
@@ -95,8 +104,14 @@ impl Allocation {
             ..Default::default()
         };
         let mut info = AllocationInfo2 { sysmem, ..Default::default() };
+        // What opens shared memory gets our data of it back.
+        let identity = new_identity();
+        let runtime_data = identity.to_le_bytes();
+        let shared = flags.contains(CreateAllocationFlags::CREATE_SHARED);
         let mut arg = CreateAllocation {
             device: device.handle(),
+            private_runtime_data: if shared { runtime_data.as_ptr() as u64 } else { 0 },
+            private_runtime_data_size: if shared { runtime_data.len() as u32 } else { 0 },
             alloc_count: 1,
             allocation_info: &raw mut info as u64,
             flags,
@@ -104,7 +119,7 @@ impl Allocation {
         };
         arg.set_standard_allocation(&raw const standard as u64);
         device.call(&mut arg)?;
-        Self::made(device, info.allocation, arg.resource, size, flags)
+        Self::made(device, info.allocation, arg.resource, size, flags, identity)
     }
 
     /// An allocation described by vendor data, which the driver may change. A shared one is put
@@ -138,7 +153,7 @@ impl Allocation {
             ..Default::default()
         };
         device.call(&mut arg)?;
-        Self::made(device, info.allocation, arg.resource, size, flags)
+        Self::made(device, info.allocation, arg.resource, size, flags, new_identity())
     }
 
     fn made(
@@ -147,13 +162,14 @@ impl Allocation {
         resource: Handle,
         size: u64,
         flags: CreateAllocationFlags,
+        identity: u64,
     ) -> Result<Self> {
         let in_resource = flags.contains(CreateAllocationFlags::CREATE_RESOURCE);
         let resource = if in_resource { resource } else { Handle::NULL };
         if handle.is_null() || (in_resource && resource.is_null()) {
             return Err(Error::new(CreateAllocation::IOCTL, Cause::NoOutput));
         }
-        Ok(Self { device: device.clone(), handle, resource, size, locked: false })
+        Ok(Self { device: device.clone(), handle, resource, size, locked: false, identity })
     }
 
     /// Opens the allocation of a shared resource from a descriptor, which stays the caller's.
@@ -189,7 +205,10 @@ impl Allocation {
         if arg.resource.is_null() || opened.allocation.is_null() {
             return Err(Error::new(OpenResourceFromNtHandle::IOCTL, Cause::NoOutput));
         }
-        Ok(Self { device: device.clone(), handle: opened.allocation, resource: arg.resource, size, locked: false })
+        let (handle, resource) = (opened.allocation, arg.resource);
+        // Data of another driver's, or none, tells nothing.
+        let identity = <[u8; 8]>::try_from(runtime.as_slice()).map_or_else(|_| new_identity(), u64::from_le_bytes);
+        Ok(Self { device: device.clone(), handle, resource, size, locked: false, identity })
     }
 
     /// Makes a descriptor for the resource.
@@ -214,6 +233,12 @@ impl Allocation {
     pub(crate) fn invalidate(&self, offset: u64, length: u64) -> Result<()> {
         let mut arg = InvalidateCache { device: self.device.handle(), allocation: self.handle, offset, length };
         self.device.call(&mut arg).map(drop)
+    }
+
+    /// What tells the memory from other memory. Memory opened from a descriptor has the number of what was
+    /// exported, if a driver of this kind made it.
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The handle.

@@ -7,7 +7,7 @@ use crate::sys::{Pages, View, PAGE};
 use crate::va::{self, VaPlacement, VaRange};
 use dxg_abi::{
     Evict, EvictFlags, GpuVaProtection, GpuVaReservationType, Handle, MakeResident, MakeResidentFlags,
-    GPU_VA_RESERVE_ALIGN, MAKE_RESIDENT_ALLOC_MAX,
+    SetAllocationPriority, GPU_VA_RESERVE_ALIGN, MAKE_RESIDENT_ALLOC_MAX,
 };
 use smallvec::SmallVec;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -536,6 +536,29 @@ impl Memory {
             // It has no status to speak of.
             let _ = self.device.call(&mut arg);
         }
+    }
+
+    /// Tells the system how much the memory should stay with the GPU when there is not enough for
+    /// all: 0 the least, 0.5 as usual, 1 the most.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub fn set_priority(&self, priority: f32) -> Result<()> {
+        // The system's scale reaches from 0x2800_0000 to 0xc800_0000.
+        let (least, most) = (f64::from(0x2800_0000_u32), f64::from(0xc800_0000_u32));
+        let value = (least + f64::from(priority.clamp(0.0, 1.0)) * (most - least)) as u32;
+        let handles: SmallVec<[Handle; 4]> = self.allocations.iter().map(Allocation::handle).collect();
+        for chunk in handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
+            let values: SmallVec<[u32; 4]> = SmallVec::from_elem(value, chunk.len());
+            self.device.call(&mut SetAllocationPriority {
+                device: self.device.handle(),
+                allocation_list: chunk.as_ptr() as u64,
+                allocation_count: chunk.len() as u32,
+                priorities: values.as_ptr() as u64,
+                ..Default::default()
+            })?;
+        }
+        Ok(())
     }
 
     /// Lets the system take the memory from the GPU; the content stays. The GPU must not use it

@@ -34,8 +34,8 @@ fn words(bytes: &[u8], out: &mut [u64]) {
     }
 }
 
-/// Executes a dispatch packet to its end.
-pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> Result<(), EngineFault> {
+/// Executes a dispatch packet to its end; the number of invocations that ran, modulo 2⁶⁴.
+pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> Result<u64, EngineFault> {
     let malformed = |error: PacketError| bad(base, found.at, &error);
     let (p, tail) = found.split::<packet::Dispatch>().map_err(malformed)?;
     let (push_bytes, set_count, dynamic_count) =
@@ -73,7 +73,7 @@ pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> 
     let total = groups.iter().try_fold(1u64, |a, g| a.checked_mul(u64::from(*g))).filter(|t| *t <= i64::MAX as u64);
     let Some(total) = total else { return Err(malformed(PacketError::Field(found.at))) };
     if total == 0 {
-        return Ok(());
+        return Ok(0);
     }
     let address = base.wrapping_add(found.at as u64);
     let executable = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
@@ -95,5 +95,5 @@ pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> 
     if job.cancel.is_set() {
         return Err(EngineFault::Hang);
     }
-    Ok(())
+    Ok(total.wrapping_mul(executable.workgroup_invocations()))
 }

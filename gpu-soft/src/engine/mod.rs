@@ -119,7 +119,13 @@ impl SoftEngine {
         Ok(())
     }
 
-    fn run_chunk(&self, job: &Job<'_>, base: u64, bytes: &[u8]) -> Result<Option<packet::Chain>, EngineFault> {
+    fn run_chunk(
+        &self,
+        job: &Job<'_>,
+        state: &mut State,
+        base: u64,
+        bytes: &[u8],
+    ) -> Result<Option<packet::Chain>, EngineFault> {
         let mut at = 0;
         loop {
             if job.cancel.is_set() {
@@ -134,13 +140,20 @@ impl SoftEngine {
             match found.opcode {
                 Opcode::End => return Ok(None),
                 Opcode::Chain => return Ok(Some(found.exact::<packet::Chain>().map_err(malformed)?)),
-                opcode => self.run_packet(job, opcode, &found, base)?,
+                opcode => self.run_packet(job, state, opcode, &found, base)?,
             }
             at = next;
         }
     }
 
-    fn run_packet(&self, job: &Job<'_>, opcode: Opcode, found: &Found<'_>, base: u64) -> Result<(), EngineFault> {
+    fn run_packet(
+        &self,
+        job: &Job<'_>,
+        state: &mut State,
+        opcode: Opcode,
+        found: &Found<'_>,
+        base: u64,
+    ) -> Result<(), EngineFault> {
         let malformed = |error: PacketError| bad(base, found.at, &error);
         let field = || bad(base, found.at, &PacketError::Field(found.at));
         let space = job.space;
@@ -150,7 +163,23 @@ impl SoftEngine {
             Opcode::Barrier => {
                 found.exact::<packet::Barrier>().map_err(malformed)?;
             }
-            Opcode::Dispatch => dispatch::run(self, job, found, base)?,
+            Opcode::Dispatch if state.held_back => {}
+            Opcode::Dispatch => {
+                let invocations = dispatch::run(self, job, found, base)?;
+                state.invocations = state.invocations.wrapping_add(invocations);
+            }
+            Opcode::Condition => {
+                let p: packet::Condition = found.exact().map_err(malformed)?;
+                let inverted = p.inverted != 0;
+                state.held_back = p.src != 0 && (word32(space, p.src)?.load(Ordering::Acquire) == 0) != inverted;
+            }
+            Opcode::Count => {
+                let p: packet::Count = found.exact().map_err(malformed)?;
+                let word = word64(space, p.dst)?;
+                let before = if p.add != 0 { word.load(Ordering::Acquire) } else { 0 };
+                let count = if p.add != 0 { state.invocations } else { state.invocations.wrapping_neg() };
+                word.store(before.wrapping_add(count), Ordering::Release);
+            }
             Opcode::Copy => {
                 let p: packet::Copy = found.exact().map_err(malformed)?;
                 readable(space, p.src, p.size)?;
@@ -212,6 +241,9 @@ impl SoftEngine {
             }
             Opcode::CopyQueries => {
                 let p: packet::CopyQueries = found.exact().map_err(malformed)?;
+                if p.values > 32 {
+                    return Err(field());
+                }
                 copy_queries(job, &p)?;
             }
             // Handled by the caller, since they end a chunk.
@@ -219,6 +251,15 @@ impl SoftEngine {
         }
         Ok(())
     }
+}
+
+/// What packets of one submission leave for later ones.
+#[derive(Default)]
+struct State {
+    /// A condition holds dispatches back.
+    held_back: bool,
+    /// Invocations of the dispatches that ran, modulo 2⁶⁴.
+    invocations: u64,
 }
 
 impl Engine for SoftEngine {
@@ -230,8 +271,11 @@ impl Engine for SoftEngine {
         let mut chunk = self.take_chunk();
         let (mut at, mut bytes) = (job.command_buffer, u64::from(job.command_length));
         let mut result = Err(EngineFault::Hang);
+        let mut state = State::default();
         for _ in 0..MAX_CHAIN {
-            let step = self.read_chunk(job.space, at, bytes, &mut chunk).and_then(|()| self.run_chunk(job, at, &chunk));
+            let step = self
+                .read_chunk(job.space, at, bytes, &mut chunk)
+                .and_then(|()| self.run_chunk(job, &mut state, at, &chunk));
             match step {
                 Ok(Some(chain)) => (at, bytes) = (chain.target, chain.bytes),
                 Ok(None) => {
@@ -345,11 +389,16 @@ fn copy_queries(job: &Job<'_>, p: &packet::CopyQueries) -> Result<(), EngineFaul
         }
         let is_available = available.load(Ordering::Acquire);
         let value = word64(job.space, src)?.load(Ordering::Acquire);
+        let word = if wide { 8 } else { 4 };
+        let place = |n: u32| dst.wrapping_add(word * u64::from(n));
         if is_available != 0 || p.flags & 8 != 0 {
             store(dst, if is_available != 0 { value } else { 0 })?;
+            for n in 1..p.values {
+                store(place(n), 0)?;
+            }
         }
         if p.flags & 4 != 0 {
-            store(dst.wrapping_add(if wide { 8 } else { 4 }), is_available)?;
+            store(place(p.values.max(1)), is_available)?;
         }
     }
     Ok(())

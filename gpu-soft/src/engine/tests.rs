@@ -98,7 +98,15 @@ fn packets_do_what_they_say() {
     emit(&mut s, &packet::Store64 { dst: pair + 8, value: 1 }, &[]);
     emit(
         &mut s,
-        &packet::CopyQueries { src: pair, dst: b.at(300).next_multiple_of(8), stride: 16, count: 1, flags: 1 | 4 },
+        &packet::CopyQueries {
+            src: pair,
+            dst: b.at(300).next_multiple_of(8),
+            stride: 16,
+            count: 1,
+            flags: 1 | 4,
+            values: 1,
+            reserved: 0,
+        },
         &[],
     );
     s.extend(b.dispatch([8, 1, 1], 0));
@@ -124,6 +132,42 @@ fn indirect_counts_are_read_at_execution() {
     assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
     let want: Vec<u32> = (0..64).map(|i| if i < 24 { i } else { 0 }).collect();
     assert_eq!(b.data[..64], want);
+}
+
+#[test]
+fn conditions_hold_dispatches_back_and_counts_see_those_that_ran() {
+    let mut b = Bench::new();
+    let count = b.at(600).next_multiple_of(8);
+    let mut s = Vec::new();
+    emit(&mut s, &packet::Store32 { dst: b.at(500), value: 0, reserved: 0 }, &[]);
+    s.extend(b.dispatch([1, 1, 1], 0));
+    emit(&mut s, &packet::Count { dst: count, add: 0, reserved: 0 }, &[]);
+    emit(&mut s, &packet::Condition { src: b.at(500), inverted: 0, reserved: 0 }, &[]);
+    s.extend(b.dispatch([8, 1, 1], 0));
+    // What is not a dispatch runs all the same.
+    emit(&mut s, &packet::Store32 { dst: b.at(501), value: 5, reserved: 0 }, &[]);
+    emit(&mut s, &packet::Condition { src: b.at(500), inverted: 1, reserved: 0 }, &[]);
+    s.extend(b.dispatch([2, 1, 1], 0));
+    emit(&mut s, &packet::Condition { src: 0, inverted: 0, reserved: 0 }, &[]);
+    s.extend(b.dispatch([1, 1, 1], 0));
+    emit(&mut s, &packet::Count { dst: count, add: 1, reserved: 0 }, &[]);
+    s.extend(b.dispatch([1, 1, 1], 0));
+    assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
+    let want: Vec<u32> = (0..64)
+        .map(|i| {
+            if i < 8 {
+                4 * i
+            } else if i < 16 {
+                i
+            } else {
+                0
+            }
+        })
+        .collect();
+    assert_eq!(b.data[..64], want);
+    assert_eq!(b.data[501], 5);
+    let low = if b.at(600).is_multiple_of(8) { 600 } else { 601 };
+    assert_eq!(b.data[low..low + 2], [3 * 8, 0]);
 }
 
 #[test]
@@ -234,9 +278,19 @@ fn damaged_streams_are_refused_or_executed() {
                     emit(&mut s, &p, &[]);
                 }
                 5 => emit(&mut s, &packet::Store32 { dst: x, value: 3, reserved: 0 }, &[]),
-                6 => {
-                    emit(&mut s, &packet::CopyQueries { src: x & !7, dst: y & !7, stride: 16, count: 2, flags: 5 }, &[])
-                }
+                6 => emit(
+                    &mut s,
+                    &packet::CopyQueries {
+                        src: x & !7,
+                        dst: y & !7,
+                        stride: 16,
+                        count: 2,
+                        flags: 5,
+                        values: 1,
+                        reserved: 0,
+                    },
+                    &[],
+                ),
                 _ => {
                     dispatches += 1;
                     s.extend(b.dispatch([1 + (n as u32) % 4, 1, 1], 0));

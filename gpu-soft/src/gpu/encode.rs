@@ -184,6 +184,15 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             put(buffer, sink, &packet::Store32 { dst: event, value, reserved: 0 }, &[])
         }
         GpuCmd::WaitEvent { event } => put(buffer, sink, &packet::Wait32 { src: event, value: 1, reserved: 0 }, &[]),
+        GpuCmd::BeginCondition { word, inverted } => {
+            put(buffer, sink, &packet::Condition { src: word, inverted: inverted.into(), reserved: 0 }, &[])
+        }
+        GpuCmd::EndCondition => put(buffer, sink, &packet::Condition { src: 0, inverted: 0, reserved: 0 }, &[]),
+        GpuCmd::BeginStatistics { query } => put(buffer, sink, &packet::Count { dst: query, add: 0, reserved: 0 }, &[]),
+        GpuCmd::EndStatistics { query } => {
+            put(buffer, sink, &packet::Count { dst: query, add: 1, reserved: 0 }, &[])?;
+            put(buffer, sink, &packet::Store64 { dst: query.wrapping_add(8), value: 1 }, &[])
+        }
         GpuCmd::WriteQuery { query, value } => {
             put(buffer, sink, &packet::Store64 { dst: query, value }, &[])?;
             put(buffer, sink, &packet::Store64 { dst: query.wrapping_add(8), value: 1 }, &[])
@@ -191,8 +200,9 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
         GpuCmd::ResetQueries { first, count } => {
             put(buffer, sink, &packet::Fill { dst: first, size: u64::from(count) * 16, value: 0, reserved: 0 }, &[])
         }
-        GpuCmd::CopyQueryResults { first, count, dst, stride, flags } => {
-            put(buffer, sink, &packet::CopyQueries { src: first, dst, stride, count, flags: flags.as_raw() }, &[])
+        GpuCmd::CopyQueryResults { first, count, dst, stride, flags, values } => {
+            let flags = flags.as_raw();
+            put(buffer, sink, &packet::CopyQueries { src: first, dst, stride, count, flags, values, reserved: 0 }, &[])
         }
         GpuCmd::End => put(buffer, sink, &packet::End {}, &[]),
     }

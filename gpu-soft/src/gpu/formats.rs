@@ -113,6 +113,9 @@ pub fn features(format: vk::Format) -> FormatFeatures {
     let Some(f) = texel::find(format) else { return FormatFeatures::default() };
     let image = image_features(f);
     let attachments = F::COLOR_ATTACHMENT | F::COLOR_ATTACHMENT_BLEND | F::DEPTH_STENCIL_ATTACHMENT;
+    // The CPU copies what the GPU samples, but for formats of graphics.
+    let host = image.contains(F::SAMPLED_IMAGE) && !f.depth && !f.stencil;
+    let image = if host { image | F::HOST_IMAGE_TRANSFER_EXT } else { image };
     let linear = if f.depth || f.stencil { F::empty() } else { image & !attachments };
     FormatFeatures { linear, optimal: image, buffer: buffer_features(f) }
 }

@@ -130,6 +130,8 @@ fn features() -> GpuFeatures {
         non_seamless_cube_map: true,
         texture_compression_bc: false,
         host_memory_import: true,
+        conditional_dispatch: true,
+        invocation_count: true,
     }
 }
 
@@ -223,9 +225,9 @@ fn limits() -> vk::PhysicalDeviceLimits {
         max_cull_distances: 8,
         max_combined_clip_and_cull_distances: 8,
         discrete_queue_priorities: 2,
-        point_size_range: [1.0, 1.0],
+        point_size_range: [1.0, 64.0],
         line_width_range: [1.0, 1.0],
-        point_size_granularity: 0.0,
+        point_size_granularity: 0.125,
         line_width_granularity: 0.0,
         strict_lines: vk::FALSE,
         standard_sample_locations: vk::TRUE,

@@ -111,6 +111,11 @@ impl<T> Block<T> {
         }
     }
 
+    /// The number of the handle of an object that lives in a block.
+    pub fn handle_of(object: &T) -> u64 {
+        (std::ptr::from_ref(object).addr() - std::mem::offset_of!(Self, object)) as u64
+    }
+
     /// The object inside.
     pub fn object(&self) -> &T {
         &self.object

@@ -73,6 +73,11 @@ impl<H: Dispatch> Taken<'_, H> {
         unsafe { opt(self.0) }
     }
 
+    /// The handle's number.
+    pub fn raw(&self) -> u64 {
+        self.0.as_raw()
+    }
+
     /// Ends the object; a null handle is ignored.
     pub fn destroy(self, alloc: &Allocator) {
         if !self.0.is_null() {
@@ -80,6 +85,11 @@ impl<H: Dispatch> Taken<'_, H> {
             unsafe { Block::release(self.0.block(), alloc) };
         }
     }
+}
+
+/// Number of the handle of an object that a command was given.
+pub fn raw_handle<T>(object: &T) -> u64 {
+    Block::handle_of(object)
 }
 
 /// Makes an object and hands out its handle; on failure the handle is null.
@@ -92,9 +102,25 @@ pub fn create<H: Dispatch>(
     out: Out<'_, H>,
     make: impl FnOnce() -> Result<H::Object, vk::Result>,
 ) -> Result<(), vk::Result> {
+    create_and_tell(parent, given, out, make, |_, _| {})
+}
+
+/// As [`create`], calling `tell` with the object and its handle's number when it is made.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_and_tell<H: Dispatch>(
+    parent: &Allocator,
+    given: Option<In<'_, vk::AllocationCallbacks<'_>>>,
+    out: Out<'_, H>,
+    make: impl FnOnce() -> Result<H::Object, vk::Result>,
+    tell: impl FnOnce(&H::Object, u64),
+) -> Result<(), vk::Result> {
     let alloc = Allocator::choose(given, parent);
     match Block::allocate(&alloc, vk::SystemAllocationScope::OBJECT, make) {
         Ok(block) => {
+            // SAFETY: the block was just made, and nobody else knows of it.
+            tell(unsafe { block.as_ref() }.object(), H::of(block).as_raw());
             out.set(H::of(block));
             Ok(())
         }

@@ -133,6 +133,18 @@ pub unsafe fn plain<'a, T>(p: *const T, count: usize) -> &'a [T] {
     unsafe { std::slice::from_raw_parts(p, count) }
 }
 
+/// Bytes of the application to write to; a null pointer has none.
+///
+/// # Safety
+/// `p` is null or valid for writing `count` bytes for `'a`, and nothing else refers to them meanwhile.
+pub unsafe fn bytes_mut<'a>(p: *mut std::ffi::c_void, count: usize) -> &'a mut [u8] {
+    if p.is_null() || count == 0 {
+        return &mut [];
+    }
+    // SAFETY: this function's contract; any byte is a `u8`, and memory from across the language boundary counts as initialised.
+    unsafe { std::slice::from_raw_parts_mut(p.cast(), count) }
+}
+
 /// A string that may be absent.
 ///
 /// # Safety

@@ -11,6 +11,6 @@ mod output;
 
 pub use alloc::{Allocator, Block};
 pub use guard::{guard, IntoResult};
-pub use handle::{create, obj, opt, Decode, Dispatch, Taken};
-pub use input::{opt_str, plain, str_in, strs, In, Slice};
+pub use handle::{create, create_and_tell, obj, opt, raw_handle, Decode, Dispatch, Taken};
+pub use input::{bytes_mut, opt_str, plain, str_in, strs, In, Slice};
 pub use output::{InOut, Out, OutArray, OutNode, OutSlice};

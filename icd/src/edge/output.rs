@@ -166,6 +166,15 @@ impl<'a, T> InOut<'a, T> {
         Self(unsafe { p.as_mut() }.expect("null pointer where the API requires a structure"))
     }
 
+    /// Wraps a pointer that may be null.
+    ///
+    /// # Safety
+    /// As for [`InOut::new`].
+    pub unsafe fn opt(p: *mut T) -> Option<Self> {
+        // SAFETY: this function's contract.
+        unsafe { p.as_mut() }.map(Self)
+    }
+
     /// The chained structures, in order. Every tagged structure starts with the same header, so callers pass tagged ones only.
     pub fn chain(&mut self) -> OutChain<'_>
     where

@@ -2,7 +2,7 @@
 
 use super::memory::note_bind;
 use super::{Callbacks, VkResult};
-use crate::edge::{create, Allocator, In, InOut, Out, Slice, Taken};
+use crate::edge::{create, create_and_tell, raw_handle, Allocator, In, InOut, Out, Slice, Taken};
 use crate::objects::Device;
 use ash::vk;
 use runtime::{Buffer, BufferCreate, BufferView, Memory, MemoryRequirements};
@@ -25,10 +25,24 @@ pub fn create_buffer(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::Buffer>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || device.ok(Buffer::new(&device.rt, &buffer_create(info))))
+    // Sparse buffers have their addresses from the start.
+    create_and_tell(
+        &device.alloc,
+        callbacks,
+        out,
+        || device.ok(Buffer::new(&device.rt, &buffer_create(info))),
+        |buffer, handle| addresses(device, buffer, handle, vk::DeviceAddressBindingTypeEXT::BIND),
+    )
+}
+
+fn addresses(device: &Device, buffer: &Buffer, handle: u64, ty: vk::DeviceAddressBindingTypeEXT) {
+    device.report_addresses(ty, (vk::ObjectType::BUFFER, handle), buffer.address(), buffer.requirements().size);
 }
 
 pub fn destroy_buffer(device: &Device, buffer: Taken<'_, vk::Buffer>, callbacks: Callbacks<'_>) {
+    if let Some(b) = buffer.object() {
+        addresses(device, b, buffer.raw(), vk::DeviceAddressBindingTypeEXT::UNBIND);
+    }
     buffer.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -74,7 +88,9 @@ pub fn get_device_buffer_memory_requirements(
 }
 
 pub fn bind_buffer_memory(device: &Device, buffer: &Arc<Buffer>, memory: &Arc<Memory>, offset: u64) -> VkResult {
-    device.ok(buffer.bind(memory, offset))
+    device.ok(buffer.bind(memory, offset))?;
+    addresses(device, buffer, raw_handle(buffer), vk::DeviceAddressBindingTypeEXT::BIND);
+    Ok(())
 }
 
 pub fn bind_buffer_memory2(device: &Device, infos: Slice<'_, vk::BindBufferMemoryInfo<'_>>) -> VkResult {

@@ -71,6 +71,35 @@ pub fn cmd_dispatch_indirect(cb: &CommandBuffer, buffer: &Arc<Buffer>, offset: u
     cb.rt.dispatch_indirect(buffer, offset);
 }
 
+pub fn cmd_begin_conditional_rendering_ext(cb: &CommandBuffer, info: In<'_, vk::ConditionalRenderingBeginInfoEXT<'_>>) {
+    let inverted = info.flags.contains(vk::ConditionalRenderingFlagsEXT::INVERTED);
+    cb.rt.begin_condition(info.buffer(), info.offset, inverted);
+}
+
+pub fn cmd_end_conditional_rendering_ext(cb: &CommandBuffer) {
+    cb.rt.end_condition();
+}
+
+pub fn cmd_write_buffer_marker_amd(
+    cb: &CommandBuffer,
+    _stage: vk::PipelineStageFlags,
+    buffer: &Arc<Buffer>,
+    offset: u64,
+    marker: u32,
+) {
+    cb.rt.write_marker(buffer, offset, marker);
+}
+
+pub fn cmd_write_buffer_marker2_amd(
+    cb: &CommandBuffer,
+    _stage: vk::PipelineStageFlags2,
+    buffer: &Arc<Buffer>,
+    offset: u64,
+    marker: u32,
+) {
+    cb.rt.write_marker(buffer, offset, marker);
+}
+
 /// A group has one device, so the mask says nothing.
 pub fn cmd_set_device_mask(_cb: &CommandBuffer, _mask: u32) {}
 

@@ -5,6 +5,7 @@ use crate::edge::{create, Allocator, In, Out, OutSlice, Slice, Taken};
 use crate::extensions::{self, ExtensionTable};
 use crate::features;
 use crate::objects::{Device, DeviceCore, Owned, PhysicalDevice, Queue};
+use crate::reports::memory_reports;
 use ash::vk;
 use ash::vk::Handle;
 use runtime::{DeviceCreate, DeviceFeatures, QueueCreate};
@@ -47,7 +48,10 @@ fn queues(pd: &PhysicalDevice, info: In<'_, vk::DeviceCreateInfo<'_>>) -> VkResu
             if !fits {
                 return Err(refuse(pd, vk::Result::ERROR_INITIALIZATION_FAILED, "more queues than the family has"));
             }
-            Ok(QueueCreate { family: q.queue_family_index, count: q.queue_count, flags: q.flags })
+            let priority = q
+                .next::<vk::DeviceQueueGlobalPriorityCreateInfoKHR<'_>>()
+                .map_or(vk::QueueGlobalPriorityKHR::MEDIUM, |g| g.global_priority);
+            Ok(QueueCreate { family: q.queue_family_index, count: q.queue_count, flags: q.flags, priority })
         })
         .collect()
 }
@@ -90,6 +94,7 @@ pub fn create_device(
             features,
             alloc,
             messengers: pd.instance.messengers.clone(),
+            memory_reports: memory_reports(info),
             handle: AtomicU64::new(0),
         });
         let mut queues = HashMap::new();

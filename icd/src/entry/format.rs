@@ -4,6 +4,7 @@ use super::image::not_compressed;
 use super::physical_device::{external_memory, supported};
 use super::VkResult;
 use crate::edge::{In, InOut, Out, OutArray};
+use crate::generated::types;
 use crate::objects::PhysicalDevice;
 use ash::vk;
 use runtime::ImageFormatQuery;
@@ -11,6 +12,19 @@ use runtime::ImageFormatQuery;
 /// The part of the 64 feature bits that the first version's structure has.
 fn legacy(f: vk::FormatFeatureFlags2) -> vk::FormatFeatureFlags {
     vk::FormatFeatureFlags::from_raw((f.as_raw() & 0x7fff_ffff) as u32)
+}
+
+/// Copies of depth and stencil need no graphics queue here (VK_KHR_maintenance10).
+fn aspect_copies(f: vk::FormatFeatureFlags2) -> vk::FormatFeatureFlags2 {
+    let transfer = vk::FormatFeatureFlags2::TRANSFER_SRC | vk::FormatFeatureFlags2::TRANSFER_DST;
+    if f.intersects(transfer) && f.contains(vk::FormatFeatureFlags2::DEPTH_STENCIL_ATTACHMENT) {
+        types::FORMAT_FEATURE_2_DEPTH_COPY_ON_COMPUTE_QUEUE_BIT_KHR
+            | types::FORMAT_FEATURE_2_DEPTH_COPY_ON_TRANSFER_QUEUE_BIT_KHR
+            | types::FORMAT_FEATURE_2_STENCIL_COPY_ON_COMPUTE_QUEUE_BIT_KHR
+            | types::FORMAT_FEATURE_2_STENCIL_COPY_ON_TRANSFER_QUEUE_BIT_KHR
+    } else {
+        vk::FormatFeatureFlags2::empty()
+    }
 }
 
 fn format_properties(pd: &PhysicalDevice, format: vk::Format) -> vk::FormatProperties {
@@ -39,8 +53,8 @@ pub fn get_physical_device_format_properties2(
     let f = pd.rt.format_features(format);
     for mut node in out.chain() {
         if let Some(p) = node.cast::<vk::FormatProperties3<'_>>() {
-            p.linear_tiling_features = f.linear;
-            p.optimal_tiling_features = f.optimal;
+            p.linear_tiling_features = f.linear | aspect_copies(f.linear);
+            p.optimal_tiling_features = f.optimal | aspect_copies(f.optimal);
             p.buffer_features = f.buffer;
         }
     }
@@ -104,6 +118,10 @@ pub fn get_physical_device_image_format_properties2(
             let cubic = pd.rt.has_cubic_filter(&query, view);
             p.filter_cubic = cubic.into();
             p.filter_cubic_minmax = cubic.into();
+        } else if let Some(p) = node.cast::<vk::HostImageCopyDevicePerformanceQueryEXT<'_>>() {
+            // Host copies do not change where texels stand.
+            p.optimal_device_access = vk::TRUE;
+            p.identical_memory_layout = vk::TRUE;
         }
     }
     not_compressed(out);

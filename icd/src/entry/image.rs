@@ -4,7 +4,7 @@ use super::buffer::{fill_requirements, requirements, NO_REQUIREMENTS};
 use super::format::sparse_format;
 use super::memory::note_bind;
 use super::{Callbacks, VkResult};
-use crate::edge::{create, Allocator, In, InOut, Out, OutArray, Slice, Taken};
+use crate::edge::{create, create_and_tell, raw_handle, Allocator, In, InOut, Out, OutArray, Slice, Taken};
 use crate::objects::Device;
 use ash::vk;
 use runtime::gpu::ImageCreate;
@@ -32,10 +32,24 @@ pub fn create_image(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::Image>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || device.ok(Image::new(&device.rt, &image_create(info))))
+    // Sparse images have their addresses from the start.
+    create_and_tell(
+        &device.alloc,
+        callbacks,
+        out,
+        || device.ok(Image::new(&device.rt, &image_create(info))),
+        |image, handle| addresses(device, image, handle, vk::DeviceAddressBindingTypeEXT::BIND),
+    )
+}
+
+fn addresses(device: &Device, image: &Image, handle: u64, ty: vk::DeviceAddressBindingTypeEXT) {
+    device.report_addresses(ty, (vk::ObjectType::IMAGE, handle), image.address(), image.requirements().size);
 }
 
 pub fn destroy_image(device: &Device, image: Taken<'_, vk::Image>, callbacks: Callbacks<'_>) {
+    if let Some(i) = image.object() {
+        addresses(device, i, image.raw(), vk::DeviceAddressBindingTypeEXT::UNBIND);
+    }
     image.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -108,7 +122,9 @@ pub fn get_device_image_sparse_memory_requirements(
 }
 
 pub fn bind_image_memory(device: &Device, image: &Arc<Image>, memory: &Arc<Memory>, offset: u64) -> VkResult {
-    device.ok(image.bind(memory, offset))
+    device.ok(image.bind(memory, offset))?;
+    addresses(device, image, raw_handle(image), vk::DeviceAddressBindingTypeEXT::BIND);
+    Ok(())
 }
 
 pub fn bind_image_memory2(device: &Device, infos: Slice<'_, vk::BindImageMemoryInfo<'_>>) -> VkResult {
@@ -151,6 +167,17 @@ pub fn get_image_subresource_layout2_khr(
     mut out: InOut<'_, vk::SubresourceLayout2KHR<'_>>,
 ) {
     out.subresource_layout = image.subresource_layout(&subresource.image_subresource);
+    say_more(out);
+}
+
+/// What is known of a subresource besides where it stands.
+fn say_more(mut out: InOut<'_, vk::SubresourceLayout2KHR<'_>>) {
+    let size = out.subresource_layout.size;
+    for mut node in out.chain() {
+        if let Some(m) = node.cast::<vk::SubresourceHostMemcpySizeEXT<'_>>() {
+            m.size = size;
+        }
+    }
     not_compressed(out);
 }
 
@@ -163,7 +190,7 @@ pub fn get_device_image_subresource_layout_khr(
         (Some(c), Some(s)) => Image::layout_of(&device.rt, &image_create(c), &s.image_subresource).unwrap_or_default(),
         _ => vk::SubresourceLayout::default(),
     };
-    not_compressed(out);
+    say_more(out);
 }
 
 pub fn create_image_view(

@@ -13,9 +13,9 @@ use ash::vk;
 use std::ffi::CStr;
 use std::sync::Arc;
 
-/// The API version of instance and devices.
+/// The API version of instances.
 pub fn api_version() -> u32 {
-    env::options().version_override.unwrap_or(vk::HEADER_VERSION_COMPLETE)
+    env::options().version_override.unwrap_or(features::VERSION_1_4)
 }
 
 pub fn enumerate_instance_version(out: Out<'_, u32>) -> vk::Result {
@@ -64,10 +64,12 @@ fn physical_device(rt: &Arc<runtime::PhysicalDevice>, instance: &InstanceFacts) 
             .iter()
             .all(|f| !rt.format_features(*f).optimal.is_empty()),
     };
+    let features = features::supported(&caps);
+    let api_version = env::options().version_override.unwrap_or_else(|| features::version(&features));
     PhysicalDevice {
-        features: features::supported(&caps),
-        extensions: extensions::device_extensions(&caps, api_version()),
-        api_version: api_version(),
+        features,
+        extensions: extensions::device_extensions(&caps, api_version),
+        api_version,
         instance: instance.clone(),
         rt: rt.clone(),
     }

@@ -1,9 +1,10 @@
 //! Memory: allocation, mapping, import and export.
 
 use super::{Callbacks, VkResult};
-use crate::edge::{create, Allocator, In, InOut, Out, Slice, Taken};
+use crate::edge::{create_and_tell, Allocator, In, InOut, Out, Slice, Taken};
 use crate::env;
 use crate::objects::Device;
+use crate::reports::Told;
 use ash::vk;
 use runtime::{Memory, MemoryAllocate, MemorySource};
 use std::ffi::{c_int, c_void};
@@ -83,11 +84,15 @@ pub fn allocate_memory(
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::DeviceMemory>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
+    let type_index = info.memory_type_index;
+    let heap = device.rt.props().memory_types.get(type_index as usize).map_or(0, |t| t.heap);
+    let make = || {
         let allocate = MemoryAllocate {
             size: info.allocation_size,
             type_index: info.memory_type_index,
-            priority: info.next::<vk::MemoryPriorityAllocateInfoEXT<'_>>().map_or(0.5, |p| p.priority),
+            priority: info
+                .next::<vk::MemoryPriorityAllocateInfoEXT<'_>>()
+                .map_or(runtime::DEFAULT_PRIORITY, |p| p.priority),
             source: source(device, info)?,
             address: captured_address(info),
             zero: zeroed(info),
@@ -105,10 +110,40 @@ pub fn allocate_memory(
             }
         }
         Ok(memory)
-    })
+    };
+    let mut told = None;
+    let result =
+        create_and_tell(&device.alloc, callbacks, out, make, |memory, handle| told = Some(tell(memory, handle)));
+    match told {
+        Some(told) => {
+            device.report_allocated(&told);
+            let object = (vk::ObjectType::DEVICE_MEMORY, told.handle);
+            device.report_addresses(vk::DeviceAddressBindingTypeEXT::BIND, object, told.address, told.size);
+        }
+        None => device.report_failed(info.allocation_size, heap),
+    }
+    result
+}
+
+fn tell(memory: &Arc<Memory>, handle: u64) -> Told {
+    let types = &memory.device().props().memory_types;
+    Told {
+        handle,
+        id: memory.identity(),
+        size: memory.size(),
+        address: memory.address(),
+        heap: types.get(memory.type_index() as usize).map_or(0, |t| t.heap),
+        imported: memory.is_imported(),
+    }
 }
 
 pub fn free_memory(device: &Device, memory: Taken<'_, vk::DeviceMemory>, callbacks: Callbacks<'_>) {
+    if let Some(m) = memory.object() {
+        let told = tell(m, memory.raw());
+        device.report_freed(&told);
+        let object = (vk::ObjectType::DEVICE_MEMORY, told.handle);
+        device.report_addresses(vk::DeviceAddressBindingTypeEXT::UNBIND, object, told.address, told.size);
+    }
     memory.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
@@ -165,6 +200,10 @@ pub fn invalidate_mapped_memory_ranges(device: &Device, ranges: Slice<'_, vk::Ma
         device.ok(r.memory().invalidate(r.offset, r.size))?;
     }
     Ok(())
+}
+
+pub fn set_device_memory_priority_ext(_device: &Device, memory: &Arc<Memory>, priority: f32) {
+    memory.set_priority(priority);
 }
 
 /// Memory is committed when it is allocated.

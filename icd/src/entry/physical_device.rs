@@ -54,6 +54,14 @@ pub fn get_physical_device_memory_properties2(
     }
 }
 
+/// Global priorities of every family, in their order. Whether the system lets a program have one shows when it asks.
+const PRIORITIES: [vk::QueueGlobalPriorityKHR; 4] = [
+    vk::QueueGlobalPriorityKHR::LOW,
+    vk::QueueGlobalPriorityKHR::MEDIUM,
+    vk::QueueGlobalPriorityKHR::HIGH,
+    vk::QueueGlobalPriorityKHR::REALTIME,
+];
+
 fn family(f: &runtime::gpu::QueueFamily) -> vk::QueueFamilyProperties {
     vk::QueueFamilyProperties {
         queue_flags: f.flags,
@@ -74,6 +82,13 @@ pub fn get_physical_device_queue_family_properties2(
     let families = pd.rt.queue_families();
     let _ = out.fill(families.len(), |i, mut p: InOut<'_, vk::QueueFamilyProperties2<'_>>| {
         p.queue_family_properties = family(&families[i]);
+        for mut node in p.chain() {
+            if let Some(g) = node.cast::<vk::QueueFamilyGlobalPriorityPropertiesKHR<'_>>() {
+                g.priority_count = PRIORITIES.len() as u32;
+                g.priorities = Default::default();
+                g.priorities[..PRIORITIES.len()].copy_from_slice(&PRIORITIES);
+            }
+        }
     });
 }
 

@@ -230,6 +230,14 @@ impl<'a> In<'a, vk::ComputePipelineCreateInfo<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::ConditionalRenderingBeginInfoEXT<'a>> {
+    /// What `buffer` names.
+    pub fn buffer(self) -> &'a <vk::Buffer as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.buffer) }
+    }
+}
+
 impl<'a> In<'a, vk::CopyBufferInfo2<'a>> {
     /// What `src_buffer` names.
     pub fn src_buffer(self) -> &'a <vk::Buffer as Decode>::Object {
@@ -310,6 +318,50 @@ impl<'a> In<'a, vk::CopyImageToBufferInfo2<'a>> {
     }
     /// What `p_regions` names.
     pub fn regions(self) -> Slice<'a, vk::BufferImageCopy2<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_regions, self.region_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::CopyImageToImageInfoEXT<'a>> {
+    /// What `src_image` names.
+    pub fn src_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.src_image) }
+    }
+    /// What `dst_image` names.
+    pub fn dst_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.dst_image) }
+    }
+    /// What `p_regions` names.
+    pub fn regions(self) -> Slice<'a, vk::ImageCopy2<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_regions, self.region_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::CopyImageToMemoryInfoEXT<'a>> {
+    /// What `src_image` names.
+    pub fn src_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.src_image) }
+    }
+    /// What `p_regions` names.
+    pub fn regions(self) -> Slice<'a, vk::ImageToMemoryCopyEXT<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_regions, self.region_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::CopyMemoryToImageInfoEXT<'a>> {
+    /// What `dst_image` names.
+    pub fn dst_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.dst_image) }
+    }
+    /// What `p_regions` names.
+    pub fn regions(self) -> Slice<'a, vk::MemoryToImageCopyEXT<'a>> {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { Slice::new(self.p_regions, self.region_count as usize) }
     }
@@ -592,6 +644,14 @@ impl<'a> In<'a, vk::FenceGetFdInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::HostImageLayoutTransitionInfoEXT<'a>> {
+    /// What `image` names.
+    pub fn image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.image) }
+    }
+}
+
 impl<'a> In<'a, vk::ImageCaptureDescriptorDataInfoEXT<'a>> {
     /// What `image` names.
     pub fn image(self) -> &'a <vk::Image as Decode>::Object {
@@ -859,6 +919,23 @@ impl<'a> In<'a, vk::PushDescriptorSetWithTemplateInfoKHR<'a>> {
     pub fn layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { opt(self.layout) }
+    }
+}
+
+impl<'a> In<'a, vk::RenderingAttachmentLocationInfoKHR<'a>> {
+    /// # Safety
+    /// `pColorAttachmentLocations` may be ignored and then hold anything: call only where the rules of `VkRenderingAttachmentLocationInfoKHR` make it valid.
+    pub unsafe fn color_attachment_locations(self) -> &'a [u32] {
+        // SAFETY: this function's contract.
+        unsafe { plain(self.p_color_attachment_locations, self.color_attachment_count as usize) }
+    }
+}
+
+impl<'a> In<'a, vk::RenderingInputAttachmentIndexInfoKHR<'a>> {
+    /// What `p_color_attachment_input_indices` names.
+    pub fn color_attachment_input_indices(self) -> &'a [u32] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_color_attachment_input_indices, self.color_attachment_count as usize) }
     }
 }
 

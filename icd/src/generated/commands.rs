@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 353] = [
+pub static ENTRIES: [Entry; 383] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -21,6 +21,7 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkBindImageMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkBindImageMemory: vk::PFN_vkBindImageMemory = bind_image_memory) },
     Entry { name: "vkBindImageMemory2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkBindImageMemory2: vk::PFN_vkBindImageMemory2 = bind_image_memory2) },
     Entry { name: "vkBindImageMemory2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_bind_memory2], pfn: erase!(vkBindImageMemory2: vk::PFN_vkBindImageMemory2 = bind_image_memory2) },
+    Entry { name: "vkCmdBeginConditionalRenderingEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_conditional_rendering], pfn: erase!(vkCmdBeginConditionalRenderingEXT: vk::PFN_vkCmdBeginConditionalRenderingEXT = cmd_begin_conditional_rendering_ext) },
     Entry { name: "vkCmdBeginDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdBeginDebugUtilsLabelEXT: vk::PFN_vkCmdBeginDebugUtilsLabelEXT = cmd_begin_debug_utils_label_ext) },
     Entry { name: "vkCmdBeginQuery", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBeginQuery: vk::PFN_vkCmdBeginQuery = cmd_begin_query) },
     Entry { name: "vkCmdBeginRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBeginRenderPass: vk::PFN_vkCmdBeginRenderPass = cmd_begin_render_pass) },
@@ -30,8 +31,10 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkCmdBindDescriptorBufferEmbeddedSamplersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdBindDescriptorBufferEmbeddedSamplersEXT: vk::PFN_vkCmdBindDescriptorBufferEmbeddedSamplersEXT = cmd_bind_descriptor_buffer_embedded_samplers_ext) },
     Entry { name: "vkCmdBindDescriptorBuffersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdBindDescriptorBuffersEXT: vk::PFN_vkCmdBindDescriptorBuffersEXT = cmd_bind_descriptor_buffers_ext) },
     Entry { name: "vkCmdBindDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindDescriptorSets: vk::PFN_vkCmdBindDescriptorSets = cmd_bind_descriptor_sets) },
+    Entry { name: "vkCmdBindDescriptorSets2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdBindDescriptorSets2KHR: vk::PFN_vkCmdBindDescriptorSets2KHR = cmd_bind_descriptor_sets2_khr) },
     Entry { name: "vkCmdBindDescriptorSets2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdBindDescriptorSets2KHR: vk::PFN_vkCmdBindDescriptorSets2KHR = cmd_bind_descriptor_sets2_khr) },
     Entry { name: "vkCmdBindIndexBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer: vk::PFN_vkCmdBindIndexBuffer = cmd_bind_index_buffer) },
+    Entry { name: "vkCmdBindIndexBuffer2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
     Entry { name: "vkCmdBindIndexBuffer2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
     Entry { name: "vkCmdBindPipeline", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindPipeline: vk::PFN_vkCmdBindPipeline = cmd_bind_pipeline) },
     Entry { name: "vkCmdBindShadersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdBindShadersEXT: vk::PFN_vkCmdBindShadersEXT = cmd_bind_shaders_ext) },
@@ -67,11 +70,13 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkCmdDrawIndexedIndirectCount", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdDrawIndexedIndirectCount: vk::PFN_vkCmdDrawIndexedIndirectCount = cmd_draw_indexed_indirect_count) },
     Entry { name: "vkCmdDrawIndirect", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDrawIndirect: vk::PFN_vkCmdDrawIndirect = cmd_draw_indirect) },
     Entry { name: "vkCmdDrawIndirectCount", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdDrawIndirectCount: vk::PFN_vkCmdDrawIndirectCount = cmd_draw_indirect_count) },
+    Entry { name: "vkCmdEndConditionalRenderingEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_conditional_rendering], pfn: erase!(vkCmdEndConditionalRenderingEXT: vk::PFN_vkCmdEndConditionalRenderingEXT = cmd_end_conditional_rendering_ext) },
     Entry { name: "vkCmdEndDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdEndDebugUtilsLabelEXT: vk::PFN_vkCmdEndDebugUtilsLabelEXT = cmd_end_debug_utils_label_ext) },
     Entry { name: "vkCmdEndQuery", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdEndQuery: vk::PFN_vkCmdEndQuery = cmd_end_query) },
     Entry { name: "vkCmdEndRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdEndRenderPass: vk::PFN_vkCmdEndRenderPass = cmd_end_render_pass) },
     Entry { name: "vkCmdEndRenderPass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdEndRenderPass2: vk::PFN_vkCmdEndRenderPass2 = cmd_end_render_pass2) },
     Entry { name: "vkCmdEndRendering", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdEndRendering: vk::PFN_vkCmdEndRendering = cmd_end_rendering) },
+    Entry { name: "vkCmdEndRendering2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance10], pfn: erase!(vkCmdEndRendering2KHR: types::PFN_vkCmdEndRendering2KHR = cmd_end_rendering2_khr) },
     Entry { name: "vkCmdExecuteCommands", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdExecuteCommands: vk::PFN_vkCmdExecuteCommands = cmd_execute_commands) },
     Entry { name: "vkCmdFillBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdFillBuffer: vk::PFN_vkCmdFillBuffer = cmd_fill_buffer) },
     Entry { name: "vkCmdInsertDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdInsertDebugUtilsLabelEXT: vk::PFN_vkCmdInsertDebugUtilsLabelEXT = cmd_insert_debug_utils_label_ext) },
@@ -81,9 +86,14 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkCmdPipelineBarrier2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdPipelineBarrier2: vk::PFN_vkCmdPipelineBarrier2 = cmd_pipeline_barrier2) },
     Entry { name: "vkCmdPipelineBarrier2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdPipelineBarrier2: vk::PFN_vkCmdPipelineBarrier2 = cmd_pipeline_barrier2) },
     Entry { name: "vkCmdPushConstants", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdPushConstants: vk::PFN_vkCmdPushConstants = cmd_push_constants) },
+    Entry { name: "vkCmdPushConstants2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushConstants2KHR: vk::PFN_vkCmdPushConstants2KHR = cmd_push_constants2_khr) },
     Entry { name: "vkCmdPushConstants2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdPushConstants2KHR: vk::PFN_vkCmdPushConstants2KHR = cmd_push_constants2_khr) },
+    Entry { name: "vkCmdPushDescriptorSet", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushDescriptorSetKHR: vk::PFN_vkCmdPushDescriptorSetKHR = cmd_push_descriptor_set_khr) },
+    Entry { name: "vkCmdPushDescriptorSet2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushDescriptorSet2KHR: vk::PFN_vkCmdPushDescriptorSet2KHR = cmd_push_descriptor_set2_khr) },
     Entry { name: "vkCmdPushDescriptorSet2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdPushDescriptorSet2KHR: vk::PFN_vkCmdPushDescriptorSet2KHR = cmd_push_descriptor_set2_khr) },
     Entry { name: "vkCmdPushDescriptorSetKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_push_descriptor], pfn: erase!(vkCmdPushDescriptorSetKHR: vk::PFN_vkCmdPushDescriptorSetKHR = cmd_push_descriptor_set_khr) },
+    Entry { name: "vkCmdPushDescriptorSetWithTemplate", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushDescriptorSetWithTemplateKHR: vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR = cmd_push_descriptor_set_with_template_khr) },
+    Entry { name: "vkCmdPushDescriptorSetWithTemplate2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushDescriptorSetWithTemplate2KHR: vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR = cmd_push_descriptor_set_with_template2_khr) },
     Entry { name: "vkCmdPushDescriptorSetWithTemplate2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdPushDescriptorSetWithTemplate2KHR: vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR = cmd_push_descriptor_set_with_template2_khr) },
     Entry { name: "vkCmdPushDescriptorSetWithTemplateKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_descriptor_update_template, Extension::KHR_push_descriptor], pfn: erase!(vkCmdPushDescriptorSetWithTemplateKHR: vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR = cmd_push_descriptor_set_with_template_khr) },
     Entry { name: "vkCmdResetEvent", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdResetEvent: vk::PFN_vkCmdResetEvent = cmd_reset_event) },
@@ -123,6 +133,7 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkCmdSetEvent2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdSetEvent2: vk::PFN_vkCmdSetEvent2 = cmd_set_event2) },
     Entry { name: "vkCmdSetFrontFace", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetFrontFace: vk::PFN_vkCmdSetFrontFace = cmd_set_front_face) },
     Entry { name: "vkCmdSetFrontFaceEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetFrontFace: vk::PFN_vkCmdSetFrontFace = cmd_set_front_face) },
+    Entry { name: "vkCmdSetLineStipple", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdSetLineStippleKHR: vk::PFN_vkCmdSetLineStippleKHR = cmd_set_line_stipple_khr) },
     Entry { name: "vkCmdSetLineWidth", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetLineWidth: vk::PFN_vkCmdSetLineWidth = cmd_set_line_width) },
     Entry { name: "vkCmdSetLogicOpEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetLogicOpEXT: vk::PFN_vkCmdSetLogicOpEXT = cmd_set_logic_op_ext) },
     Entry { name: "vkCmdSetLogicOpEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetLogicOpEnableEXT: vk::PFN_vkCmdSetLogicOpEnableEXT = cmd_set_logic_op_enable_ext) },
@@ -135,6 +146,8 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkCmdSetRasterizationSamplesEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetRasterizationSamplesEXT: vk::PFN_vkCmdSetRasterizationSamplesEXT = cmd_set_rasterization_samples_ext) },
     Entry { name: "vkCmdSetRasterizerDiscardEnable", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetRasterizerDiscardEnable: vk::PFN_vkCmdSetRasterizerDiscardEnable = cmd_set_rasterizer_discard_enable) },
     Entry { name: "vkCmdSetRasterizerDiscardEnableEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetRasterizerDiscardEnable: vk::PFN_vkCmdSetRasterizerDiscardEnable = cmd_set_rasterizer_discard_enable) },
+    Entry { name: "vkCmdSetRenderingAttachmentLocations", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdSetRenderingAttachmentLocationsKHR: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR = cmd_set_rendering_attachment_locations_khr) },
+    Entry { name: "vkCmdSetRenderingInputAttachmentIndices", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdSetRenderingInputAttachmentIndicesKHR: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR = cmd_set_rendering_input_attachment_indices_khr) },
     Entry { name: "vkCmdSetSampleMaskEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetSampleMaskEXT: vk::PFN_vkCmdSetSampleMaskEXT = cmd_set_sample_mask_ext) },
     Entry { name: "vkCmdSetScissor", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdSetScissor: vk::PFN_vkCmdSetScissor = cmd_set_scissor) },
     Entry { name: "vkCmdSetScissorWithCount", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetScissorWithCount: vk::PFN_vkCmdSetScissorWithCount = cmd_set_scissor_with_count) },
@@ -155,9 +168,17 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkCmdWaitEvents", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdWaitEvents: vk::PFN_vkCmdWaitEvents = cmd_wait_events) },
     Entry { name: "vkCmdWaitEvents2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdWaitEvents2: vk::PFN_vkCmdWaitEvents2 = cmd_wait_events2) },
     Entry { name: "vkCmdWaitEvents2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdWaitEvents2: vk::PFN_vkCmdWaitEvents2 = cmd_wait_events2) },
+    Entry { name: "vkCmdWriteBufferMarker2AMD", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdWriteBufferMarker2AMD: vk::PFN_vkCmdWriteBufferMarker2AMD = cmd_write_buffer_marker2_amd) },
+    Entry { name: "vkCmdWriteBufferMarkerAMD", level: Level::Device, core: NOT_CORE, extensions: &[Extension::AMD_buffer_marker], pfn: erase!(vkCmdWriteBufferMarkerAMD: vk::PFN_vkCmdWriteBufferMarkerAMD = cmd_write_buffer_marker_amd) },
     Entry { name: "vkCmdWriteTimestamp", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdWriteTimestamp: vk::PFN_vkCmdWriteTimestamp = cmd_write_timestamp) },
     Entry { name: "vkCmdWriteTimestamp2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdWriteTimestamp2: vk::PFN_vkCmdWriteTimestamp2 = cmd_write_timestamp2) },
     Entry { name: "vkCmdWriteTimestamp2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdWriteTimestamp2: vk::PFN_vkCmdWriteTimestamp2 = cmd_write_timestamp2) },
+    Entry { name: "vkCopyImageToImage", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCopyImageToImageEXT: vk::PFN_vkCopyImageToImageEXT = copy_image_to_image_ext) },
+    Entry { name: "vkCopyImageToImageEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_host_image_copy], pfn: erase!(vkCopyImageToImageEXT: vk::PFN_vkCopyImageToImageEXT = copy_image_to_image_ext) },
+    Entry { name: "vkCopyImageToMemory", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCopyImageToMemoryEXT: vk::PFN_vkCopyImageToMemoryEXT = copy_image_to_memory_ext) },
+    Entry { name: "vkCopyImageToMemoryEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_host_image_copy], pfn: erase!(vkCopyImageToMemoryEXT: vk::PFN_vkCopyImageToMemoryEXT = copy_image_to_memory_ext) },
+    Entry { name: "vkCopyMemoryToImage", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCopyMemoryToImageEXT: vk::PFN_vkCopyMemoryToImageEXT = copy_memory_to_image_ext) },
+    Entry { name: "vkCopyMemoryToImageEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_host_image_copy], pfn: erase!(vkCopyMemoryToImageEXT: vk::PFN_vkCopyMemoryToImageEXT = copy_memory_to_image_ext) },
     Entry { name: "vkCreateBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateBuffer: vk::PFN_vkCreateBuffer = create_buffer) },
     Entry { name: "vkCreateBufferView", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateBufferView: vk::PFN_vkCreateBufferView = create_buffer_view) },
     Entry { name: "vkCreateCommandPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateCommandPool: vk::PFN_vkCreateCommandPool = create_command_pool) },
@@ -247,12 +268,14 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkGetDescriptorSetLayoutSupportKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance3], pfn: erase!(vkGetDescriptorSetLayoutSupport: vk::PFN_vkGetDescriptorSetLayoutSupport = get_descriptor_set_layout_support) },
     Entry { name: "vkGetDeviceBufferMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetDeviceBufferMemoryRequirements: vk::PFN_vkGetDeviceBufferMemoryRequirements = get_device_buffer_memory_requirements) },
     Entry { name: "vkGetDeviceBufferMemoryRequirementsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance4], pfn: erase!(vkGetDeviceBufferMemoryRequirements: vk::PFN_vkGetDeviceBufferMemoryRequirements = get_device_buffer_memory_requirements) },
+    Entry { name: "vkGetDeviceFaultInfoEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_fault], pfn: erase!(vkGetDeviceFaultInfoEXT: vk::PFN_vkGetDeviceFaultInfoEXT = get_device_fault_info_ext) },
     Entry { name: "vkGetDeviceGroupPeerMemoryFeatures", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetDeviceGroupPeerMemoryFeatures: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures = get_device_group_peer_memory_features) },
     Entry { name: "vkGetDeviceGroupPeerMemoryFeaturesKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_group], pfn: erase!(vkGetDeviceGroupPeerMemoryFeatures: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures = get_device_group_peer_memory_features) },
     Entry { name: "vkGetDeviceImageMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetDeviceImageMemoryRequirements: vk::PFN_vkGetDeviceImageMemoryRequirements = get_device_image_memory_requirements) },
     Entry { name: "vkGetDeviceImageMemoryRequirementsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance4], pfn: erase!(vkGetDeviceImageMemoryRequirements: vk::PFN_vkGetDeviceImageMemoryRequirements = get_device_image_memory_requirements) },
     Entry { name: "vkGetDeviceImageSparseMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetDeviceImageSparseMemoryRequirements: vk::PFN_vkGetDeviceImageSparseMemoryRequirements = get_device_image_sparse_memory_requirements) },
     Entry { name: "vkGetDeviceImageSparseMemoryRequirementsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance4], pfn: erase!(vkGetDeviceImageSparseMemoryRequirements: vk::PFN_vkGetDeviceImageSparseMemoryRequirements = get_device_image_sparse_memory_requirements) },
+    Entry { name: "vkGetDeviceImageSubresourceLayout", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkGetDeviceImageSubresourceLayoutKHR: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR = get_device_image_subresource_layout_khr) },
     Entry { name: "vkGetDeviceImageSubresourceLayoutKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkGetDeviceImageSubresourceLayoutKHR: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR = get_device_image_subresource_layout_khr) },
     Entry { name: "vkGetDeviceMemoryCommitment", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetDeviceMemoryCommitment: vk::PFN_vkGetDeviceMemoryCommitment = get_device_memory_commitment) },
     Entry { name: "vkGetDeviceMemoryOpaqueCaptureAddress", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkGetDeviceMemoryOpaqueCaptureAddress: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress = get_device_memory_opaque_capture_address) },
@@ -271,7 +294,8 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkGetImageSparseMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
     Entry { name: "vkGetImageSparseMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
     Entry { name: "vkGetImageSubresourceLayout", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageSubresourceLayout: vk::PFN_vkGetImageSubresourceLayout = get_image_subresource_layout) },
-    Entry { name: "vkGetImageSubresourceLayout2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_image_compression_control], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
+    Entry { name: "vkGetImageSubresourceLayout2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
+    Entry { name: "vkGetImageSubresourceLayout2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_host_image_copy, Extension::EXT_image_compression_control], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
     Entry { name: "vkGetImageSubresourceLayout2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkGetImageSubresourceLayout2KHR: vk::PFN_vkGetImageSubresourceLayout2KHR = get_image_subresource_layout2_khr) },
     Entry { name: "vkGetImageViewOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetImageViewOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetImageViewOpaqueCaptureDescriptorDataEXT = get_image_view_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetInstanceProcAddr", level: Level::Instance, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetInstanceProcAddr: vk::PFN_vkGetInstanceProcAddr = get_instance_proc_addr) },
@@ -317,6 +341,7 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkGetPrivateDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_private_data], pfn: erase!(vkGetPrivateData: vk::PFN_vkGetPrivateData = get_private_data) },
     Entry { name: "vkGetQueryPoolResults", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetQueryPoolResults: vk::PFN_vkGetQueryPoolResults = get_query_pool_results) },
     Entry { name: "vkGetRenderAreaGranularity", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetRenderAreaGranularity: vk::PFN_vkGetRenderAreaGranularity = get_render_area_granularity) },
+    Entry { name: "vkGetRenderingAreaGranularity", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkGetRenderingAreaGranularityKHR: vk::PFN_vkGetRenderingAreaGranularityKHR = get_rendering_area_granularity_khr) },
     Entry { name: "vkGetRenderingAreaGranularityKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkGetRenderingAreaGranularityKHR: vk::PFN_vkGetRenderingAreaGranularityKHR = get_rendering_area_granularity_khr) },
     Entry { name: "vkGetSamplerOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetSamplerOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetSamplerOpaqueCaptureDescriptorDataEXT = get_sampler_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetSemaphoreCounterValue", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkGetSemaphoreCounterValue: vk::PFN_vkGetSemaphoreCounterValue = get_semaphore_counter_value) },
@@ -329,6 +354,7 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkImportSemaphoreFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_semaphore_fd], pfn: erase!(vkImportSemaphoreFdKHR: vk::PFN_vkImportSemaphoreFdKHR = import_semaphore_fd_khr) },
     Entry { name: "vkInvalidateMappedMemoryRanges", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkInvalidateMappedMemoryRanges: vk::PFN_vkInvalidateMappedMemoryRanges = invalidate_mapped_memory_ranges) },
     Entry { name: "vkMapMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkMapMemory: vk::PFN_vkMapMemory = map_memory) },
+    Entry { name: "vkMapMemory2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkMapMemory2KHR: vk::PFN_vkMapMemory2KHR = map_memory2_khr) },
     Entry { name: "vkMapMemory2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_map_memory2], pfn: erase!(vkMapMemory2KHR: vk::PFN_vkMapMemory2KHR = map_memory2_khr) },
     Entry { name: "vkMergePipelineCaches", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkMergePipelineCaches: vk::PFN_vkMergePipelineCaches = merge_pipeline_caches) },
     Entry { name: "vkQueueBeginDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkQueueBeginDebugUtilsLabelEXT: vk::PFN_vkQueueBeginDebugUtilsLabelEXT = queue_begin_debug_utils_label_ext) },
@@ -348,15 +374,19 @@ pub static ENTRIES: [Entry; 353] = [
     Entry { name: "vkResetQueryPoolEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_host_query_reset], pfn: erase!(vkResetQueryPool: vk::PFN_vkResetQueryPool = reset_query_pool) },
     Entry { name: "vkSetDebugUtilsObjectNameEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkSetDebugUtilsObjectNameEXT: vk::PFN_vkSetDebugUtilsObjectNameEXT = set_debug_utils_object_name_ext) },
     Entry { name: "vkSetDebugUtilsObjectTagEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkSetDebugUtilsObjectTagEXT: vk::PFN_vkSetDebugUtilsObjectTagEXT = set_debug_utils_object_tag_ext) },
+    Entry { name: "vkSetDeviceMemoryPriorityEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_pageable_device_local_memory], pfn: erase!(vkSetDeviceMemoryPriorityEXT: vk::PFN_vkSetDeviceMemoryPriorityEXT = set_device_memory_priority_ext) },
     Entry { name: "vkSetEvent", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkSetEvent: vk::PFN_vkSetEvent = set_event) },
     Entry { name: "vkSetPrivateData", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkSetPrivateData: vk::PFN_vkSetPrivateData = set_private_data) },
     Entry { name: "vkSetPrivateDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_private_data], pfn: erase!(vkSetPrivateData: vk::PFN_vkSetPrivateData = set_private_data) },
     Entry { name: "vkSignalSemaphore", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkSignalSemaphore: vk::PFN_vkSignalSemaphore = signal_semaphore) },
     Entry { name: "vkSignalSemaphoreKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_timeline_semaphore], pfn: erase!(vkSignalSemaphore: vk::PFN_vkSignalSemaphore = signal_semaphore) },
     Entry { name: "vkSubmitDebugUtilsMessageEXT", level: Level::Instance, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkSubmitDebugUtilsMessageEXT: vk::PFN_vkSubmitDebugUtilsMessageEXT = submit_debug_utils_message_ext) },
+    Entry { name: "vkTransitionImageLayout", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkTransitionImageLayoutEXT: vk::PFN_vkTransitionImageLayoutEXT = transition_image_layout_ext) },
+    Entry { name: "vkTransitionImageLayoutEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_host_image_copy], pfn: erase!(vkTransitionImageLayoutEXT: vk::PFN_vkTransitionImageLayoutEXT = transition_image_layout_ext) },
     Entry { name: "vkTrimCommandPool", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkTrimCommandPool: vk::PFN_vkTrimCommandPool = trim_command_pool) },
     Entry { name: "vkTrimCommandPoolKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance1], pfn: erase!(vkTrimCommandPool: vk::PFN_vkTrimCommandPool = trim_command_pool) },
     Entry { name: "vkUnmapMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkUnmapMemory: vk::PFN_vkUnmapMemory = unmap_memory) },
+    Entry { name: "vkUnmapMemory2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkUnmapMemory2KHR: vk::PFN_vkUnmapMemory2KHR = unmap_memory2_khr) },
     Entry { name: "vkUnmapMemory2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_map_memory2], pfn: erase!(vkUnmapMemory2KHR: vk::PFN_vkUnmapMemory2KHR = unmap_memory2_khr) },
     Entry { name: "vkUpdateDescriptorSetWithTemplate", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkUpdateDescriptorSetWithTemplate: vk::PFN_vkUpdateDescriptorSetWithTemplate = update_descriptor_set_with_template) },
     Entry { name: "vkUpdateDescriptorSetWithTemplateKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_descriptor_update_template], pfn: erase!(vkUpdateDescriptorSetWithTemplate: vk::PFN_vkUpdateDescriptorSetWithTemplate = update_descriptor_set_with_template) },
@@ -404,6 +434,11 @@ pub(super) unsafe extern "system" fn bind_image_memory(device: vk::Device, image
 pub(super) unsafe extern "system" fn bind_image_memory2(device: vk::Device, bind_info_count: u32, p_bind_infos: *const vk::BindImageMemoryInfo<'_>) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkBindImageMemory2.
     guard("vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, || unsafe { entry::bind_image_memory2(obj(device), Slice::new(p_bind_infos, bind_info_count as usize)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn cmd_begin_conditional_rendering_ext(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdBeginConditionalRenderingEXT.
+    guard("vkCmdBeginConditionalRenderingEXT", (), || unsafe { entry::cmd_begin_conditional_rendering_ext(obj(command_buffer), In::new(p_conditional_rendering_begin)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_begin_debug_utils_label_ext(command_buffer: vk::CommandBuffer, p_label_info: *const vk::DebugUtilsLabelEXT<'_>) {
@@ -669,6 +704,11 @@ pub(super) unsafe extern "system" fn cmd_draw_indirect_count(command_buffer: vk:
     guard("vkCmdDrawIndirectCount", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndirectCount") })
 }
 
+pub(super) unsafe extern "system" fn cmd_end_conditional_rendering_ext(command_buffer: vk::CommandBuffer) {
+    // SAFETY: the caller follows the valid usage of vkCmdEndConditionalRenderingEXT.
+    guard("vkCmdEndConditionalRenderingEXT", (), || unsafe { entry::cmd_end_conditional_rendering_ext(obj(command_buffer)) })
+}
+
 pub(super) unsafe extern "system" fn cmd_end_debug_utils_label_ext(command_buffer: vk::CommandBuffer) {
     // SAFETY: the caller follows the valid usage of vkCmdEndDebugUtilsLabelEXT.
     guard("vkCmdEndDebugUtilsLabelEXT", (), || unsafe { entry::cmd_end_debug_utils_label_ext(obj(command_buffer)) })
@@ -693,6 +733,12 @@ pub(super) unsafe extern "system" fn cmd_end_render_pass2(command_buffer: vk::Co
 pub(super) unsafe extern "system" fn cmd_end_rendering(command_buffer: vk::CommandBuffer) {
     // SAFETY: the caller follows the valid usage of vkCmdEndRendering.
     guard("vkCmdEndRendering", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdEndRendering") })
+}
+
+pub(super) unsafe extern "system" fn cmd_end_rendering2_khr(command_buffer: vk::CommandBuffer, p_rendering_end_info: *const types::RenderingEndInfoKHR<'_>) {
+    let _ = p_rendering_end_info;
+    // SAFETY: the caller follows the valid usage of vkCmdEndRendering2KHR.
+    guard("vkCmdEndRendering2KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdEndRendering2KHR") })
 }
 
 pub(super) unsafe extern "system" fn cmd_execute_commands(command_buffer: vk::CommandBuffer, command_buffer_count: u32, p_command_buffers: *const vk::CommandBuffer) {
@@ -925,6 +971,13 @@ pub(super) unsafe extern "system" fn cmd_set_front_face(command_buffer: vk::Comm
     guard("vkCmdSetFrontFace", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetFrontFace") })
 }
 
+pub(super) unsafe extern "system" fn cmd_set_line_stipple_khr(command_buffer: vk::CommandBuffer, line_stipple_factor: u32, line_stipple_pattern: u16) {
+    let _ = line_stipple_factor;
+    let _ = line_stipple_pattern;
+    // SAFETY: the caller follows the valid usage of vkCmdSetLineStippleKHR.
+    guard("vkCmdSetLineStippleKHR", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetLineStippleKHR") })
+}
+
 pub(super) unsafe extern "system" fn cmd_set_line_width(command_buffer: vk::CommandBuffer, line_width: f32) {
     let _ = line_width;
     // SAFETY: the caller follows the valid usage of vkCmdSetLineWidth.
@@ -977,6 +1030,18 @@ pub(super) unsafe extern "system" fn cmd_set_rasterizer_discard_enable(command_b
     let _ = rasterizer_discard_enable;
     // SAFETY: the caller follows the valid usage of vkCmdSetRasterizerDiscardEnable.
     guard("vkCmdSetRasterizerDiscardEnable", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetRasterizerDiscardEnable") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_rendering_attachment_locations_khr(command_buffer: vk::CommandBuffer, p_location_info: *const vk::RenderingAttachmentLocationInfoKHR<'_>) {
+    let _ = p_location_info;
+    // SAFETY: the caller follows the valid usage of vkCmdSetRenderingAttachmentLocationsKHR.
+    guard("vkCmdSetRenderingAttachmentLocationsKHR", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetRenderingAttachmentLocationsKHR") })
+}
+
+pub(super) unsafe extern "system" fn cmd_set_rendering_input_attachment_indices_khr(command_buffer: vk::CommandBuffer, p_input_attachment_index_info: *const vk::RenderingInputAttachmentIndexInfoKHR<'_>) {
+    let _ = p_input_attachment_index_info;
+    // SAFETY: the caller follows the valid usage of vkCmdSetRenderingInputAttachmentIndicesKHR.
+    guard("vkCmdSetRenderingInputAttachmentIndicesKHR", (), || unsafe { entry::graphics_state(obj(command_buffer), "vkCmdSetRenderingInputAttachmentIndicesKHR") })
 }
 
 pub(super) unsafe extern "system" fn cmd_set_sample_mask_ext(command_buffer: vk::CommandBuffer, samples: vk::SampleCountFlags, p_sample_mask: *const vk::SampleMask) {
@@ -1083,6 +1148,16 @@ pub(super) unsafe extern "system" fn cmd_wait_events2(command_buffer: vk::Comman
     guard("vkCmdWaitEvents2", (), || unsafe { entry::cmd_wait_events2(obj(command_buffer), Slice::new(p_events, event_count as usize), Slice::new(p_dependency_infos, event_count as usize)) })
 }
 
+pub(super) unsafe extern "system" fn cmd_write_buffer_marker2_amd(command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, marker: u32) {
+    // SAFETY: the caller follows the valid usage of vkCmdWriteBufferMarker2AMD.
+    guard("vkCmdWriteBufferMarker2AMD", (), || unsafe { entry::cmd_write_buffer_marker2_amd(obj(command_buffer), stage, obj(dst_buffer), dst_offset, marker) })
+}
+
+pub(super) unsafe extern "system" fn cmd_write_buffer_marker_amd(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, marker: u32) {
+    // SAFETY: the caller follows the valid usage of vkCmdWriteBufferMarkerAMD.
+    guard("vkCmdWriteBufferMarkerAMD", (), || unsafe { entry::cmd_write_buffer_marker_amd(obj(command_buffer), pipeline_stage, obj(dst_buffer), dst_offset, marker) })
+}
+
 pub(super) unsafe extern "system" fn cmd_write_timestamp(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) {
     // SAFETY: the caller follows the valid usage of vkCmdWriteTimestamp.
     guard("vkCmdWriteTimestamp", (), || unsafe { entry::cmd_write_timestamp(obj(command_buffer), pipeline_stage, obj(query_pool), query) })
@@ -1091,6 +1166,21 @@ pub(super) unsafe extern "system" fn cmd_write_timestamp(command_buffer: vk::Com
 pub(super) unsafe extern "system" fn cmd_write_timestamp2(command_buffer: vk::CommandBuffer, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) {
     // SAFETY: the caller follows the valid usage of vkCmdWriteTimestamp2.
     guard("vkCmdWriteTimestamp2", (), || unsafe { entry::cmd_write_timestamp2(obj(command_buffer), stage, obj(query_pool), query) })
+}
+
+pub(super) unsafe extern "system" fn copy_image_to_image_ext(device: vk::Device, p_copy_image_to_image_info: *const vk::CopyImageToImageInfoEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCopyImageToImageEXT.
+    guard("vkCopyImageToImageEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::copy_image_to_image_ext(obj(device), In::new(p_copy_image_to_image_info)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn copy_image_to_memory_ext(device: vk::Device, p_copy_image_to_memory_info: *const vk::CopyImageToMemoryInfoEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCopyImageToMemoryEXT.
+    guard("vkCopyImageToMemoryEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::copy_image_to_memory_ext(obj(device), In::new(p_copy_image_to_memory_info)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn copy_memory_to_image_ext(device: vk::Device, p_copy_memory_to_image_info: *const vk::CopyMemoryToImageInfoEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCopyMemoryToImageEXT.
+    guard("vkCopyMemoryToImageEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::copy_memory_to_image_ext(obj(device), In::new(p_copy_memory_to_image_info)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn create_buffer(device: vk::Device, p_create_info: *const vk::BufferCreateInfo<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_buffer: *mut vk::Buffer) -> vk::Result {
@@ -1471,6 +1561,11 @@ pub(super) unsafe extern "system" fn get_descriptor_set_layout_support(device: v
 pub(super) unsafe extern "system" fn get_device_buffer_memory_requirements(device: vk::Device, p_info: *const vk::DeviceBufferMemoryRequirements<'_>, p_memory_requirements: *mut vk::MemoryRequirements2<'_>) {
     // SAFETY: the caller follows the valid usage of vkGetDeviceBufferMemoryRequirements.
     guard("vkGetDeviceBufferMemoryRequirements", (), || unsafe { entry::get_device_buffer_memory_requirements(obj(device), In::new(p_info), InOut::new(p_memory_requirements)) })
+}
+
+pub(super) unsafe extern "system" fn get_device_fault_info_ext(device: vk::Device, p_fault_counts: *mut vk::DeviceFaultCountsEXT<'_>, p_fault_info: *mut vk::DeviceFaultInfoEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetDeviceFaultInfoEXT.
+    guard("vkGetDeviceFaultInfoEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_device_fault_info_ext(obj(device), InOut::new(p_fault_counts), InOut::opt(p_fault_info)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_device_group_peer_memory_features(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) {
@@ -1863,6 +1958,11 @@ pub(super) unsafe extern "system" fn set_debug_utils_object_tag_ext(device: vk::
     guard("vkSetDebugUtilsObjectTagEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::set_debug_utils_object_tag_ext(obj(device), In::new(p_tag_info)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn set_device_memory_priority_ext(device: vk::Device, memory: vk::DeviceMemory, priority: f32) {
+    // SAFETY: the caller follows the valid usage of vkSetDeviceMemoryPriorityEXT.
+    guard("vkSetDeviceMemoryPriorityEXT", (), || unsafe { entry::set_device_memory_priority_ext(obj(device), obj(memory), priority) })
+}
+
 pub(super) unsafe extern "system" fn set_event(device: vk::Device, event: vk::Event) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkSetEvent.
     guard("vkSetEvent", vk::Result::ERROR_UNKNOWN, || unsafe { entry::set_event(obj(device), obj(event)).into_result() })
@@ -1881,6 +1981,11 @@ pub(super) unsafe extern "system" fn signal_semaphore(device: vk::Device, p_sign
 pub(super) unsafe extern "system" fn submit_debug_utils_message_ext(instance: vk::Instance, message_severity: vk::DebugUtilsMessageSeverityFlagsEXT, message_types: vk::DebugUtilsMessageTypeFlagsEXT, p_callback_data: *const vk::DebugUtilsMessengerCallbackDataEXT<'_>) {
     // SAFETY: the caller follows the valid usage of vkSubmitDebugUtilsMessageEXT.
     guard("vkSubmitDebugUtilsMessageEXT", (), || unsafe { entry::submit_debug_utils_message_ext(obj(instance), message_severity, message_types, In::new(p_callback_data)) })
+}
+
+pub(super) unsafe extern "system" fn transition_image_layout_ext(device: vk::Device, transition_count: u32, p_transitions: *const vk::HostImageLayoutTransitionInfoEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkTransitionImageLayoutEXT.
+    guard("vkTransitionImageLayoutEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::transition_image_layout_ext(obj(device), Slice::new(p_transitions, transition_count as usize)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn trim_command_pool(device: vk::Device, command_pool: vk::CommandPool, flags: vk::CommandPoolTrimFlags) {

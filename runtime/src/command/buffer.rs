@@ -374,6 +374,23 @@ impl CommandBuffer {
         self.record(|inner| inner.stream.push(Record::SetEvent { event: event.address(), value: 0 }));
     }
 
+    /// vkCmdWriteBufferMarkerAMD: the word is stored when everything before is finished, which is allowed for every stage.
+    pub fn write_marker(&self, buffer: &Buffer, offset: u64, marker: u32) {
+        let event = buffer.address().wrapping_add(offset);
+        self.record(|inner| inner.stream.push(Record::SetEvent { event, value: marker }));
+    }
+
+    /// vkCmdBeginConditionalRenderingEXT.
+    pub fn begin_condition(&self, buffer: &Buffer, offset: u64, inverted: bool) {
+        let word = buffer.address().wrapping_add(offset);
+        self.record(|inner| inner.stream.push(Record::BeginCondition { word, inverted }));
+    }
+
+    /// vkCmdEndConditionalRenderingEXT.
+    pub fn end_condition(&self) {
+        self.record(|inner| inner.stream.push(Record::EndCondition));
+    }
+
     /// vkCmdWaitEvents.
     pub fn wait_events(&self, events: &[&Event], dependency: &Dependency) {
         self.record(|inner| {

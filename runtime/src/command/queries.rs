@@ -12,12 +12,22 @@ impl CommandBuffer {
         self.record(|inner| inner.stream.push(Record::ResetQueries { first: pool.address(first), count }));
     }
 
-    /// vkCmdBeginQuery. What a compute queue could count, it does not.
-    pub fn begin_query(&self, _pool: &QueryPool, _query: u32) {}
+    /// vkCmdBeginQuery. Of what can be counted, compute invocations exist here; no sample ever passes.
+    pub fn begin_query(&self, pool: &QueryPool, query: u32) {
+        if pool.counts_invocations() {
+            self.record(|inner| inner.stream.push(Record::BeginStatistics { query: pool.address(query) }));
+        }
+    }
 
-    /// vkCmdEndQuery: the result is 0.
+    /// vkCmdEndQuery.
     pub fn end_query(&self, pool: &QueryPool, query: u32) {
-        self.record(|inner| inner.stream.push(Record::WriteQuery { query: pool.address(query), value: 0 }));
+        let query = pool.address(query);
+        let end = if pool.counts_invocations() {
+            Record::EndStatistics { query }
+        } else {
+            Record::WriteQuery { query, value: 0 }
+        };
+        self.record(|inner| inner.stream.push(end));
     }
 
     /// vkCmdWriteTimestamp. The time is taken when everything before is finished, which is allowed for every stage.
@@ -39,7 +49,8 @@ impl CommandBuffer {
     ) {
         self.record(|inner| {
             let dst = buffer.address().wrapping_add(offset);
-            inner.stream.push(Record::CopyQueryResults { first: pool.address(first), count, dst, stride, flags })
+            let (first, values) = (pool.address(first), pool.values());
+            inner.stream.push(Record::CopyQueryResults { first, count, dst, stride, flags, values })
         });
     }
 }

@@ -43,9 +43,13 @@ pub(crate) enum Record {
     WriteTimestamp { query: u64 },
     SetEvent { event: u64, value: u32 },
     WaitEvent { event: u64 },
+    BeginCondition { word: u64, inverted: bool },
+    EndCondition,
+    BeginStatistics { query: u64 },
+    EndStatistics { query: u64 },
     WriteQuery { query: u64, value: u64 },
     ResetQueries { first: u64, count: u32 },
-    CopyQueryResults { first: u64, count: u32, dst: u64, stride: u64, flags: vk::QueryResultFlags },
+    CopyQueryResults { first: u64, count: u32, dst: u64, stride: u64, flags: vk::QueryResultFlags, values: u32 },
 }
 
 /// Records and arenas.
@@ -146,6 +150,10 @@ impl Stream {
                 | Record::WriteTimestamp { .. }
                 | Record::SetEvent { .. }
                 | Record::WaitEvent { .. }
+                | Record::BeginCondition { .. }
+                | Record::EndCondition
+                | Record::BeginStatistics { .. }
+                | Record::EndStatistics { .. }
                 | Record::WriteQuery { .. }
                 | Record::ResetQueries { .. }
                 | Record::CopyQueryResults { .. } => record.clone(),
@@ -205,10 +213,14 @@ impl Stream {
             Record::WriteTimestamp { query } => GpuCmd::WriteTimestamp { query },
             Record::SetEvent { event, value } => GpuCmd::SetEvent { event, value },
             Record::WaitEvent { event } => GpuCmd::WaitEvent { event },
+            Record::BeginCondition { word, inverted } => GpuCmd::BeginCondition { word, inverted },
+            Record::EndCondition => GpuCmd::EndCondition,
+            Record::BeginStatistics { query } => GpuCmd::BeginStatistics { query },
+            Record::EndStatistics { query } => GpuCmd::EndStatistics { query },
             Record::WriteQuery { query, value } => GpuCmd::WriteQuery { query, value },
             Record::ResetQueries { first, count } => GpuCmd::ResetQueries { first, count },
-            Record::CopyQueryResults { first, count, dst, stride, flags } => {
-                GpuCmd::CopyQueryResults { first, count, dst, stride, flags }
+            Record::CopyQueryResults { first, count, dst, stride, flags, values } => {
+                GpuCmd::CopyQueryResults { first, count, dst, stride, flags, values }
             }
         }
     }

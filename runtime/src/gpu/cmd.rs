@@ -166,17 +166,37 @@ pub enum GpuCmd<'a> {
         /// Address of the pair (time, availability), a multiple of 8.
         query: u64,
     },
-    /// Stores a 32-bit word after everything before is finished: events.
+    /// Stores a 32-bit word after everything before is finished: events and buffer markers.
     SetEvent {
         /// Address, a multiple of 4.
         event: u64,
-        /// The value: 1 set, 0 reset.
+        /// The value; for events 1 set, 0 reset.
         value: u32,
     },
     /// Holds everything after until the 32-bit word is 1.
     WaitEvent {
         /// Address, a multiple of 4.
         event: u64,
+    },
+    /// Holds dispatches back from here to [`GpuCmd::EndCondition`] unless the 32-bit word, read now, is not 0. Other commands
+    /// run all the same.
+    BeginCondition {
+        /// Address of the word, a multiple of 4.
+        word: u64,
+        /// Hold back unless it is 0 instead.
+        inverted: bool,
+    },
+    /// Ends [`GpuCmd::BeginCondition`].
+    EndCondition,
+    /// Starts counting the invocations of dispatches for a query, after everything before is finished.
+    BeginStatistics {
+        /// Address of the pair (value, availability), a multiple of 8.
+        query: u64,
+    },
+    /// Ends the count: stores it and availability 1, after everything before is finished.
+    EndStatistics {
+        /// The query of the [`GpuCmd::BeginStatistics`] in the same command buffer.
+        query: u64,
     },
     /// Stores `value` and availability 1 in a query, after everything before is finished.
     WriteQuery {
@@ -204,6 +224,8 @@ pub enum GpuCmd<'a> {
         stride: u64,
         /// 64-bit results, availability, wait, partial.
         flags: vk::QueryResultFlags,
+        /// Words of a result before its availability; all but the first are 0.
+        values: u32,
     },
     /// The end of the command buffer.
     End,

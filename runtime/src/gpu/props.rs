@@ -165,6 +165,10 @@ pub struct GpuFeatures {
     pub non_seamless_cube_map: bool,
     pub texture_compression_bc: bool,
     pub host_memory_import: bool,
+    /// Dispatches can be held back by a condition.
+    pub conditional_dispatch: bool,
+    /// Invocations of dispatches can be counted.
+    pub invocation_count: bool,
 }
 
 /// What a GPU is and can do.

@@ -9,6 +9,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use winsys_dxg::{Backing, HostPointer, MemoryDesc, VaPlacement};
 
+/// Priority of memory that was not given one.
+pub const DEFAULT_PRIORITY: f32 = 0.5;
+
 /// Where the memory comes from.
 #[derive(Debug)]
 pub enum MemorySource {
@@ -62,6 +65,7 @@ pub struct Memory {
     size: u64,
     type_index: u32,
     coherent: bool,
+    imported: bool,
 }
 
 impl Memory {
@@ -117,7 +121,18 @@ impl Memory {
             inner.fill(0, info.size, 0)?;
         }
         let coherent = ty.flags.contains(vk::MemoryPropertyFlags::HOST_COHERENT);
-        Ok(Arc::new(Memory { device: device.clone(), inner, size: info.size, type_index: info.type_index, coherent }))
+        let type_index = info.type_index;
+        let memory = Memory { device: device.clone(), inner, size: info.size, type_index, coherent, imported };
+        if info.priority != DEFAULT_PRIORITY {
+            memory.set_priority(info.priority);
+        }
+        Ok(Arc::new(memory))
+    }
+
+    /// How much the memory should stay with the GPU when there is not enough for all, 0 to 1. A hint: a system that does not take
+    /// it goes on without.
+    pub fn set_priority(&self, priority: f32) {
+        let _ = self.inner.set_priority(priority);
     }
 
     /// CPU address of the byte at `offset`. It stays good until the memory is freed, so that there is nothing to unmap.
@@ -176,6 +191,16 @@ impl Memory {
     /// Memory type.
     pub fn type_index(&self) -> u32 {
         self.type_index
+    }
+
+    /// What tells the memory from other memory, not 0: shared memory has the same wherever it was imported.
+    pub fn identity(&self) -> u64 {
+        self.inner.allocations().first().map_or(1, winsys_dxg::Allocation::identity)
+    }
+
+    /// Whether it is memory of the application, of another device or of another process.
+    pub fn is_imported(&self) -> bool {
+        self.imported
     }
 
     /// The device.

@@ -311,7 +311,11 @@ impl Gpu for FakeGpu {
                     packet(op::STORE64, &[query + 8, 1], &[])
                 }
                 GpuCmd::ResetQueries { first, count } => packet(op::FILL, &[first, u64::from(count) * 16, 0], &[]),
-                GpuCmd::CopyQueryResults { first, count, dst, stride, flags } => {
+                GpuCmd::BeginCondition { .. }
+                | GpuCmd::EndCondition
+                | GpuCmd::BeginStatistics { .. }
+                | GpuCmd::EndStatistics { .. } => return Err(EncodeError::Unsupported("conditions and counts")),
+                GpuCmd::CopyQueryResults { first, count, dst, stride, flags, values: _ } => {
                     packet(op::QUERIES, &[first, dst, stride, pair(count, flags.as_raw())], &[])
                 }
                 GpuCmd::End => continue,

@@ -32,8 +32,18 @@ pub fn setup_with(config: dxg_model::Config) -> Setup {
     let instance = Instance::new(vec![(adapter, gpu.clone() as Arc<dyn Gpu>)]);
     let create = DeviceCreate {
         queues: vec![
-            QueueCreate { family: 0, count: 2, flags: vk::DeviceQueueCreateFlags::empty() },
-            QueueCreate { family: 1, count: 1, flags: vk::DeviceQueueCreateFlags::empty() },
+            QueueCreate {
+                family: 0,
+                count: 2,
+                flags: vk::DeviceQueueCreateFlags::empty(),
+                priority: vk::QueueGlobalPriorityKHR::MEDIUM,
+            },
+            QueueCreate {
+                family: 1,
+                count: 1,
+                flags: vk::DeviceQueueCreateFlags::empty(),
+                priority: vk::QueueGlobalPriorityKHR::MEDIUM,
+            },
         ],
         features: DeviceFeatures { no_kernel_cache: true, ..DeviceFeatures::default() },
     };

@@ -44,7 +44,9 @@ fn decode(input: &Input, c: &Command, d: &Decl) -> Result<String, String> {
         Some(len) => decode_array(input, c, d, &var, len),
         None if d.ty == "void" => Ok(var),
         None if d.is_const => Ok(if d.optional { format!("In::opt({var})") } else { format!("In::new({var})") }),
-        None if input.reg.is_chained(&d.ty) => Ok(format!("InOut::new({var})")),
+        None if input.reg.is_chained(&d.ty) => {
+            Ok(if d.optional { format!("InOut::opt({var})") } else { format!("InOut::new({var})") })
+        }
         None => Ok(format!("Out::new({var})")),
     }
 }

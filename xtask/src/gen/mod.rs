@@ -19,7 +19,7 @@ const OUTPUT: &str = "icd/src/generated";
 /// Folder of the types that clients need.
 const CLIENT: &str = "cts/src/generated";
 /// Newest core version the driver implements (major, minor).
-const NEWEST_CORE: (u32, u32) = (1, 3);
+const NEWEST_CORE: (u32, u32) = (1, 4);
 /// Handles that never exist in this driver: passed on without being decoded.
 const OPAQUE_HANDLES: &[&str] = &["VkRenderPass", "VkFramebuffer", "VkSamplerYcbcrConversion"];
 

@@ -4,10 +4,11 @@ use super::{names, Input};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-const SUMS: [(&str, &str); 3] = [
+const SUMS: [(&str, &str); 4] = [
     ("VkPhysicalDeviceVulkan11Properties", "v11"),
     ("VkPhysicalDeviceVulkan12Properties", "v12"),
     ("VkPhysicalDeviceVulkan13Properties", "v13"),
+    ("VkPhysicalDeviceVulkan14Properties", "v14"),
 ];
 
 pub fn generate(input: &Input) -> Result<String, String> {
@@ -18,17 +19,21 @@ pub fn generate(input: &Input) -> Result<String, String> {
             home.insert(&m.name, var);
         }
     }
-    let mut out = String::from("use crate::edge::OutNode;\nuse ash::vk;\n\n");
-    out.push_str(
+    let mut out = String::from("use super::types;\nuse crate::edge::OutNode;\nuse ash::vk;\n\n");
+    let params: String =
+        SUMS.iter().map(|(name, var)| format!(", {var}: &{}", names::base(input, name, "<'_>"))).collect();
+    writeln!(
+        out,
         "/// Fills `node` from the core versions' sums when it is one of the structures they absorbed; false when it is not.\n\
-         pub fn fill_promoted(node: &mut OutNode<'_>, v11: &vk::PhysicalDeviceVulkan11Properties<'_>, v12: &vk::PhysicalDeviceVulkan12Properties<'_>, \
-         v13: &vk::PhysicalDeviceVulkan13Properties<'_>) -> bool {\n",
-    );
+         pub fn fill_promoted(node: &mut OutNode<'_>{params}) -> bool {{"
+    )
+    .ok();
     for (name, s) in &input.reg.structs {
         if SUMS.iter().any(|(n, _)| n == name)
             || !s.extends.iter().any(|e| e == "VkPhysicalDeviceProperties2")
             || s.members.len() < 3
-            || !s.members.iter().skip(2).all(|m| home.contains_key(m.name.as_str()))
+            // Where the application gives the room for an array, a copy of the members is not enough.
+            || !s.members.iter().skip(2).all(|m| m.pointers == 0 && home.contains_key(m.name.as_str()))
         {
             continue;
         }

@@ -28,6 +28,30 @@ pub struct Header {
     pub size: u32,
 }
 
+/// One image of a [`Blit`]: a level, and a box in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct BlitSide {
+    /// First byte of the level.
+    pub address: u64,
+    /// Bytes from one row (of texels or tiles) to the next.
+    pub row: u64,
+    /// Bytes from one slice (of texels or tiles) to the next.
+    pub slice: u64,
+    /// `VkFormat`.
+    pub format: i32,
+    /// Width, height and depth of tiles as powers of two, then 0; zeros for rows of texels.
+    pub tile: [u8; 4],
+    /// Width, height and slices of the level.
+    pub extent: [u32; 3],
+    /// A corner of the box in texels; slices count as the third dimension.
+    pub from: [i32; 3],
+    /// The corner opposite; either may be the lower one.
+    pub to: [i32; 3],
+    /// Zero.
+    pub reserved: u32,
+}
+
 macro_rules! packets {
     ($( $(#[$doc:meta])* $name:ident = $code:literal { $( $(#[$fdoc:meta])* $field:ident: $ty:ty ),* $(,)? } )*) => {
         /// Packet codes. 0 is not a packet, so that zeroed memory is refused.
@@ -204,6 +228,17 @@ packets! {
         target: u64,
         /// Bytes there.
         bytes: u64,
+    }
+    /// Copies a box of an image to a box of another, scaled, and converted to the other's format.
+    Blit = 17 {
+        /// Where from.
+        src: BlitSide,
+        /// Where to.
+        dst: BlitSide,
+        /// 1 filters, 0 takes the nearest texel.
+        linear: u32,
+        /// Zero.
+        reserved: u32,
     }
     /// The end of a command buffer (its length is an end as well).
     End = 14 {}

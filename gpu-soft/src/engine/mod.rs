@@ -1,6 +1,7 @@
 //! The hardware half: executes command buffers for the device model.
 
 mod arena;
+mod blit;
 mod dispatch;
 mod helpers;
 mod kernels;
@@ -221,6 +222,15 @@ impl SoftEngine {
                 writable(space, p.dst, transfer::span(run, p.row, p.rows, p.slice, p.slices).ok_or_else(field)?)?;
                 // SAFETY: the span is mapped and writable, as checked; so is the texel size.
                 unsafe { transfer::fill_rect(&self.workers, &p) };
+            }
+            Opcode::Blit => {
+                let p: packet::Blit = found.exact().map_err(malformed)?;
+                let blit = blit::Ready::new(&p).ok_or_else(field)?;
+                let ((src, from), (dst, to)) = (blit.source(), blit.destination());
+                readable(space, src, from)?;
+                writable(space, dst, to)?;
+                // SAFETY: both levels are mapped, as checked.
+                unsafe { blit::run(&self.workers, &blit) };
             }
             Opcode::Timestamp => {
                 let p: packet::Timestamp = found.exact().map_err(malformed)?;

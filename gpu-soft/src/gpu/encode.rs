@@ -1,9 +1,10 @@
 //! Commands to packets.
 
+use super::image::tile_of;
 use super::parts::{blocks, parts, Part};
 use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
 use crate::texel;
-use runtime::gpu::{DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion};
+use runtime::gpu::{BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion};
 
 /// Bytes of a chain packet.
 pub const CHAIN_BYTES: usize = size_of::<packet::Header>() + size_of::<packet::Chain>();
@@ -93,6 +94,23 @@ fn rect(src: &Part, at: [u32; 3], dst: &Part, bytes: u32) -> packet::CopyRect {
     }
 }
 
+/// One image of a blit. `None` for formats whose texels are not each a number of bytes of their own.
+fn blit_side(r: &BlitRegion) -> Option<packet::BlitSide> {
+    let format = texel::find(r.image.format).filter(|f| r.image.block == [1, 1, f.bytes])?;
+    let [w, h, d] = tile_of(r.image.tiling);
+    Some(packet::BlitSide {
+        address: r.image.address,
+        row: r.image.row_pitch,
+        slice: r.image.slice_pitch,
+        format: format.vk.as_raw(),
+        tile: [w, h, d, 0],
+        extent: r.extent,
+        from: r.from,
+        to: r.to,
+        reserved: 0,
+    })
+}
+
 /// Encodes one command.
 pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
     match *cmd {
@@ -148,6 +166,12 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
                 }
             }
             Ok(())
+        }
+        GpuCmd::BlitImage { src, dst, linear } => {
+            let (Some(src), Some(dst)) = (blit_side(&src), blit_side(&dst)) else {
+                return Err(EncodeError::Unsupported("blit of a format this GPU does not scale"));
+            };
+            put(buffer, sink, &packet::Blit { src, dst, linear: u32::from(linear), reserved: 0 }, &[])
         }
         GpuCmd::ClearImage { image, extent, color } => {
             let Some(format) = texel::find(image.format) else {

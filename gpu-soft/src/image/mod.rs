@@ -14,7 +14,7 @@ mod sample;
 
 pub use access::{Coords, Residency, View};
 pub use desc::{Filter, ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
-pub use layout::{tile, Shape, Tile, TILE_BYTES};
+pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
 pub use sample::Lookup;
 
 /// Offset of the sampler in a combined image sampler.

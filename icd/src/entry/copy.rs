@@ -111,3 +111,29 @@ pub fn cmd_clear_color_image(
     let words = unsafe { color.uint32 };
     cb.rt.clear_color_image(image, words, ranges);
 }
+
+pub fn cmd_blit_image(
+    cb: &CommandBuffer,
+    src: &Arc<Image>,
+    _src_layout: vk::ImageLayout,
+    dst: &Arc<Image>,
+    _dst_layout: vk::ImageLayout,
+    regions: &[vk::ImageBlit],
+    filter: vk::Filter,
+) {
+    cb.rt.blit_image(src, dst, regions, filter);
+}
+
+pub fn cmd_blit_image2(cb: &CommandBuffer, info: In<'_, vk::BlitImageInfo2<'_>>) {
+    let regions: Regions<_> = info
+        .regions()
+        .iter()
+        .map(|r| vk::ImageBlit {
+            src_subresource: r.src_subresource,
+            src_offsets: r.src_offsets,
+            dst_subresource: r.dst_subresource,
+            dst_offsets: r.dst_offsets,
+        })
+        .collect();
+    cb.rt.blit_image(info.src_image(), info.dst_image(), &regions, info.filter);
+}

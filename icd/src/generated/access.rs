@@ -121,6 +121,24 @@ impl<'a> In<'a, vk::BindSparseInfo<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::BlitImageInfo2<'a>> {
+    /// What `src_image` names.
+    pub fn src_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.src_image) }
+    }
+    /// What `dst_image` names.
+    pub fn dst_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.dst_image) }
+    }
+    /// What `p_regions` names.
+    pub fn regions(self) -> Slice<'a, vk::ImageBlit2<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_regions, self.region_count as usize) }
+    }
+}
+
 impl<'a> In<'a, vk::BufferCaptureDescriptorDataInfoEXT<'a>> {
     /// What `buffer` names.
     pub fn buffer(self) -> &'a <vk::Buffer as Decode>::Object {

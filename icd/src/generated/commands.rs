@@ -544,21 +544,13 @@ pub(super) unsafe extern "system" fn cmd_bind_vertex_buffers2(command_buffer: vk
 }
 
 pub(super) unsafe extern "system" fn cmd_blit_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) {
-    let _ = src_image;
-    let _ = src_image_layout;
-    let _ = dst_image;
-    let _ = dst_image_layout;
-    let _ = region_count;
-    let _ = p_regions;
-    let _ = filter;
     // SAFETY: the caller follows the valid usage of vkCmdBlitImage.
-    guard("vkCmdBlitImage", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBlitImage") })
+    guard("vkCmdBlitImage", (), || unsafe { entry::cmd_blit_image(obj(command_buffer), obj(src_image), src_image_layout, obj(dst_image), dst_image_layout, plain(p_regions, region_count as usize), filter) })
 }
 
 pub(super) unsafe extern "system" fn cmd_blit_image2(command_buffer: vk::CommandBuffer, p_blit_image_info: *const vk::BlitImageInfo2<'_>) {
-    let _ = p_blit_image_info;
     // SAFETY: the caller follows the valid usage of vkCmdBlitImage2.
-    guard("vkCmdBlitImage2", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBlitImage2") })
+    guard("vkCmdBlitImage2", (), || unsafe { entry::cmd_blit_image2(obj(command_buffer), In::new(p_blit_image_info)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_clear_attachments(command_buffer: vk::CommandBuffer, attachment_count: u32, p_attachments: *const vk::ClearAttachment, rect_count: u32, p_rects: *const vk::ClearRect) {

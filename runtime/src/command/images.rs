@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::command::stream::{ImageRecord, Record};
 use crate::command::CommandBuffer;
 use crate::error::{Error, Result};
-use crate::gpu::TexelRegion;
+use crate::gpu::{BlitRegion, TexelRegion};
 use crate::image::Image;
 use ash::vk;
 
@@ -33,6 +33,25 @@ fn slices(image: &Image, sub: &vk::ImageSubresourceLayers, extent: &vk::Extent3D
     }
 }
 
+/// The box of a blit in one image. The layers of an image are a box as well: copied one to one, since both have as many.
+fn blit_region(
+    image: &Image,
+    aspect: vk::ImageAspectFlags,
+    sub: &vk::ImageSubresourceLayers,
+    offsets: &[vk::Offset3D; 2],
+) -> Result<BlitRegion> {
+    let level = image.region(aspect, sub.mip_level, 0, vk::Offset3D::default()).ok_or(Error::FormatNotSupported)?;
+    let [width, height, _] = image.create().level_extent(sub.mip_level);
+    let [mut from, mut to] = offsets.map(|o| [o.x, o.y, o.z]);
+    if !image.is_3d() {
+        let first = i32::try_from(sub.base_array_layer).unwrap_or(i32::MAX);
+        let count = slices(image, sub, &vk::Extent3D::default());
+        from[2] = first;
+        to[2] = first.saturating_add(i32::try_from(count).unwrap_or(i32::MAX));
+    }
+    Ok(BlitRegion { image: level, extent: [width, height, image.slices(sub.mip_level)], from, to })
+}
+
 /// Address, row pitch and slice pitch of the buffer side of a copy.
 fn linear(buffer: &Buffer, r: &vk::BufferImageCopy, block: [u32; 3]) -> (u64, u64, u64) {
     let [width, height, bytes] = block.map(|b| u64::from(b.max(1)));
@@ -51,6 +70,7 @@ impl CommandBuffer {
                     | ImageRecord::ToBuffer { extent, .. }
                     | ImageRecord::Copy { extent, .. }
                     | ImageRecord::Clear { extent, .. } => extent,
+                    ImageRecord::Blit { dst, .. } => &dst.extent,
                 };
                 if extent.contains(&0) {
                     return Ok(());
@@ -108,6 +128,21 @@ impl CommandBuffer {
                     };
                     let extent = [r.extent.width, r.extent.height, count];
                     push(ImageRecord::Copy { src: from, dst: to, extent })?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// vkCmdBlitImage. No queue of a device without graphics has to do this; a GPU that can scale may all the same.
+    pub fn blit_image(&self, src: &Image, dst: &Image, regions: &[vk::ImageBlit], filter: vk::Filter) {
+        let linear = filter == vk::Filter::LINEAR;
+        self.image(|push| {
+            for r in regions {
+                for aspect in each_aspect(r.src_subresource.aspect_mask & r.dst_subresource.aspect_mask) {
+                    let src = blit_region(src, aspect, &r.src_subresource, &r.src_offsets)?;
+                    let dst = blit_region(dst, aspect, &r.dst_subresource, &r.dst_offsets)?;
+                    push(ImageRecord::Blit { src, dst, linear })?;
                 }
             }
             Ok(())

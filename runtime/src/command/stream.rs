@@ -1,7 +1,7 @@
 //! The recorded form of a command buffer: small records whose variable parts stand in shared arenas.
 
 use crate::error::Result;
-use crate::gpu::{DynamicBuffer, GpuCmd, TexelRegion};
+use crate::gpu::{BlitRegion, DynamicBuffer, GpuCmd, TexelRegion};
 use ash::vk;
 
 /// A run of elements of an arena.
@@ -27,6 +27,7 @@ pub(crate) enum ImageRecord {
     FromBuffer { buffer: u64, row_pitch: u64, slice_pitch: u64, image: TexelRegion, extent: [u32; 3] },
     ToBuffer { buffer: u64, row_pitch: u64, slice_pitch: u64, image: TexelRegion, extent: [u32; 3] },
     Copy { src: TexelRegion, dst: TexelRegion, extent: [u32; 3] },
+    Blit { src: BlitRegion, dst: BlitRegion, linear: bool },
     Clear { image: TexelRegion, extent: [u32; 3], color: [u32; 4] },
 }
 
@@ -202,6 +203,7 @@ impl Stream {
                     GpuCmd::CopyImageToBuffer { buffer, row_pitch, slice_pitch, image, extent }
                 }
                 ImageRecord::Copy { src, dst, extent } => GpuCmd::CopyImage { src, dst, extent },
+                ImageRecord::Blit { src, dst, linear } => GpuCmd::BlitImage { src, dst, linear },
                 ImageRecord::Clear { image, extent, color } => GpuCmd::ClearImage { image, extent, color },
             },
             Record::Barrier { dependency: d } => GpuCmd::Barrier {

@@ -45,6 +45,19 @@ pub struct TexelRegion {
     pub first_slice: u32,
 }
 
+/// One image of a blit: a level, and a box in it. Layers count as the third dimension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlitRegion {
+    /// The level, from its first texel on.
+    pub image: TexelRegion,
+    /// Its width and height in texels, and its slices.
+    pub extent: [u32; 3],
+    /// A corner of the box.
+    pub from: [i32; 3],
+    /// The corner opposite; either may be the lower one, which mirrors.
+    pub to: [i32; 3],
+}
+
 /// A command in terms of GPU addresses. Commands run in order; those between two [`GpuCmd::Barrier`]s may overlap, except
 /// where the command says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,6 +153,15 @@ pub enum GpuCmd<'a> {
         dst: TexelRegion,
         /// Width and height in source texels, and slices.
         extent: [u32; 3],
+    },
+    /// Image to image, scaled, and converted from format to format.
+    BlitImage {
+        /// Where from.
+        src: BlitRegion,
+        /// Where to.
+        dst: BlitRegion,
+        /// Filtered, not the nearest texels.
+        linear: bool,
     },
     /// Stores one colour over a box.
     ClearImage {

@@ -7,7 +7,7 @@ mod descriptor;
 mod image;
 mod props;
 
-pub use cmd::{DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion, MAX_PACKET};
+pub use cmd::{BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion, MAX_PACKET};
 pub use compile::{
     BindingSlot, CompileError, CompileRequest, CompiledKernel, Robustness, RobustnessLevel, Statistic, StatisticValue,
 };

@@ -1,5 +1,7 @@
 //! The front end on the shader corpus of `tests/shaders`.
 
+#[path = "frontend/coop.rs"]
+mod coop;
 #[path = "frontend/fuzz.rs"]
 mod fuzz;
 #[path = "frontend/harness.rs"]

@@ -39,7 +39,7 @@ impl Ptr {
     }
 
     /// Type of the dynamic offset.
-    fn offset_type(&self) -> Type {
+    pub(super) fn offset_type(&self) -> Type {
         match self.root {
             Root::Buffer(_) | Root::Code(_) | Root::Global(_) => Type::I64,
             Root::Shared | Root::Slot(_) | Root::Push | Root::Input(_) | Root::Handle(_) => Type::I32,
@@ -304,6 +304,23 @@ impl Translator<'_> {
         Ok(())
     }
 
+    /// A pointer `off` bytes further, which is a multiple of `align`.
+    pub(super) fn displaced(&mut self, p: &Ptr, off: Value, align: u32) -> Ptr {
+        let mut p = p.clone();
+        if let Some(bits) = self.b.const_of(off) {
+            let shift = 64 - self.b.ty(off).bits();
+            p.imm = p.imm.wrapping_add(((bits << shift) as i64) >> shift);
+            return p;
+        }
+        p.align = p.align.min(align);
+        let ty = p.offset_type();
+        match &mut p.root {
+            Root::Global(addr) => *addr = self.b.alu(AluOp::IAdd, ty, &[*addr, off]),
+            _ => p.off = Some(p.off.map_or(off, |o| self.b.alu(AluOp::IAdd, ty, &[o, off]))),
+        }
+        p
+    }
+
     /// Follows one index of an access chain.
     fn step(&mut self, p: &mut Ptr, id: u32) -> R<()> {
         let ty = p.pointee;
@@ -358,6 +375,17 @@ impl Translator<'_> {
                 };
                 p.matrix = MatrixLayout::default();
                 p.pointee = elem;
+                p.stride = Some(stride);
+                self.advance(p, index, stride)
+            }
+            Ty::CoopMatrix(m) => {
+                let mut index = self.index(id)?;
+                if let Index::Const(c) = &mut index {
+                    // Undefined in the source; keep it inside the object.
+                    *c = (*c).clamp(0, i64::from(m.regs()) - 1);
+                }
+                let stride = super::layout::bytes(self.types.scalar(m.elem)?);
+                p.pointee = m.elem;
                 p.stride = Some(stride);
                 self.advance(p, index, stride)
             }

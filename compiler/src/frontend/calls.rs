@@ -26,22 +26,28 @@ impl<'a> Translator<'a> {
 
     /// `OpFunctionCall`.
     pub(super) fn call(&mut self, inst: &Inst<'a>) -> R<()> {
+        let args = inst.from(1).iter().map(|&arg| self.get(arg)).collect::<R<Vec<_>>>()?;
+        match self.inline(inst.word(0)?, inst.ty, args)? {
+            Some(val) => self.set(inst, val),
+            None => Ok(()),
+        }
+    }
+
+    /// A function's code with these arguments (types and values); its result unless `ret` is void.
+    pub(super) fn inline(&mut self, id: u32, ret_ty: u32, args: Vec<(u32, Val)>) -> R<Option<Val>> {
         if self.frames.len() >= limits::CALL_DEPTH {
             return Err(Error::limit("calls are nested too deeply"));
         }
-        let id = inst.word(0)?;
         let index = *self.m.function_of.get(&id).ok_or_else(|| Error::invalid(format!("%{id} is not a function")))?;
         let func = &self.m.functions[index];
         let (ret, params) = self.signature(func)?;
-        let args = inst.from(1);
-        if args.len() != params.len() || ret != inst.ty {
+        if args.len() != params.len() || ret != ret_ty {
             return Err(Error::invalid("the call does not fit the function type"));
         }
         let mut values = HashMap::new();
-        for ((&arg, &ty), param) in args.iter().zip(params.iter()).zip(&func.params) {
-            let (arg_ty, val) = self.get(arg)?;
+        for (i, (((arg_ty, val), &ty), param)) in args.into_iter().zip(params.iter()).zip(&func.params).enumerate() {
             if arg_ty != ty {
-                return Err(Error::invalid(format!("argument %{arg} has another type than the parameter")));
+                return Err(Error::invalid(format!("argument {i} has another type than the parameter")));
             }
             values.insert(param.id, (ty, val));
         }
@@ -81,9 +87,9 @@ impl<'a> Translator<'a> {
             self.b.splice();
         }
         if void {
-            return Ok(());
+            return Ok(None);
         }
-        let val = match (frame.ret_slots, frame.ret_val) {
+        Ok(Some(match (frame.ret_slots, frame.ret_val) {
             (Some(slots), _) => {
                 let types = self.types.flatten(ret)?;
                 let leaves: Leaves = slots.iter().zip(types.iter()).map(|(&s, &t)| self.b.load_slot(s, t)).collect();
@@ -92,7 +98,12 @@ impl<'a> Translator<'a> {
             (None, Some(val)) => val,
             // The function never returns.
             (None, None) => Val::Flat(self.materialise(ret, &super::consts::Const::Null)?),
-        };
-        self.set(inst, val)
+        }))
+    }
+
+    /// Parameter types of a function by id.
+    pub(super) fn parameters(&self, id: u32) -> R<Rc<[u32]>> {
+        let index = *self.m.function_of.get(&id).ok_or_else(|| Error::invalid(format!("%{id} is not a function")))?;
+        Ok(self.signature(&self.m.functions[index])?.1)
     }
 }

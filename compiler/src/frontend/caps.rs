@@ -101,6 +101,19 @@ fn supported(c: C) -> bool {
             | C::FMAKHR
             | C::LongVectorEXT
             | C::Shader64BitIndexingEXT
+            | C::CooperativeMatrixKHR
+            | C::CooperativeMatrixNV
+            | C::CooperativeMatrixReductionsNV
+            | C::CooperativeMatrixConversionsNV
+            | C::CooperativeMatrixPerElementOperationsNV
+            | C::CooperativeMatrixTensorAddressingNV
+            | C::CooperativeMatrixBlockLoadsNV
+            | C::TensorAddressingNV
+            | C::BFloat16TypeKHR
+            | C::BFloat16DotProductKHR
+            | C::BFloat16CooperativeMatrixKHR
+            | C::Float8EXT
+            | C::Float8CooperativeMatrixEXT
     )
 }
 

@@ -113,6 +113,10 @@ impl Translator<'_> {
 
     fn construct(&mut self, inst: &Inst<'_>) -> R<()> {
         let mut leaves = Leaves::new();
+        if let Ok(m) = self.types.coop(inst.ty) {
+            let v = self.scalar(inst.word(0)?)?;
+            return self.set_leaves(inst, std::iter::repeat_n(v, m.regs() as usize).collect());
+        }
         let vector = matches!(self.types.get(inst.ty)?, Ty::Vector { .. });
         for (i, &id) in inst.ops.iter().enumerate() {
             let (ty, part) = self.leaves(id)?;

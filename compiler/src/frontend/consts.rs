@@ -115,6 +115,7 @@ impl Consts {
                 let n = match *types.get(inst.ty)? {
                     Ty::Vector { n, .. } | Ty::Matrix { n, .. } | Ty::Array { len: n, .. } => n,
                     Ty::Struct(ref m) => m.len() as u32,
+                    Ty::CoopMatrix(_) => 1,
                     _ => return Err(Error::invalid("the type is not a composite")),
                 };
                 types.leaf_count(inst.ty)?;
@@ -123,6 +124,12 @@ impl Consts {
             }
             Op::SpecConstantOp => {
                 let op = opcode(inst.word(0)?).ok_or_else(|| Error::invalid("unknown operation"))?;
+                if matches!(op, Op::CooperativeMatrixLengthKHR | Op::CooperativeMatrixLengthNV) {
+                    let n = types.coop(inst.word(1)?)?.regs();
+                    types.scalar(inst.ty)?;
+                    self.insert(inst.id, inst.ty, one(u64::from(n)));
+                    return Ok(());
+                }
                 work.charge(types.leaf_count(inst.ty)? as u64)?;
                 Const::Leaves(speceval::eval(op, inst, self, types)?.into())
             }
@@ -135,6 +142,15 @@ impl Consts {
     fn composite(&self, inst: &Inst<'_>, types: &Types, parts: &[u32], work: &mut Work) -> R<Const> {
         let total = types.leaf_count(inst.ty)?;
         work.charge(total as u64)?;
+        if let Ty::CoopMatrix(m) = *types.get(inst.ty)? {
+            // All elements are alike.
+            let part = *parts.first().ok_or_else(|| Error::invalid("wrong number of constituents"))?;
+            if self.get(part).is_none_or(|c| c.0 != m.elem) {
+                return Err(Error::invalid(format!("constituent %{part} has another type")));
+            }
+            let bits = self.leaves(types, part)?.first().copied().unwrap_or(0);
+            return Ok(Const::Leaves(vec![bits; total].into()));
+        }
         let expected = match *types.get(inst.ty)? {
             Ty::Vector { n, .. } | Ty::Matrix { n, .. } | Ty::Array { len: n, .. } => n as usize,
             Ty::Struct(ref m) => m.len(),

@@ -3,6 +3,7 @@
 use super::error::{Error, R};
 use super::module::Inst;
 use super::translator::Translator;
+use super::types::Ty;
 use super::val::Leaves;
 use crate::sir::{AluOp, Type, Value};
 use smallvec::SmallVec;
@@ -13,6 +14,11 @@ impl Translator<'_> {
     pub(super) fn convert(&mut self, inst: &Inst<'_>) -> R<()> {
         let (ty, _) = self.types.vector(inst.ty)?;
         let d = self.deco.id(inst.id);
+        if matches!(inst.op, Op::ConvertFToU | Op::ConvertFToS | Op::ConvertSToF | Op::ConvertUToF | Op::FConvert)
+            && (self.types.small_float(inst.ty).is_some() || self.small_operand(inst)?.is_some())
+        {
+            return self.convert_small(inst);
+        }
         match inst.op {
             Op::ConvertFToU => self.map(inst, 0, 1, |t, a| Ok(t.b.alu(AluOp::FToU, ty, a))),
             Op::ConvertFToS => self.map(inst, 0, 1, |t, a| Ok(t.b.alu(AluOp::FToS, ty, a))),
@@ -39,6 +45,67 @@ impl Translator<'_> {
             Op::SatConvertUToS => self.map(inst, 0, 1, |t, a| t.saturate(a[0], ty, false)),
             _ => Err(inst.unsupported()),
         }
+    }
+
+    /// Component type of the operand, if that is a format without arithmetic.
+    fn small_operand(&mut self, inst: &Inst<'_>) -> R<Option<u32>> {
+        let (from, _) = self.get(inst.word(0)?)?;
+        let small = self.types.small_float(from).is_some();
+        Ok(if small { Some(self.types.components(from)?.0) } else { None })
+    }
+
+    /// Conversions from or to formats without arithmetic, by way of `F32`.
+    fn convert_small(&mut self, inst: &Inst<'_>) -> R<()> {
+        let saturate = self.deco.id(inst.id).saturated_float8;
+        let from = self.small_operand(inst)?;
+        let (elem, _) = self.types.components(inst.ty)?;
+        let out = self.types.scalar(elem)?;
+        let to_small = self.types.small_float(elem).is_some();
+        self.map(inst, 0, 1, |t, a| {
+            let mut v = a[0];
+            if let Some(from) = from {
+                if from == elem {
+                    return Ok(v);
+                }
+                v = t.widen_float(v, from)?;
+            }
+            match inst.op {
+                Op::ConvertFToU => Ok(t.b.alu(AluOp::FToU, out, &[v])),
+                Op::ConvertFToS => Ok(t.b.alu(AluOp::FToS, out, &[v])),
+                Op::ConvertSToF | Op::ConvertUToF => {
+                    let op = if inst.op == Op::ConvertSToF { AluOp::SToF } else { AluOp::UToF };
+                    // As the specification has it for bfloat16: to F32 first.
+                    let v = t.b.alu(op, if to_small { Type::F32 } else { out }, &[v]);
+                    t.narrow_float(v, elem, saturate)
+                }
+                _ => t.narrow_float(v, elem, saturate),
+            }
+        })
+    }
+
+    /// A scalar of one numerical type as another, by the signs of the types.
+    pub(super) fn convert_component(&mut self, v: Value, from: u32, to: u32) -> R<Value> {
+        let float = |t: &Self, ty| Ok(matches!(t.types.get(ty)?, Ty::Float { .. } | Ty::SmallFloat(_)));
+        let out = self.types.scalar(to)?;
+        Ok(match (float(self, from)?, float(self, to)?) {
+            _ if from == to => v,
+            (true, true) => {
+                let v = self.widen_float(v, from)?;
+                self.narrow_float(v, to, false)?
+            }
+            (false, false) => self.b.int_to(v, out, self.types.is_signed(from)),
+            (true, false) => {
+                let v = self.widen_float(v, from)?;
+                let op = if self.types.is_signed(to) { AluOp::FToS } else { AluOp::FToU };
+                self.b.alu(op, out, &[v])
+            }
+            (false, true) => {
+                let op = if self.types.is_signed(from) { AluOp::SToF } else { AluOp::UToF };
+                let ty = if self.types.small_float(to).is_some() { Type::F32 } else { out };
+                let v = self.b.alu(op, ty, &[v]);
+                self.narrow_float(v, to, false)?
+            }
+        })
     }
 
     /// Signed to unsigned, or unsigned to signed, clamped to the result's range.

@@ -44,6 +44,8 @@ pub(super) struct Deco {
     pub no_contraction: bool,
     pub non_uniform: bool,
     pub saturated: bool,
+    /// Values beyond an 8-bit format become its largest finite ones.
+    pub saturated_float8: bool,
     pub rounding_rtz: bool,
     pub fast_math: Option<u32>,
 }
@@ -74,6 +76,7 @@ impl Deco {
             D::NoContraction => self.no_contraction = true,
             D::NonUniform => self.non_uniform = true,
             D::SaturatedConversion => self.saturated = true,
+            D::SaturatedToLargestFloat8NormalConversionEXT => self.saturated_float8 = true,
             D::FPFastMathMode => self.fast_math = Some(arg()?),
             D::FPRoundingMode => match spirv::FPRoundingMode::from_u32(arg()?) {
                 Some(spirv::FPRoundingMode::RTE) => self.rounding_rtz = false,

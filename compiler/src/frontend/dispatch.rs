@@ -121,6 +121,7 @@ impl<'a> Translator<'a> {
             | Op::ImageSparseDrefGather => self.image_sample(inst),
 
             _ if self.alu_inst(inst)? || self.subgroup_inst(inst)? => Ok(()),
+            _ if self.coop_inst(inst)? || self.tensor_inst(inst)? => Ok(()),
             _ => Err(inst.unsupported()),
         }
     }

@@ -146,6 +146,10 @@ impl Translator<'_> {
                     self.collect_runs(member, at + offset, explicit, m, out)?;
                 }
             }
+            Ty::CoopMatrix(m) => push_vector(out, self.types.scalar(m.elem)?, at, m.regs(), 0),
+            Ty::TensorLayout { .. } | Ty::TensorView { .. } => {
+                push_vector(out, Type::I32, at, self.types.leaf_count(ty)? as u32, 0);
+            }
             Ty::Pointer { class, .. } => {
                 let mut place = at;
                 for &t in pointer_leaves(class).unwrap_or(&[]) {

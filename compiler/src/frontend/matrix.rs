@@ -25,6 +25,23 @@ impl Translator<'_> {
         sum.ok_or_else(|| Error::invalid("empty vectors"))
     }
 
+    /// `OpDot` of a format without arithmetic: summed up in `F32`.
+    fn small_dot(&mut self, inst: &Inst<'_>) -> R<()> {
+        let flags = self.flags(inst, Type::F32);
+        let operand = |t: &mut Self, i: usize| -> R<Leaves> {
+            let (ty, v) = t.leaves(inst.word(i)?)?;
+            let (elem, _) = t.types.components(ty)?;
+            if elem != inst.ty {
+                return Err(Error::invalid("the operand has another type than the result"));
+            }
+            v.iter().map(|&v| t.widen_float(v, elem)).collect()
+        };
+        let (x, y) = (operand(self, 0)?, operand(self, 1)?);
+        let sum = self.dot(&x, &y, Type::F32, flags)?;
+        let out = self.narrow_float(sum, inst.ty, false)?;
+        self.set_leaves(inst, smallvec![out])
+    }
+
     /// Columns of a matrix operand.
     pub(super) fn columns(&mut self, id: u32) -> R<Vec<Leaves>> {
         let (ty, leaves) = self.leaves(id)?;
@@ -43,6 +60,12 @@ impl Translator<'_> {
 
     /// `OpDot`, `OpTranspose`, `OpOuterProduct` and products of vectors, matrices and scalars.
     pub(super) fn linear(&mut self, inst: &Inst<'_>) -> R<()> {
+        if inst.op == Op::MatrixTimesScalar && self.types.coop(inst.ty).is_ok() {
+            return self.coop_scale(inst);
+        }
+        if inst.op == Op::Dot && self.types.small_float(inst.ty).is_some() {
+            return self.small_dot(inst);
+        }
         let ty = match self.types.matrix(inst.ty) {
             Ok((_, _, t)) => t,
             Err(_) => self.types.vector(inst.ty)?.0,

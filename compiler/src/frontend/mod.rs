@@ -20,6 +20,10 @@ mod cfg;
 mod composite;
 mod consts;
 mod convert;
+mod coop;
+mod coop_elements;
+mod coop_lanes;
+mod coop_mul;
 mod decor;
 mod dispatch;
 mod dot;
@@ -35,10 +39,13 @@ mod memory;
 mod module;
 mod sampling;
 mod select;
+mod small_float;
 mod speceval;
 mod structure;
 mod subgroup;
 mod sync;
+mod tensor;
+mod tensor_access;
 mod translator;
 mod types;
 mod val;
@@ -72,6 +79,9 @@ pub struct Options<'a> {
     pub zero_shared: bool,
     /// Alignment in bytes that every buffer descriptor's base address has; a power of two.
     pub buffer_align: u32,
+    /// Invocations of the subgroups that the kernel will run in: a power of two. Only cooperative matrices, which are
+    /// spread over them, need to know.
+    pub subgroup_size: u32,
 }
 
 impl Default for Options<'_> {
@@ -82,6 +92,7 @@ impl Default for Options<'_> {
             float_controls: FloatControls::default(),
             zero_shared: false,
             buffer_align: 4,
+            subgroup_size: 8,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::build::Builder;
 use super::caps;
 use super::cfg::{Cfg, Facts};
 use super::consts::{Const, Consts};
+use super::coop::Lanes;
 use super::decor::Decorations;
 use super::error::{Error, R};
 use super::module::{Function, Inst, Module};
@@ -63,6 +64,8 @@ pub(super) struct Translator<'a> {
     pub roots: Vec<(Resource, bool)>,
     pub bindings: HashMap<(u32, u32, BindingKind), Binding>,
     pub shared_explicit: bool,
+    /// Where workgroup memory for passing elements of cooperative matrices begins, if there is some.
+    pub coop_scratch: Option<u32>,
     /// Where `FPFastMathDefault` or the lack of it leaves contraction, per float width.
     pub contract: caps::Contract,
     entry: usize,
@@ -88,13 +91,28 @@ impl<'a> Translator<'a> {
     /// # Errors
     /// See [`super::translate`].
     pub fn new(m: &'a Module<'a>, options: &'a Options<'a>) -> R<Translator<'a>> {
+        // Types of workgroup scope depend on the size of the workgroup, which is known only after them.
+        let subgroup = options.subgroup_size.max(1);
+        let t = Translator::with_lanes(m, options, Lanes { subgroup, workgroup: subgroup })?;
+        let (of_subgroup, of_workgroup) = t.types.coop_scopes();
+        let workgroup = t.b.kernel.invocations();
+        if of_subgroup && !workgroup.is_multiple_of(subgroup) {
+            return Err(Error::unsupported("cooperative matrices in workgroups that are not made of full subgroups"));
+        }
+        if of_workgroup && workgroup != subgroup {
+            return Translator::with_lanes(m, options, Lanes { subgroup, workgroup });
+        }
+        Ok(t)
+    }
+
+    fn with_lanes(m: &'a Module<'a>, options: &'a Options<'a>, lanes: Lanes) -> R<Translator<'a>> {
         caps::check(m)?;
         let (entry_id, entry) = find_entry(m, options.entry_point)?;
         let mut t = Translator {
             m,
             options,
             deco: Decorations::collect(m)?,
-            types: Types::default(),
+            types: Types::new(lanes),
             consts: Consts::default(),
             ext_sets: HashMap::new(),
             b: Builder::new(),
@@ -106,6 +124,7 @@ impl<'a> Translator<'a> {
             roots: Vec::new(),
             bindings: HashMap::new(),
             shared_explicit: false,
+            coop_scratch: None,
             contract: caps::Contract::default(),
             entry,
         };
@@ -157,10 +176,18 @@ impl<'a> Translator<'a> {
                 let Translator { types, consts, .. } = self;
                 let lengths: &Consts = consts;
                 let view: &Types = types;
-                // The length is looked up before the table changes.
-                let counted = matches!(op, Op::TypeArray | Op::TypeVectorIdEXT);
-                let length = if counted { Some(lengths.scalar(view, inst.word(1)?)) } else { None };
-                types.declare(inst, |_| length.clone().unwrap_or(Ok(0)))
+                // Constants are looked up before the table changes.
+                let ids: &[u32] = match op {
+                    Op::TypeArray
+                    | Op::TypeVectorIdEXT
+                    | Op::TypeCooperativeMatrixKHR
+                    | Op::TypeCooperativeMatrixNV => inst.from(1),
+                    Op::TypeTensorLayoutNV | Op::TypeTensorViewNV => inst.ops,
+                    _ => &[],
+                };
+                let values: Vec<(u32, R<u64>)> = ids.iter().map(|&id| (id, lengths.scalar(view, id))).collect();
+                let missing = || Err(Error::invalid("not a constant"));
+                types.declare(inst, |id| values.iter().find(|v| v.0 == id).map_or_else(missing, |v| v.1.clone()))
             }
             _ => {
                 let spec_id = self.deco.id(inst.id).spec_id;
@@ -401,8 +428,7 @@ impl<'a> Translator<'a> {
             stack.push((f, true));
             let mut callees = HashSet::new();
             for inst in self.m.functions[f].blocks.iter().flat_map(|b| &b.insts) {
-                if inst.op == Op::FunctionCall {
-                    let id = inst.word(0)?;
+                if let Some(id) = super::coop_elements::callee(inst)? {
                     let callee = self.m.function_of.get(&id);
                     let callee =
                         *callee.ok_or_else(|| inst.blame(Error::invalid(format!("%{id} is not a function"))))?;

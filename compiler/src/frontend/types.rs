@@ -1,9 +1,11 @@
 //! The type table.
 
+use super::coop::CoopTy;
 use super::error::{limits, Error, R};
 use super::module::Inst;
+use super::small_float::SmallFloat;
 use crate::sir::{ImageDim, Type};
-use spirv::{Dim, Op, StorageClass as SC};
+use spirv::{Dim, Op, StorageClass as SC, TensorClampMode};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -34,18 +36,54 @@ impl ImageTy {
 pub(super) enum Ty {
     Void,
     Bool,
-    Int { bits: u32, signed: bool },
-    Float { bits: u32 },
-    Vector { elem: u32, n: u32 },
-    Matrix { col: u32, n: u32 },
-    Array { elem: u32, len: u32 },
-    RuntimeArray { elem: u32 },
+    Int {
+        bits: u32,
+        signed: bool,
+    },
+    Float {
+        bits: u32,
+    },
+    /// A floating-point format without arithmetic: its values travel as integers of the same width.
+    SmallFloat(SmallFloat),
+    Vector {
+        elem: u32,
+        n: u32,
+    },
+    Matrix {
+        col: u32,
+        n: u32,
+    },
+    Array {
+        elem: u32,
+        len: u32,
+    },
+    RuntimeArray {
+        elem: u32,
+    },
     Struct(Rc<[u32]>),
-    Pointer { class: SC, pointee: u32 },
-    Function { ret: u32, params: Rc<[u32]> },
+    Pointer {
+        class: SC,
+        pointee: u32,
+    },
+    Function {
+        ret: u32,
+        params: Rc<[u32]>,
+    },
     Image(Rc<ImageTy>),
     Sampler,
     SampledImage(u32),
+    /// A matrix spread over the invocations of a scope. Its scalars are this invocation's share.
+    CoopMatrix(CoopTy),
+    /// `OpTypeTensorLayoutNV`: number of dimensions and what happens to coordinates out of bounds.
+    TensorLayout {
+        dims: u32,
+        clamp: TensorClampMode,
+    },
+    /// `OpTypeTensorViewNV`: order of the dimensions, and whether the view has dimensions of its own.
+    TensorView {
+        order: Rc<[u32]>,
+        has_dims: bool,
+    },
 }
 
 /// A type and what follows from it alone.
@@ -65,6 +103,8 @@ pub(super) struct Info {
 /// All types of a module, and some layout-free facts.
 #[derive(Default)]
 pub(super) struct Types {
+    /// Invocations that share a cooperative matrix, of scope Subgroup and Workgroup.
+    lanes: super::coop::Lanes,
     map: HashMap<u32, Info>,
     flat: HashMap<u32, Rc<[Type]>>,
     by_scalar: HashMap<(u32, u32), u32>,
@@ -81,6 +121,11 @@ pub(super) fn pointer_leaves(class: SC) -> Option<&'static [Type]> {
 }
 
 impl Types {
+    /// An empty table.
+    pub fn new(lanes: super::coop::Lanes) -> Types {
+        Types { lanes, ..Types::default() }
+    }
+
     pub fn info(&self, id: u32) -> R<&Info> {
         self.map.get(&id).ok_or_else(|| Error::invalid(format!("%{id} is not a type")))
     }
@@ -138,6 +183,10 @@ impl Types {
                     self.collect(*m, out)?;
                 }
             }
+            Ty::CoopMatrix(m) => out.extend(std::iter::repeat_n(self.scalar(m.elem)?, m.regs() as usize)),
+            Ty::TensorLayout { .. } | Ty::TensorView { .. } => {
+                out.extend(std::iter::repeat_n(Type::I32, self.leaf_count(id)?));
+            }
             Ty::Pointer { class, .. } => {
                 let leaves = pointer_leaves(*class)
                     .ok_or_else(|| Error::unsupported(format!("pointers to {class:?} as data")))?;
@@ -158,15 +207,17 @@ impl Types {
             Ty::Bool => Some(Type::Bool),
             Ty::Int { bits, .. } => Type::int(*bits),
             Ty::Float { bits } => Type::float(*bits),
+            Ty::SmallFloat(f) => Type::int(f.bits()),
             _ => None,
         }
     }
 
-    /// Component type id and count of a scalar (count 1) or vector.
+    /// Component type id and count of a scalar (count 1), vector, or this invocation's share of a cooperative matrix.
     pub fn components(&self, id: u32) -> R<(u32, u32)> {
         match *self.get(id)? {
             Ty::Vector { elem, n } => Ok((elem, n)),
-            Ty::Bool | Ty::Int { .. } | Ty::Float { .. } => Ok((id, 1)),
+            Ty::CoopMatrix(m) => Ok((m.elem, m.regs())),
+            Ty::Bool | Ty::Int { .. } | Ty::Float { .. } | Ty::SmallFloat(_) => Ok((id, 1)),
             _ => Err(Error::invalid(format!("type %{id} is not a scalar or vector"))),
         }
     }
@@ -180,6 +231,31 @@ impl Types {
     /// Whether a scalar or vector type has signed integer components.
     pub fn is_signed(&self, id: u32) -> bool {
         self.components(id).is_ok_and(|(e, _)| matches!(self.get(e), Ok(Ty::Int { signed: true, .. })))
+    }
+
+    /// The small floating-point format of a scalar, of a vector's or of a cooperative matrix's components.
+    pub fn small_float(&self, id: u32) -> Option<SmallFloat> {
+        match self.get(self.components(id).ok()?.0) {
+            Ok(Ty::SmallFloat(f)) => Some(*f),
+            _ => None,
+        }
+    }
+
+    /// Shape of a cooperative matrix.
+    pub fn coop(&self, id: u32) -> R<CoopTy> {
+        match *self.get(id)? {
+            Ty::CoopMatrix(m) => Ok(m),
+            _ => Err(Error::invalid(format!("type %{id} is not a cooperative matrix"))),
+        }
+    }
+
+    /// Whether there are cooperative matrices of scope Subgroup, and of scope Workgroup.
+    pub fn coop_scopes(&self) -> (bool, bool) {
+        let scopes = self.map.values().filter_map(|i| match i.ty {
+            Ty::CoopMatrix(m) => Some(m.workgroup),
+            _ => None,
+        });
+        scopes.fold((false, false), |(subgroup, all), workgroup| (subgroup || !workgroup, all || workgroup))
     }
 
     /// Columns, rows and component type of a matrix.
@@ -206,6 +282,7 @@ impl Types {
         let bad = || Error::invalid(format!("index {index} is out of range for type %{id}"));
         match self.get(id)? {
             Ty::Vector { elem, n } if index < *n => Ok((*elem, index as usize)),
+            Ty::CoopMatrix(m) if index < m.regs() => Ok((m.elem, index as usize)),
             Ty::Matrix { col: elem, n } | Ty::Array { elem, len: n } if index < *n => {
                 Ok((*elem, self.leaf_count(*elem)? * index as usize))
             }
@@ -218,7 +295,7 @@ impl Types {
         }
     }
 
-    /// Declares the type of an instruction. `length` gives array lengths.
+    /// Declares the type of an instruction. `length` gives array lengths and other constants that types are made of.
     ///
     /// # Errors
     /// Unsupported or malformed types.
@@ -270,10 +347,12 @@ impl Types {
             }
             Op::TypeFloat => {
                 let bits = inst.word(0)?;
-                if Type::float(bits).is_none() || inst.ops.len() > 1 {
-                    return Err(Error::unsupported(format!("this encoding of {bits}-bit floats")));
-                }
-                scalar(Ty::Float { bits }, bits / 8)
+                let ty = match inst.ops.get(1) {
+                    None => Type::float(bits).map(|_| Ty::Float { bits }),
+                    Some(&e) => SmallFloat::of_encoding(e).filter(|f| f.bits() == bits).map(Ty::SmallFloat),
+                };
+                let ty = ty.ok_or_else(|| Error::unsupported(format!("this encoding of {bits}-bit floats")))?;
+                scalar(ty, bits / 8)
             }
             // One component and more than four are LongVectorEXT's.
             Op::TypeVector | Op::TypeVectorIdEXT => {
@@ -338,6 +417,36 @@ impl Types {
                 Ty::Image(image) if !image.storage => opaque(Ty::SampledImage(inst.word(0)?)),
                 _ => return Err(Error::invalid("the operand is not a sampled image type")),
             },
+            Op::TypeCooperativeMatrixKHR | Op::TypeCooperativeMatrixNV => {
+                let elem = inst.word(0)?;
+                let element = self.scalar(elem)?;
+                let operands = inst.from(1).iter().map(|&id| length(id)).collect::<R<Vec<u64>>>()?;
+                let m = CoopTy::new(elem, &operands, &self.lanes)?;
+                let leaves = u64::from(m.regs());
+                let size = u64::from(element.bytes()) * leaves;
+                Info {
+                    ty: Ty::CoopMatrix(m),
+                    leaves: Some(leaves),
+                    size,
+                    align: element.bytes().max(1),
+                    members: none(),
+                    depth: 0,
+                }
+            }
+            Op::TypeTensorLayoutNV => {
+                let (dims, clamp) = (tensor_dims(length(inst.word(0)?)?)?, length(inst.word(1)?)?);
+                let clamp = u32::try_from(clamp).ok().and_then(TensorClampMode::from_u32);
+                let clamp = clamp.ok_or_else(|| Error::invalid("unknown clamp mode"))?;
+                words(Ty::TensorLayout { dims, clamp }, super::tensor::layout_words(dims))
+            }
+            Op::TypeTensorViewNV => {
+                let (dims, has_dims) = (tensor_dims(length(inst.word(0)?)?)?, length(inst.word(1)?)? != 0);
+                let order = inst.from(2).iter().map(|&id| Ok(length(id)? as u32)).collect::<R<Vec<u32>>>()?;
+                if order.len() != dims as usize || (0..dims).any(|d| !order.contains(&d)) {
+                    return Err(Error::invalid("the dimensions of the view are not a permutation"));
+                }
+                words(Ty::TensorView { order: order.into(), has_dims }, super::tensor::view_words(dims))
+            }
             _ => return Err(Error::unsupported("this type is not supported in compute shaders")),
         })
     }
@@ -408,6 +517,18 @@ impl Types {
             return Err(Error::invalid("this combination of dimensionality, arrayed and multisampled"));
         }
         Ok(ImageTy { sampled_type, dim, arrayed, ms, storage })
+    }
+}
+
+/// A type that is some words.
+fn words(ty: Ty, n: u32) -> Info {
+    Info { ty, leaves: Some(u64::from(n)), size: u64::from(n) * 4, align: 4, members: none(), depth: 0 }
+}
+
+fn tensor_dims(n: u64) -> R<u32> {
+    match n {
+        1..=5 => Ok(n as u32),
+        _ => Err(Error::invalid("tensors have one to five dimensions")),
     }
 }
 

@@ -6,6 +6,10 @@ for f in *.comp; do
     glslangValidator --quiet --target-env vulkan1.3 -V "$f" -o "${f%.comp}.spv"
     spirv-opt --target-env=vulkan1.3 --scalar-block-layout -O "${f%.comp}.spv" -o "${f%.comp}.opt.spv"
 done
+# These need a glslang newer than most distributions': set GLSLANG to one of 2025 or later.
+for f in *.glsl; do
+    "${GLSLANG:-glslangValidator}" --quiet --target-env vulkan1.3 -S comp -V "$f" -o "${f%.glsl}.spv"
+done
 for f in *.spvasm; do
     spirv-as --target-env "$(sed -n 's/^; target: //p' "$f" | head -n 1)" "$f" -o "${f%.spvasm}.spv"
 done

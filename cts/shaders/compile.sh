@@ -5,20 +5,23 @@
 # "// target: ENV" chooses another environment than vulkan1.1. *.spvasm files are assembled ("; target: ENV" likewise).
 set -euo pipefail
 cd "$(dirname "$0")"
-for source in *.comp api/*.comp; do
+# *.glsl files need a glslang of 2025 or later: set GLSLANG to it.
+for source in *.comp api/*.comp *.glsl api/*.glsl; do
     folder=$(dirname "$source")
+    tool=glslangValidator
+    [[ $source != *.glsl ]] || tool="${GLSLANG:-glslangValidator} -S comp"
     target=$(sed -n 's|^// target: ||p' "$source")
     compile() { # compile NAME DEFINE…
         local name=$1
         shift
-        glslangValidator -V --quiet --target-env "${target:-vulkan1.1}" "${@/#/-D}" -o "$folder/$name.spv" "$source"
+        $tool -V --quiet --target-env "${target:-vulkan1.1}" "${@/#/-D}" -o "$folder/$name.spv" "$source"
     }
     if grep -q '^// variant: ' "$source"; then
         while read -r -a words; do
             compile "${words[@]}"
         done < <(sed -n 's|^// variant: ||p' "$source")
     else
-        compile "$(basename "$source" .comp)"
+        compile "$(basename "${source%.*}")"
     fi
 done
 for source in api/*.spvasm; do

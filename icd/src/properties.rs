@@ -311,6 +311,13 @@ unsafe fn put_layouts(count: &mut u32, out: *mut vk::ImageLayout) {
     }
 }
 
+fn matrix_stages(p: &GpuProps) -> vk::ShaderStageFlags {
+    match p.matrices.any() {
+        true => vk::ShaderStageFlags::COMPUTE,
+        false => vk::ShaderStageFlags::empty(),
+    }
+}
+
 /// Structures that are not copies of members of the core sums.
 fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<'_>) {
     let p = gpu.props();
@@ -379,6 +386,14 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
         o.shader_module_identifier_algorithm_uuid = IDENTIFIER_UUID;
     } else if let Some(o) = node.cast::<types::PhysicalDeviceShaderLongVectorPropertiesEXT<'_>>() {
         o.max_vector_components = runtime::MAX_VECTOR_COMPONENTS;
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCooperativeMatrixPropertiesKHR<'_>>() {
+        o.cooperative_matrix_supported_stages = matrix_stages(p);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCooperativeMatrixPropertiesNV<'_>>() {
+        o.cooperative_matrix_supported_stages = matrix_stages(p);
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceCooperativeMatrix2PropertiesNV<'_>>() {
+        o.cooperative_matrix_workgroup_scope_max_workgroup_size = p.matrices.workgroup_invocations;
+        o.cooperative_matrix_flexible_dimensions_max_dimension = p.matrices.max_dimension;
+        o.cooperative_matrix_workgroup_scope_reserved_shared_memory = p.matrices.workgroup_memory;
     } else if let Some(o) = node.cast::<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>>() {
         if let Some(a) = p.pci {
             o.pci_domain = a.domain;

@@ -24,6 +24,7 @@ mod fuzz;
 mod images;
 mod instance;
 mod math;
+mod matrices;
 mod memory;
 mod pipelines;
 mod queries;
@@ -57,6 +58,7 @@ fn all() -> Vec<Test> {
         images::TESTS,
         instance::TESTS,
         math::TESTS,
+        matrices::TESTS,
         memory::TESTS,
         pipelines::TESTS,
         queries::TESTS,

@@ -5,6 +5,7 @@ mod descriptor;
 mod encode;
 mod formats;
 mod image;
+mod matrices;
 mod parts;
 mod props;
 

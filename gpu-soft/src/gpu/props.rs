@@ -278,6 +278,7 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         max_push_descriptors: 32,
         subgroup,
         float_controls: [floats, floats, doubles],
+        matrices: super::matrices::matrices(subgroup.default_size),
         features: features(),
         heaps: vec![HeapInfo { segment: MemorySegment::Local, size: heap, flags: vk::MemoryHeapFlags::DEVICE_LOCAL }],
         memory_types: vec![

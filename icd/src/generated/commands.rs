@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 383] = [
+pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -304,6 +304,9 @@ pub static ENTRIES: [Entry; 383] = [
     Entry { name: "vkGetMemoryHostPointerPropertiesEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_external_memory_host], pfn: erase!(vkGetMemoryHostPointerPropertiesEXT: vk::PFN_vkGetMemoryHostPointerPropertiesEXT = get_memory_host_pointer_properties_ext) },
     Entry { name: "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::EXT_calibrated_timestamps], pfn: erase!(vkGetPhysicalDeviceCalibrateableTimeDomainsKHR: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR = get_physical_device_calibrateable_time_domains_khr) },
     Entry { name: "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::KHR_calibrated_timestamps], pfn: erase!(vkGetPhysicalDeviceCalibrateableTimeDomainsKHR: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR = get_physical_device_calibrateable_time_domains_khr) },
+    Entry { name: "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::NV_cooperative_matrix2], pfn: erase!(vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV: types::PFN_vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV = get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv) },
+    Entry { name: "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::KHR_cooperative_matrix], pfn: erase!(vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR: vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR = get_physical_device_cooperative_matrix_properties_khr) },
+    Entry { name: "vkGetPhysicalDeviceCooperativeMatrixPropertiesNV", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::NV_cooperative_matrix], pfn: erase!(vkGetPhysicalDeviceCooperativeMatrixPropertiesNV: vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesNV = get_physical_device_cooperative_matrix_properties_nv) },
     Entry { name: "vkGetPhysicalDeviceExternalBufferProperties", level: Level::PhysicalDevice, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetPhysicalDeviceExternalBufferProperties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties = get_physical_device_external_buffer_properties) },
     Entry { name: "vkGetPhysicalDeviceExternalBufferPropertiesKHR", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::KHR_external_memory_capabilities], pfn: erase!(vkGetPhysicalDeviceExternalBufferProperties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties = get_physical_device_external_buffer_properties) },
     Entry { name: "vkGetPhysicalDeviceExternalFenceProperties", level: Level::PhysicalDevice, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetPhysicalDeviceExternalFenceProperties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties = get_physical_device_external_fence_properties) },
@@ -1683,6 +1686,21 @@ pub(super) unsafe extern "system" fn get_memory_host_pointer_properties_ext(devi
 pub(super) unsafe extern "system" fn get_physical_device_calibrateable_time_domains_khr(physical_device: vk::PhysicalDevice, p_time_domain_count: *mut u32, p_time_domains: *mut vk::TimeDomainKHR) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetPhysicalDeviceCalibrateableTimeDomainsKHR.
     guard("vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_physical_device_calibrateable_time_domains_khr(obj(physical_device), OutArray::new(p_time_domain_count, p_time_domains)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut types::CooperativeMatrixFlexibleDimensionsPropertiesNV<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV.
+    guard("vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv(obj(physical_device), OutArray::new(p_property_count, p_properties)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_physical_device_cooperative_matrix_properties_khr(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::CooperativeMatrixPropertiesKHR<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR.
+    guard("vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_physical_device_cooperative_matrix_properties_khr(obj(physical_device), OutArray::new(p_property_count, p_properties)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_physical_device_cooperative_matrix_properties_nv(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::CooperativeMatrixPropertiesNV<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetPhysicalDeviceCooperativeMatrixPropertiesNV.
+    guard("vkGetPhysicalDeviceCooperativeMatrixPropertiesNV", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_physical_device_cooperative_matrix_properties_nv(obj(physical_device), OutArray::new(p_property_count, p_properties)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_physical_device_external_buffer_properties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo<'_>, p_external_buffer_properties: *mut vk::ExternalBufferProperties<'_>) {

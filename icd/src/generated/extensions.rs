@@ -74,6 +74,7 @@ pub enum Extension {
     KHR_buffer_device_address,
     KHR_calibrated_timestamps,
     KHR_compute_shader_derivatives,
+    KHR_cooperative_matrix,
     KHR_copy_commands2,
     KHR_dedicated_allocation,
     KHR_descriptor_update_template,
@@ -141,6 +142,8 @@ pub enum Extension {
     KHR_workgroup_memory_explicit_layout,
     KHR_zero_initialize_workgroup_memory,
     NV_compute_shader_derivatives,
+    NV_cooperative_matrix,
+    NV_cooperative_matrix2,
     NV_shader_subgroup_partitioned,
     VALVE_mutable_descriptor_type,
 }
@@ -216,6 +219,7 @@ pub struct ExtensionTable {
     pub KHR_buffer_device_address: bool,
     pub KHR_calibrated_timestamps: bool,
     pub KHR_compute_shader_derivatives: bool,
+    pub KHR_cooperative_matrix: bool,
     pub KHR_copy_commands2: bool,
     pub KHR_dedicated_allocation: bool,
     pub KHR_descriptor_update_template: bool,
@@ -283,6 +287,8 @@ pub struct ExtensionTable {
     pub KHR_workgroup_memory_explicit_layout: bool,
     pub KHR_zero_initialize_workgroup_memory: bool,
     pub NV_compute_shader_derivatives: bool,
+    pub NV_cooperative_matrix: bool,
+    pub NV_cooperative_matrix2: bool,
     pub NV_shader_subgroup_partitioned: bool,
     pub VALVE_mutable_descriptor_type: bool,
 }
@@ -359,6 +365,7 @@ impl ExtensionTable {
             Extension::KHR_buffer_device_address => self.KHR_buffer_device_address,
             Extension::KHR_calibrated_timestamps => self.KHR_calibrated_timestamps,
             Extension::KHR_compute_shader_derivatives => self.KHR_compute_shader_derivatives,
+            Extension::KHR_cooperative_matrix => self.KHR_cooperative_matrix,
             Extension::KHR_copy_commands2 => self.KHR_copy_commands2,
             Extension::KHR_dedicated_allocation => self.KHR_dedicated_allocation,
             Extension::KHR_descriptor_update_template => self.KHR_descriptor_update_template,
@@ -426,6 +433,8 @@ impl ExtensionTable {
             Extension::KHR_workgroup_memory_explicit_layout => self.KHR_workgroup_memory_explicit_layout,
             Extension::KHR_zero_initialize_workgroup_memory => self.KHR_zero_initialize_workgroup_memory,
             Extension::NV_compute_shader_derivatives => self.NV_compute_shader_derivatives,
+            Extension::NV_cooperative_matrix => self.NV_cooperative_matrix,
+            Extension::NV_cooperative_matrix2 => self.NV_cooperative_matrix2,
             Extension::NV_shader_subgroup_partitioned => self.NV_shader_subgroup_partitioned,
             Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type,
         }
@@ -502,6 +511,7 @@ impl ExtensionTable {
             Extension::KHR_buffer_device_address => self.KHR_buffer_device_address = on,
             Extension::KHR_calibrated_timestamps => self.KHR_calibrated_timestamps = on,
             Extension::KHR_compute_shader_derivatives => self.KHR_compute_shader_derivatives = on,
+            Extension::KHR_cooperative_matrix => self.KHR_cooperative_matrix = on,
             Extension::KHR_copy_commands2 => self.KHR_copy_commands2 = on,
             Extension::KHR_dedicated_allocation => self.KHR_dedicated_allocation = on,
             Extension::KHR_descriptor_update_template => self.KHR_descriptor_update_template = on,
@@ -569,6 +579,8 @@ impl ExtensionTable {
             Extension::KHR_workgroup_memory_explicit_layout => self.KHR_workgroup_memory_explicit_layout = on,
             Extension::KHR_zero_initialize_workgroup_memory => self.KHR_zero_initialize_workgroup_memory = on,
             Extension::NV_compute_shader_derivatives => self.NV_compute_shader_derivatives = on,
+            Extension::NV_cooperative_matrix => self.NV_cooperative_matrix = on,
+            Extension::NV_cooperative_matrix2 => self.NV_cooperative_matrix2 = on,
             Extension::NV_shader_subgroup_partitioned => self.NV_shader_subgroup_partitioned = on,
             Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type = on,
         }
@@ -576,7 +588,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 137] = [
+pub static EXTENSIONS: [Info; 140] = [
     Info { id: Extension::AMD_buffer_marker, name: c"VK_AMD_buffer_marker", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_image_load_store_lod, name: c"VK_AMD_shader_image_load_store_lod", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
@@ -645,6 +657,7 @@ pub static EXTENSIONS: [Info; 137] = [
     Info { id: Extension::KHR_buffer_device_address, name: c"VK_KHR_buffer_device_address", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_calibrated_timestamps, name: c"VK_KHR_calibrated_timestamps", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_compute_shader_derivatives, name: c"VK_KHR_compute_shader_derivatives", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::KHR_cooperative_matrix, name: c"VK_KHR_cooperative_matrix", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_copy_commands2, name: c"VK_KHR_copy_commands2", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[] },
     Info { id: Extension::KHR_dedicated_allocation, name: c"VK_KHR_dedicated_allocation", spec_version: 3, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[Extension::KHR_get_memory_requirements2] },
     Info { id: Extension::KHR_descriptor_update_template, name: c"VK_KHR_descriptor_update_template", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[] },
@@ -712,6 +725,8 @@ pub static EXTENSIONS: [Info; 137] = [
     Info { id: Extension::KHR_workgroup_memory_explicit_layout, name: c"VK_KHR_workgroup_memory_explicit_layout", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_zero_initialize_workgroup_memory, name: c"VK_KHR_zero_initialize_workgroup_memory", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 3, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::NV_compute_shader_derivatives, name: c"VK_NV_compute_shader_derivatives", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::NV_cooperative_matrix, name: c"VK_NV_cooperative_matrix", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::NV_cooperative_matrix2, name: c"VK_NV_cooperative_matrix2", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_cooperative_matrix] },
     Info { id: Extension::NV_shader_subgroup_partitioned, name: c"VK_NV_shader_subgroup_partitioned", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::VALVE_mutable_descriptor_type, name: c"VK_VALVE_mutable_descriptor_type", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_maintenance3] },
 ];

@@ -5,6 +5,7 @@ mod cmd;
 mod compile;
 mod descriptor;
 mod image;
+mod matrices;
 mod props;
 
 pub use cmd::{BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion, MAX_PACKET};
@@ -13,6 +14,7 @@ pub use compile::{
 };
 pub use descriptor::{BorderColor, DescriptorWrite, SamplerInfo, ViewInfo};
 pub use image::{ImageCreate, ImageLayout, SparseLayout, SubresourceLayout};
+pub use matrices::{CooperativeMatrices, MatrixProduct, BFLOAT16, FLOAT8_E4M3, FLOAT8_E5M2};
 pub use props::{
     FloatModes, FormatFeatures, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, PciAddress,
     QueueFamily, SubgroupProps,

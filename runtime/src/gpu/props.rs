@@ -218,6 +218,8 @@ pub struct GpuProps {
     pub subgroup: SubgroupProps,
     /// Float controls of 16-, 32- and 64-bit floats.
     pub float_controls: [FloatModes; 3],
+    /// Cooperative matrices.
+    pub matrices: super::CooperativeMatrices,
     /// Feature switches.
     pub features: GpuFeatures,
     /// Heaps.

@@ -92,6 +92,7 @@ pub(crate) fn compile(
         entry_point: &create.entry,
         spec_constants: &constants,
         buffer_align: buffer_align(device.props()),
+        subgroup_size: settings.subgroup_size.unwrap_or(device.props().subgroup.default_size),
         ..frontend::Options::default()
     };
     let mut kernel = frontend::translate(module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;

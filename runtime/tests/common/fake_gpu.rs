@@ -102,6 +102,7 @@ impl FakeGpu {
                 size_control: true,
             },
             float_controls: Default::default(),
+            matrices: Default::default(),
             features: runtime::GpuFeatures {
                 sparse_binding: true,
                 sparse_residency_buffer: true,

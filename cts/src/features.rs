@@ -59,6 +59,7 @@ features! {
         Extension(ash::khr::pipeline_executable_properties::NAME);
     explicit_layout: PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR,
         Extension(ash::khr::workgroup_memory_explicit_layout::NAME);
+    derivatives: PhysicalDeviceComputeShaderDerivativesFeaturesNV, Extension(c"VK_KHR_compute_shader_derivatives");
     clock: PhysicalDeviceShaderClockFeaturesKHR, Extension(ash::khr::shader_clock::NAME);
     rotate: PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Extension(ash::khr::shader_subgroup_rotate::NAME);
     expect_assume: PhysicalDeviceShaderExpectAssumeFeaturesKHR, Extension(ash::khr::shader_expect_assume::NAME);

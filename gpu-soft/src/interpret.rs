@@ -358,6 +358,8 @@ impl Machine for SoftMachine<'_> {
             dref: request.dref,
             gather: (request.mode == SampleMode::Gather).then_some(request.component),
             min_lod: request.min_lod,
+            bias: request.bias,
+            query: request.mode == SampleMode::QueryLod,
             ..Lookup::default()
         };
         for (d, v) in request.coords.iter().enumerate() {

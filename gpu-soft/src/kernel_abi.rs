@@ -95,8 +95,10 @@ pub struct ImageOp {
     pub has_dref: u32,
     /// Whether a row with the lower bound of the level of detail follows (F32).
     pub has_min_lod: u32,
-    /// 0 filtered read, 1 gather.
-    pub gather: u32,
+    /// Whether a row with what is added to the level of detail follows (F32).
+    pub has_bias: u32,
+    /// Kind of filtered read, see [`sample_mode_code`].
+    pub mode: u32,
     /// Component of a gather.
     pub component: u32,
     /// Atomic operation, see [`atomic_op_code`].
@@ -155,6 +157,15 @@ pub const fn image_dim_code(dim: sir::ImageDim) -> u32 {
         sir::ImageDim::D3 => 2,
         sir::ImageDim::Cube => 3,
         sir::ImageDim::Buffer => 4,
+    }
+}
+
+/// Code of a kind of filtered read in [`ImageOp::mode`].
+pub const fn sample_mode_code(mode: sir::SampleMode) -> u32 {
+    match mode {
+        sir::SampleMode::Sample => 0,
+        sir::SampleMode::Gather => 1,
+        sir::SampleMode::QueryLod => 2,
     }
 }
 
@@ -280,7 +291,7 @@ pub struct Header {
 
 const MAGIC: [u8; 8] = *b"vkdxgK\r\n";
 /// Version of everything that machine code and engine agree on; a cached kernel of another version is not loaded.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Bytes of the encoded header in front of the object file.
 pub const HEADER_BYTES: usize = 88;
 const CHECKSUM_AT: usize = 56;

@@ -218,11 +218,11 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_ycbcr_image_arrays: false,
         KHR_sampler_ycbcr_conversion: false,
         EXT_shader_uniform_buffer_unsized_array: false,
-        KHR_compute_shader_derivatives: false,
-        NV_compute_shader_derivatives: false,
+        KHR_compute_shader_derivatives: device,
+        NV_compute_shader_derivatives: device,
         KHR_maintenance8: false,
         KHR_maintenance9: false,
-        KHR_shader_quad_control: false,
+        KHR_shader_quad_control: device,
         KHR_shader_untyped_pointers: false,
     }
 }

@@ -278,11 +278,11 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         pageableDeviceLocalMemory: true,
         reportAddressBinding: true,
         // Known, and not there: a row is turned on when what it stands for works.
-        computeDerivativeGroupLinear: false,
-        computeDerivativeGroupQuads: false,
+        computeDerivativeGroupLinear: true,
+        computeDerivativeGroupQuads: true,
         maintenance8: false,
         maintenance9: false,
-        shaderQuadControl: false,
+        shaderQuadControl: true,
         shaderUniformBufferUnsizedArray: false,
         shaderUntypedPointers: false,
     }

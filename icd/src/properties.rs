@@ -384,6 +384,8 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
         o.shader_binary_version = runtime::SHADER_BINARY_VERSION;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderModuleIdentifierPropertiesEXT<'_>>() {
         o.shader_module_identifier_algorithm_uuid = IDENTIFIER_UUID;
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_>>() {
+        o.mesh_and_task_shader_derivatives = vk::FALSE;
     } else if let Some(o) = node.cast::<types::PhysicalDeviceShaderLongVectorPropertiesEXT<'_>>() {
         o.max_vector_components = runtime::MAX_VECTOR_COMPONENTS;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceCooperativeMatrixPropertiesKHR<'_>>() {

@@ -28,10 +28,10 @@ impl Translator<'_> {
         Ok(match b {
             B::WorkgroupId => three(self, Builtin::WorkgroupId),
             B::NumWorkgroups => three(self, Builtin::NumWorkgroups),
-            B::LocalInvocationId => three(self, Builtin::LocalId),
-            B::GlobalInvocationId => three(self, Builtin::GlobalId),
+            B::LocalInvocationId => self.local_id().to_vec(),
+            B::GlobalInvocationId => self.global_id().to_vec(),
             B::WorkgroupSize => self.b.kernel.local_size.map(|s| self.b.i32(s)).to_vec(),
-            B::LocalInvocationIndex => vec![self.b.builtin(Builtin::LocalIndex)],
+            B::LocalInvocationIndex => vec![self.local_index()],
             B::SubgroupId => vec![self.b.builtin(Builtin::SubgroupId)],
             B::NumSubgroups => vec![self.b.builtin(Builtin::NumSubgroups)],
             B::SubgroupSize => vec![self.b.builtin(Builtin::SubgroupSize)],

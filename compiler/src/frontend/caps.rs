@@ -1,5 +1,6 @@
 //! Capabilities, memory model and execution modes.
 
+use super::derivative::DerivativeGroup;
 use super::error::{limits, Error, R};
 use super::module::Module;
 use super::translator::Translator;
@@ -49,6 +50,10 @@ fn supported(c: C) -> bool {
             | C::GroupNonUniformQuad
             | C::GroupNonUniformRotateKHR
             | C::GroupNonUniformPartitionedEXT
+            | C::QuadControlKHR
+            | C::DerivativeControl
+            | C::ComputeDerivativeGroupQuadsKHR
+            | C::ComputeDerivativeGroupLinearKHR
             | C::SubgroupBallotKHR
             | C::SubgroupVoteKHR
             | C::WorkgroupMemoryExplicitLayoutKHR
@@ -212,6 +217,10 @@ impl Translator<'_> {
                 }
                 // Offsets into buffers have 64 bits in any case.
                 M::Shader64BitIndexingEXT => {}
+                M::DerivativeGroupQuadsKHR => self.derivatives = Some(DerivativeGroup::Quads),
+                M::DerivativeGroupLinearKHR => self.derivatives = Some(DerivativeGroup::Linear),
+                // Derivatives are never taken between other invocations than those of a quad.
+                M::QuadDerivativesKHR => {}
                 M::SubgroupUniformControlFlowKHR | M::MaximallyReconvergesKHR | M::LocalSizeHint => {}
                 _ => return Err(inst.blame(Error::unsupported(format!("execution mode {mode:?}")))),
             }
@@ -228,6 +237,9 @@ impl Translator<'_> {
         }
         if product.is_none_or(|n| n > limits::INVOCATIONS) {
             return Err(Error::limit(format!("workgroup size {size:?}")));
+        }
+        if self.derivatives.is_some_and(|d| !d.fits(size)) {
+            return Err(Error::invalid(format!("workgroup size {size:?} is not made of quads")));
         }
         self.b.kernel.local_size = size;
         Ok(())

@@ -98,6 +98,16 @@ impl<'a> Translator<'a> {
             Op::SampledImage | Op::Image | Op::ImageTexelPointer => self.image_object(inst),
             Op::ImageRead | Op::ImageFetch | Op::ImageSparseRead | Op::ImageSparseFetch => self.image_read(inst),
             Op::ImageWrite => self.image_write(inst),
+            Op::DPdx
+            | Op::DPdy
+            | Op::Fwidth
+            | Op::DPdxFine
+            | Op::DPdyFine
+            | Op::FwidthFine
+            | Op::DPdxCoarse
+            | Op::DPdyCoarse
+            | Op::FwidthCoarse => self.derivative(inst),
+            Op::ImageQueryLod => self.image_query_lod(inst),
             Op::ImageQuerySize
             | Op::ImageQuerySizeLod
             | Op::ImageQueryLevels

@@ -25,6 +25,7 @@ mod coop_elements;
 mod coop_lanes;
 mod coop_mul;
 mod decor;
+mod derivative;
 mod dispatch;
 mod dot;
 mod error;

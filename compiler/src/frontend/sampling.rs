@@ -17,10 +17,21 @@ struct Form {
     proj: bool,
     dref: bool,
     gather: bool,
+    /// The level of detail comes from derivatives, where there are any.
+    implicit: bool,
 }
 
 fn form(op: Op) -> Form {
-    let f = Form::default();
+    let implicit = matches!(
+        op,
+        Op::ImageSampleImplicitLod
+            | Op::ImageSampleDrefImplicitLod
+            | Op::ImageSampleProjImplicitLod
+            | Op::ImageSampleProjDrefImplicitLod
+            | Op::ImageSparseSampleImplicitLod
+            | Op::ImageSparseSampleDrefImplicitLod
+    );
+    let f = Form { implicit, ..Form::default() };
     match op {
         Op::ImageSampleDrefImplicitLod | Op::ImageSampleDrefExplicitLod => Form { dref: true, ..f },
         Op::ImageSampleProjImplicitLod | Op::ImageSampleProjExplicitLod => Form { proj: true, ..f },
@@ -78,8 +89,12 @@ impl Translator<'_> {
             dref,
             component: component as u8,
             min_lod: None,
+            bias: None,
         };
         self.sample_operands(&mut operands, ops, &ty)?;
+        if form.implicit {
+            operands.grad = self.gradients(&operands.coords[..ty.dims()]).into_iter().collect();
+        }
         let texel = self.texel_type(&ty)?;
         let texel = if dref.is_some() { Type::F32 } else { texel };
         if texel == Type::I64 {
@@ -95,6 +110,42 @@ impl Translator<'_> {
         let operands = Box::new(operands);
         self.b.push(&results, Sir::Sample { image, sampler, operands, sparse: form.sparse });
         self.set_texel(inst, &results, form.sparse)
+    }
+
+    /// `OpImageQueryLod`.
+    pub(super) fn image_query_lod(&mut self, inst: &Inst<'_>) -> R<()> {
+        if self.derivatives.is_none() {
+            return Err(Error::invalid("derivatives need an execution mode that says what quads are"));
+        }
+        let opaque = self.opaque(inst.word(0)?)?;
+        let (res, ty) = opaque.image.clone().ok_or_else(|| Error::invalid("not a sampled image"))?;
+        if !opaque.combined && opaque.sampler.is_none() {
+            return Err(Error::invalid("the image has no sampler"));
+        }
+        if ty.storage || ty.ms || ty.dim == ImageDim::Buffer {
+            return Err(Error::invalid("this image cannot be filtered"));
+        }
+        let mut coords: SmallVec<[Value; 4]> = self.float32s(inst.word(1)?, ty.dims())?.into_iter().collect();
+        let grad = self.gradients(&coords).into_iter().collect();
+        if ty.arrayed {
+            // All layers are of one size.
+            coords.push(self.b.konst(Type::F32, 0));
+        }
+        let operands = Box::new(SampleOperands {
+            mode: SampleMode::QueryLod,
+            coords,
+            lod: None,
+            grad,
+            offsets: SmallVec::new(),
+            dref: None,
+            component: 0,
+            min_lod: None,
+            bias: None,
+        });
+        let results = [self.b.value(Type::F32), self.b.value(Type::F32)];
+        let sampler = if opaque.combined { None } else { opaque.sampler };
+        self.b.push(&results, Sir::Sample { image: image_ref(res, &ty), sampler, operands, sparse: false });
+        self.set_texel(inst, &results, false)
     }
 
     /// Normalised coordinates; projective ones (and the depth reference with them) divided by the last component used.
@@ -123,11 +174,8 @@ impl Translator<'_> {
         let one = |t: &mut Self, id: u32| -> R<Option<Value>> {
             Ok(if id == 0 { None } else { t.float32s(id, 1)?.first().copied() })
         };
-        // Without derivatives the implicit level is 0, so that a bias is the level.
-        out.lod = match one(self, ops.lod)? {
-            Some(lod) => Some(lod),
-            None => one(self, ops.bias)?,
-        };
+        out.lod = one(self, ops.lod)?;
+        out.bias = one(self, ops.bias)?;
         out.min_lod = one(self, ops.min_lod)?;
         if let Some((dx, dy)) = ops.grad {
             out.grad.extend(self.float32s(dx, ty.dims())?);

@@ -69,6 +69,8 @@ impl Translator<'_> {
                 self.subgroup_op(inst, 1)?;
             }
             Op::GroupNonUniformPartitionEXT => self.partition(inst)?,
+            Op::GroupNonUniformQuadAllKHR => self.quad_vote(inst, GroupOp::And)?,
+            Op::GroupNonUniformQuadAnyKHR => self.quad_vote(inst, GroupOp::Or)?,
             op => match group_op(op) {
                 Some(group) => {
                     self.subgroup_scope(inst)?;
@@ -246,6 +248,13 @@ impl Translator<'_> {
         }
         let found = self.b.alu(op, Type::I64, &[mask]);
         Ok(self.b.int_to(found, Type::I32, true))
+    }
+
+    /// All or any of the active invocations of a quad.
+    fn quad_vote(&mut self, inst: &Inst<'_>, op: GroupOp) -> R<()> {
+        let v = self.bool_operand(inst.word(0)?)?;
+        let out = self.subgroup(SubgroupOp::Group { op, scan: GroupScan::Reduce, cluster: 4 }, v, None);
+        self.set_leaves(inst, smallvec![out])
     }
 
     /// Which invocations hold an equal value: equal in every component.

@@ -68,6 +68,8 @@ pub(super) struct Translator<'a> {
     pub coop_scratch: Option<u32>,
     /// Where `FPFastMathDefault` or the lack of it leaves contraction, per float width.
     pub contract: caps::Contract,
+    /// What quads are, if the entry point takes derivatives.
+    pub derivatives: Option<super::derivative::DerivativeGroup>,
     entry: usize,
 }
 
@@ -126,6 +128,7 @@ impl<'a> Translator<'a> {
             shared_explicit: false,
             coop_scratch: None,
             contract: caps::Contract::default(),
+            derivatives: None,
             entry,
         };
         for inst in &m.imports {

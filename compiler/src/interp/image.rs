@@ -92,6 +92,7 @@ impl Group<'_, '_> {
                     dref: operands.dref.map(float),
                     component: operands.component,
                     min_lod: operands.min_lod.map(float),
+                    bias: operands.bias.map(float),
                 };
                 let texel = self.machine.sample(&access, sampler, &request)?;
                 self.set_texel(&inst.results, *sparse, &texel, lane);

@@ -84,7 +84,7 @@ pub struct Texel {
 /// Operands of a filtered read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleRequest {
-    /// Sample or gather.
+    /// What is done.
     pub mode: SampleMode,
     /// u, v, w, layer as far as the image has them.
     pub coords: Vec<f32>,
@@ -100,6 +100,8 @@ pub struct SampleRequest {
     pub component: u8,
     /// Lower bound of the level of detail.
     pub min_lod: Option<f32>,
+    /// What is added to the level of detail.
+    pub bias: Option<f32>,
 }
 
 /// What a kernel touches outside of itself: descriptors, memory, images, the clock. Implemented by the software GPU

@@ -170,16 +170,18 @@ pub struct ImageCoords {
 /// Which kind of filtered read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SampleMode {
-    /// Filtered read at a level of detail (explicit, or 0 where the language leaves it implicit).
+    /// Filtered read at a level of detail: explicit, from gradients, or 0.
     Sample,
     /// Four texels of one component (OpImageGather); the component stands in `SampleOperands::component`.
     Gather,
+    /// The level that a filtered read would take, and the level of detail before it is clamped.
+    QueryLod,
 }
 
 /// Operands of a filtered read. Coordinates are `F32`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SampleOperands {
-    /// Sample or gather.
+    /// What is done.
     pub mode: SampleMode,
     /// u[, v[, w]][, layer].
     pub coords: SmallVec<[Value; 4]>,
@@ -195,6 +197,8 @@ pub struct SampleOperands {
     pub component: u8,
     /// Lower bound of the level of detail (`F32`).
     pub min_lod: Option<Value>,
+    /// What is added to the level of detail, as the sampler's bias is (`F32`).
+    pub bias: Option<Value>,
 }
 
 /// Associative operations of subgroup reductions and scans.
@@ -329,7 +333,7 @@ pub enum Op {
     ImageLevels { image: ImageRef },
     /// → 1 `I32`.
     ImageSamples { image: ImageRef },
-    /// → 4 of `F32` or `I32` (1 `F32` with `dref` and mode Sample) [+ 1 `I32` residency code if `sparse`]. `sampler` = `None` for combined image samplers.
+    /// → 4 of `F32` or `I32` (1 `F32` with `dref` and mode Sample, 2 `F32` with mode QueryLod) [+ 1 `I32` residency code if `sparse`]. `sampler` = `None` for combined image samplers.
     Sample { image: ImageRef, sampler: Option<Resource>, operands: Box<SampleOperands>, sparse: bool },
 
     // ---- subgroup and workgroup ----

@@ -99,7 +99,7 @@ impl Op {
                 sampler.iter().for_each(|s| resource_operands(s, f));
                 let o = operands;
                 o.coords.iter().chain(&o.lod).chain(&o.grad).for_each(|&v| f(v));
-                o.offsets.iter().chain(&o.dref).chain(&o.min_lod).for_each(|&v| f(v));
+                o.offsets.iter().chain(&o.dref).chain(&o.min_lod).chain(&o.bias).for_each(|&v| f(v));
             }
             Op::Subgroup { args, .. } => args.iter().for_each(|&v| f(v)),
             Op::If { cond, .. } => f(*cond),
@@ -170,7 +170,7 @@ impl Op {
                 sampler.iter_mut().flat_map(|s| &mut s.index).for_each(&mut *f);
                 let o = &mut **operands;
                 o.coords.iter_mut().chain(&mut o.lod).chain(&mut o.grad).for_each(&mut *f);
-                o.offsets.iter_mut().chain(&mut o.dref).chain(&mut o.min_lod).for_each(f);
+                o.offsets.iter_mut().chain(&mut o.dref).chain(&mut o.min_lod).chain(&mut o.bias).for_each(f);
             }
             Op::Subgroup { args, .. } => args.iter_mut().for_each(f),
             Op::If { cond, .. } => f(cond),

@@ -457,6 +457,7 @@ impl<'s> Parser<'_, 's> {
             "image_samples" => Op::ImageSamples { image: self.image()? },
             "sample" => self.sample(SampleMode::Sample)?,
             "gather" => self.sample(SampleMode::Gather)?,
+            "query_lod" => self.sample(SampleMode::QueryLod)?,
             "subgroup" => {
                 let op = self.subgroup()?;
                 Op::Subgroup { op, args: SmallVec::from_vec(self.line_values()?) }
@@ -572,6 +573,7 @@ impl<'s> Parser<'_, 's> {
         let offsets = if self.eat_word("offsets") { self.list()? } else { Vec::new() };
         let dref = self.optional("dref")?;
         let min_lod = self.optional("min_lod")?;
+        let bias = self.optional("bias")?;
         let component = if self.eat_word("component") { self.number("component")? } else { 0 };
         let operands = Box::new(SampleOperands {
             mode,
@@ -582,6 +584,7 @@ impl<'s> Parser<'_, 's> {
             dref,
             component,
             min_lod,
+            bias,
         });
         Ok(Op::Sample { image, sampler, operands, sparse: self.eat_word("sparse") })
     }

@@ -376,6 +376,7 @@ impl Printer<'_> {
         self.out.push_str(match o.mode {
             SampleMode::Sample => "sample ",
             SampleMode::Gather => "gather ",
+            SampleMode::QueryLod => "query_lod ",
         });
         self.image(image);
         if let Some(s) = sampler {
@@ -392,6 +393,7 @@ impl Printer<'_> {
         }
         self.optional("dref", o.dref);
         self.optional("min_lod", o.min_lod);
+        self.optional("bias", o.bias);
         if o.component != 0 {
             put!(self, " component {}", o.component);
         }

@@ -38,8 +38,9 @@ body {
   %22:i32 %23:i32 = image_size 1.7 2d lod %0
   %24:i32 = image_levels 1.7 cube
   %25:i32 = image_samples 1.7 2d ms
-  %26:f32 = sample 1.7 2d sampler 0.1 coords(%1 %1) lod %1 grad(%1 %1 %1 %1) offsets(%0 %0) dref %1 min_lod %1 sparse
+  %26:f32 = sample 1.7 2d sampler 0.1 coords(%1 %1) lod %1 grad(%1 %1 %1 %1) offsets(%0 %0) dref %1 min_lod %1 bias %1 sparse
   %27:f32 %28:f32 %29:f32 %30:f32 = gather 1.7 2d coords(%1 %1) component 2
+  %90:f32 %91:f32 = query_lod 1.7 2d coords(%1 %1) grad(%1 %1 %1 %1)
   %31:bool = subgroup elect
   %32:f32 = subgroup group fadd exclusive 4 %1
   %33:f32 = subgroup rotate 8 %1 %0

@@ -147,8 +147,14 @@ pub fn check(k: &Kernel, op: &Op, results: &[Type]) -> Check {
                 c.resource(s, &[BindingKind::Sampler, BindingKind::CombinedImageSampler])?;
             }
             c.sample(image, operands)?;
-            let one = operands.dref.is_some() && operands.mode == SampleMode::Sample;
-            c.texel(results, *sparse, if one { 1 } else { 4 })
+            match operands.mode {
+                SampleMode::QueryLod => {
+                    ensure(!sparse, || "a query has no residency".into())?;
+                    c.exactly(&[Type::F32; 2])
+                }
+                SampleMode::Sample if operands.dref.is_some() => c.texel(results, *sparse, 1),
+                SampleMode::Sample | SampleMode::Gather => c.texel(results, *sparse, 4),
+            }
         }
         Op::Subgroup { op, args } => {
             c.subgroups()?;
@@ -303,7 +309,7 @@ impl Checker<'_> {
         ensure(o.coords.len() == n, || format!("{} coordinates, {n} expected", o.coords.len()))?;
         ensure(o.grad.is_empty() || o.grad.len() == 2 * dims, || "two gradients per dimension expected".into())?;
         let offsets = match o.mode {
-            SampleMode::Sample => o.offsets.is_empty() || o.offsets.len() == dims,
+            SampleMode::Sample | SampleMode::QueryLod => o.offsets.is_empty() || o.offsets.len() == dims,
             SampleMode::Gather => o.offsets.is_empty() || o.offsets.len() == dims || o.offsets.len() == 8,
         };
         ensure(offsets, || "wrong number of offsets".into())?;
@@ -313,7 +319,8 @@ impl Checker<'_> {
         self.all(&o.offsets, Type::I32)?;
         self.all(o.lod.as_slice(), Type::F32)?;
         self.all(o.dref.as_slice(), Type::F32)?;
-        self.all(o.min_lod.as_slice(), Type::F32)
+        self.all(o.min_lod.as_slice(), Type::F32)?;
+        self.all(o.bias.as_slice(), Type::F32)
     }
 
     fn subgroup(&self, op: SubgroupOp, args: &[Value]) -> Check {

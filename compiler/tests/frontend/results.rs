@@ -700,6 +700,24 @@ fn subgroup_partitions() {
 }
 
 #[test]
+fn derivatives_in_squares() {
+    both("derivatives", |name| {
+        let out = run(name, &Options::default(), 48 * 8, &[]);
+        let v = |x: usize, y: usize, z: usize| (x * x * 3 + y * y * 50 + z * 7) as f32;
+        for n in 0..48 {
+            let (x, y, z) = (n % 6, n / 6 % 4, n / 24);
+            let o: Vec<f32> = out[n * 8..n * 8 + 8].iter().map(|&w| f32::from_bits(w)).collect();
+            let dx = v(x | 1, y, z) - v(x & !1, y, z);
+            let dy = v(x, y | 1, z) - v(x, y & !1, z);
+            assert_eq!(o[..5], [dx, dy, dx + dy, y as f32, dx], "{name} {n}");
+            assert_eq!(o[5], v(x | 1, y | 1, z));
+            assert_eq!(o[6], (x * 100 + y * 10 + z) as f32);
+            assert_eq!(o[7], (z * 24 + (y ^ 1) * 6 + (x ^ 1)) as f32);
+        }
+    });
+}
+
+#[test]
 fn older_subgroup_instructions() {
     let expected: Vec<u32> = (0..8u32).map(|i| 2 + 0x1f * 100 + 2 + ((i + 1) % 8) * 16 + (i ^ 1) * 7).collect();
     assert_eq!(run("old_subgroups", &Options::default(), 8, &[]), expected);

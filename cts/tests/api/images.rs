@@ -6,7 +6,7 @@ use half::f16;
 
 tests! {
     copies_of_all_shapes, linear_tiling, image_to_image, clears, storage_and_atomics, storage_formats, sampling_nearest,
-    sampling_linear, mip_levels_and_border, separate_sampler, partial_copies,
+    sampling_linear, mip_levels_and_border, implicit_levels, separate_sampler, partial_copies,
 }
 
 /// An image description with everything a compute client does with it.
@@ -545,6 +545,53 @@ unsafe fn mip_levels_and_border() -> R {
     let got = sample(&t, &i, clamped, &[at(1.0), at(4.0), [0.0, 0.0, 0.0, -2.0]])?;
     check!(near(&got[0], &[0.25, 1.0, 0.0, 0.0], 0.003) && near(&got[1], &[0.375, 1.0, 0.0, 0.0], 0.003));
     equal(&got[2], &[32.0, 32.0, 1.0, 6.0])
+}
+
+unsafe fn implicit_levels() -> R {
+    let t = T::new(&[c"VK_KHR_compute_shader_derivatives"])?;
+    let f = t.features.derivatives;
+    let groups = [
+        (f.compute_derivative_group_quads, spv!("implicit_lod_quads"), true),
+        (f.compute_derivative_group_linear, spv!("implicit_lod_linear"), false),
+    ];
+    need!(groups.iter().any(|g| g.0 != 0), "derivatives in compute shaders");
+    let (i, _) = texture(&t, 32, 32, 6, 1)?;
+    let view = t.view(&i, vk::ImageViewType::TYPE_2D_ARRAY)?;
+    for mode in [vk::SamplerMipmapMode::NEAREST, vk::SamplerMipmapMode::LINEAR] {
+        let info = vk::SamplerCreateInfo::default().mipmap_mode(mode).max_lod(4.0);
+        let s = t.own(t.d.create_sampler(&info, None)?);
+        for (_, code, squares) in groups.iter().filter(|g| g.0 != 0) {
+            for lod in [1.0f32, 2.25, 3.0, 4.75] {
+                let step = lod.exp2() / 32.0;
+                let o = t.zeros(32 * 64)?;
+                t.compute(code, &[B::Ci(view, s), B::S(o)], &step.to_ne_bytes(), [1, 1, 1])?;
+                let out: Vec<[f32; 4]> = o.get();
+                for n in 0..32usize {
+                    let what = format!("level {lod}, {mode:?}, squares: {squares}, invocation {n}");
+                    let level = |lod: f32| {
+                        let lod = lod.min(4.0);
+                        if mode == vk::SamplerMipmapMode::NEAREST {
+                            (lod + 0.5).ceil() - 1.0
+                        } else {
+                            lod
+                        }
+                    };
+                    let r = &out[n * 4..n * 4 + 4];
+                    for (k, lod) in [lod, lod + 1.0].into_iter().enumerate() {
+                        check!(near(&r[k], &[level(lod) * 0.125, 1.0, 0.0, 0.0], 0.01), "{:?}: {what}", r[k]);
+                    }
+                    check!(near(&r[2], &[level(lod), lod, step, step * 0.5], 0.02), "{:?}: {what}", r[2]);
+                    let (x, y) = if *squares { (n % 8, n / 8) } else { (n % 2, n / 2 % 2) };
+                    let (left, right) = ((x & !1) as f32, (x | 1) as f32);
+                    let width = (right * right - left * left) * step * step;
+                    let place = (x % 2 + y % 2 * 2) as f32;
+                    let want = [width, right * right - left * left, x as f32, place];
+                    check!(near(&r[3], &want, 0.01 * width), "{:?}, not {want:?}: {what}", r[3]);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 unsafe fn separate_sampler() -> R {

@@ -4,8 +4,8 @@ use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::Val;
 use super::unsupported;
 use crate::image::COMBINED_SAMPLER_OFFSET;
-use crate::kernel_abi::{atomic_op_code, image_dim_code, DispatchCtx, Helpers, ImageOp, TexelClass};
-use compiler::sir::{ImageCoords, ImageRef, Inst, Op, Resource, SampleMode, Type, Value};
+use crate::kernel_abi::{atomic_op_code, image_dim_code, sample_mode_code, DispatchCtx, Helpers, ImageOp, TexelClass};
+use compiler::sir::{ImageCoords, ImageRef, Inst, Op, Resource, Type, Value};
 use std::mem::offset_of;
 
 /// Operand rows of 32-bit lanes.
@@ -71,7 +71,8 @@ impl Gen<'_> {
                 op.offsets = o.offsets.len() as u32;
                 op.has_dref = u32::from(o.dref.is_some());
                 op.has_min_lod = u32::from(o.min_lod.is_some());
-                op.gather = u32::from(o.mode == SampleMode::Gather);
+                op.has_bias = u32::from(o.bias.is_some());
+                op.mode = sample_mode_code(o.mode);
                 op.component = u32::from(o.component);
                 op.sparse = u32::from(*sparse);
                 op.rows = (results.len() - usize::from(*sparse)) as u32;
@@ -81,6 +82,7 @@ impl Gen<'_> {
                 rows.extend(o.offsets.iter().copied());
                 rows.extend(o.dref);
                 rows.extend(o.min_lod);
+                rows.extend(o.bias);
                 let sampler = Some(*sampler);
                 self.call_image(offset_of!(Helpers, sample), op, &image.res, sampler, &rows, &[], results, mask)
             }
@@ -123,13 +125,14 @@ impl Gen<'_> {
             op.offsets,
             op.has_dref,
             op.has_min_lod,
-            op.gather,
+            op.has_bias,
+            op.mode,
             op.component,
             op.atomic,
             op.rows,
             op.sparse,
         ];
-        const { assert!(size_of::<ImageOp>() == 16 * 4) };
+        const { assert!(size_of::<ImageOp>() == 17 * 4) };
         let words: Vec<Val> = words.iter().map(|w| self.i32c(*w)).collect();
         self.m.constant_global(self.m.const_array(self.m.int(32), &words), 4)
     }
@@ -186,7 +189,7 @@ impl Gen<'_> {
             }
             None => m.zero(m.ptr()),
         };
-        // The longest operation has 4 coordinates, 6 gradients, 8 offsets and 3 more.
+        // The longest operation has 4 coordinates, 6 gradients, 8 offsets and 4 more.
         let operand_array = self.scratch(12, m.array(i32t, 24 * lanes));
         for (i, v) in rows.into_iter().take(24).enumerate() {
             store_row(operand_array, i as u64, 4, v);

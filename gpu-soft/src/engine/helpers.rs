@@ -1,8 +1,9 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 
 use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
-use crate::kernel_abi::{DispatchCtx, Helpers, ImageOp, TexelClass};
+use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, TexelClass};
 use crate::texel::Texel;
+use compiler::sir::SampleMode;
 use dxg_model::AddressSpace;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -416,9 +417,11 @@ unsafe fn lookup(lanes: &Lanes<'_>, lane: usize, shadow: bool) -> Lookup {
     if op.has_min_lod != 0 {
         l.min_lod = Some(f32::from_bits(take()));
     }
-    if op.gather != 0 {
-        l.gather = Some(op.component as u8);
+    if op.has_bias != 0 {
+        l.bias = Some(f32::from_bits(take()));
     }
+    l.gather = (op.mode == sample_mode_code(SampleMode::Gather)).then_some(op.component as u8);
+    l.query = op.mode == sample_mode_code(SampleMode::QueryLod);
     l
 }
 

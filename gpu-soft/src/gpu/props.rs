@@ -3,6 +3,7 @@
 use super::Options;
 use crate::engine::ADAPTER_NAME;
 use crate::image::COMBINED_SAMPLER_OFFSET;
+use crate::image::MAX_LOD_BIAS;
 use crate::kernel_abi::{Width, ABI_VERSION};
 use ash::vk;
 use runtime::gpu::{
@@ -188,7 +189,7 @@ fn limits() -> vk::PhysicalDeviceLimits {
         mipmap_precision_bits: 8,
         max_draw_indexed_index_value: u32::MAX,
         max_draw_indirect_count: 1,
-        max_sampler_lod_bias: 16.0,
+        max_sampler_lod_bias: MAX_LOD_BIAS,
         max_sampler_anisotropy: 16.0,
         max_viewports: 1,
         max_viewport_dimensions: [IMAGE_2D; 2],

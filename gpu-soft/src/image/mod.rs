@@ -15,7 +15,7 @@ mod sample;
 pub use access::{Coords, Residency, View};
 pub use desc::{Filter, ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
 pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
-pub use sample::Lookup;
+pub use sample::{Lookup, MAX_LOD_BIAS};
 
 /// Offset of the sampler in a combined image sampler.
 pub const COMBINED_SAMPLER_OFFSET: u32 = IMAGE_DESC_BYTES;

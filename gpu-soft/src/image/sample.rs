@@ -33,10 +33,23 @@ pub struct Lookup {
     pub gather_offsets: Option<[[i32; 2]; 4]>,
     /// Least level of detail from the instruction.
     pub min_lod: Option<f32>,
+    /// What the instruction adds to the level of detail.
+    pub bias: Option<f32>,
+    /// Only the level is asked for: see [`Lookup::run`].
+    pub query: bool,
 }
 
-/// The value; with a comparison the first component holds it.
+/// The value; with a comparison the first component holds it. For a query, the first two: the level that is read, and the
+/// level of detail before it is clamped.
 pub type LookupResult = Texel;
+
+/// `VkPhysicalDeviceLimits::maxSamplerLodBias`.
+pub const MAX_LOD_BIAS: f32 = 16.0;
+
+/// The level next to a level of detail.
+fn nearest(lambda: f32) -> f32 {
+    (lambda + 0.5).ceil() - 1.0
+}
 
 /// Nearest or linear footprint in one level.
 struct Footprint<'a> {
@@ -120,6 +133,9 @@ impl Lookup {
             return unsafe { self.gather(&self.footprint(view, sampler, face, 0), coords, dims, component) };
         }
         if sampler.unnormalized != 0 {
+            if self.query {
+                return [0; 4];
+            }
             // SAFETY: this function's contract.
             return unsafe { self.filtered(view, sampler, self.coords, 0.0) };
         }
@@ -136,11 +152,17 @@ impl Lookup {
             }
             (None, None) => Scale::isotropic(0.0),
         };
-        let lambda = scale.lod + f32::from_bits(sampler.bias);
-        let lambda = if lambda.is_nan() { 0.0 } else { lambda };
+        let bias = f32::from_bits(sampler.bias) + self.bias.unwrap_or(0.0);
+        let free = scale.lod + bias.clamp(-MAX_LOD_BIAS, MAX_LOD_BIAS);
+        let lambda = if free.is_nan() { 0.0 } else { free };
         let least = f32::from_bits(sampler.min_lod).max(self.min_lod.unwrap_or(f32::NEG_INFINITY));
         let relative = f32::from_bits(view.desc.min_lod) - f32::from(view.desc.base_level);
         let lambda = lambda.max(least).min(f32::from_bits(sampler.max_lod).max(least)).max(relative);
+        if self.query {
+            let last = u32::from(view.desc.levels.max(1)) - 1;
+            let level = if sampler.mip == 0 { nearest(lambda) } else { lambda };
+            return [u64::from(level.clamp(0.0, last as f32).to_bits()), u64::from(free.to_bits()), 0, 0];
+        }
         let Some(axis) = self.grad.filter(|_| scale.samples > 1).map(|g| g[scale.axis]) else {
             // SAFETY: this function's contract.
             return unsafe { self.filtered(view, sampler, self.coords, lambda) };
@@ -193,7 +215,7 @@ impl Lookup {
         let q = last as f32;
         let footprint = |level: u32| self.footprint(view, sampler, face, level);
         if sampler.mip == 0 || last == 0 {
-            let level = ((lambda + 0.5).ceil() - 1.0).clamp(0.0, q) as u32;
+            let level = nearest(lambda).clamp(0.0, q) as u32;
             // SAFETY: this function's contract.
             return unsafe { self.one_level(&footprint(level), coords, dims, filter) };
         }

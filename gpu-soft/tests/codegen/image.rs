@@ -43,7 +43,8 @@ unsafe fn record(
     unsafe {
         let log = &*(*ctx).user.cast::<Mutex<Vec<Call>>>();
         let op = *op;
-        let rows = op.coords + op.has_lod + op.has_sample + op.grads + op.offsets + op.has_dref + op.has_min_lod;
+        let rows =
+            op.coords + op.has_lod + op.has_sample + op.grads + op.offsets + op.has_dref + op.has_min_lod + op.has_bias;
         let word = |p: *const *const u8, lane: u32| {
             if p.is_null() || (*p.add(lane as usize)).is_null() {
                 0

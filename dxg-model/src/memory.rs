@@ -27,6 +27,9 @@ pub(crate) struct Memory {
     /// Size in bytes, whole pages.
     pub(crate) size: u64,
     backing: Backing,
+    /// Whether it counts for the non-local segment group: memory that every adapter can reach lies in system memory. (So does
+    /// all of it here, but the caller's pages and the driver's are what this adapter has for its own.)
+    pub(crate) non_local: bool,
     /// Residency references over all allocations on these pages.
     pub(crate) residence: Arc<AtomicU32>,
 }
@@ -34,14 +37,15 @@ pub(crate) struct Memory {
 impl Memory {
     /// Memory of the caller.
     pub(crate) fn user(address: u64, size: u64) -> Self {
-        Self { address, size, backing: Backing::User { pinned: OnceLock::new() }, residence: Arc::default() }
+        let backing = Backing::User { pinned: OnceLock::new() };
+        Self { address, size, backing, non_local: false, residence: Arc::default() }
     }
 
-    /// Fresh memory of ours.
-    pub(crate) fn home(space: &Arc<AddressSpace>, size: u64) -> Result<Self, VaError> {
+    /// Fresh memory of ours, in one segment group or the other.
+    pub(crate) fn home(space: &Arc<AddressSpace>, size: u64, non_local: bool) -> Result<Self, VaError> {
         let address = space.new_home(size)?;
         let backing = Backing::Home { space: Arc::downgrade(space) };
-        Ok(Self { address, size, backing, residence: Arc::default() })
+        Ok(Self { address, size, backing, non_local, residence: Arc::default() })
     }
 
     /// Whether it is the caller's own.
@@ -137,7 +141,8 @@ pub(crate) struct Residency {
 
 #[derive(Debug, Default)]
 struct Charged {
-    usage: u64,
+    /// Bytes resident per segment group.
+    usage: [u64; 2],
     reservation: u64,
 }
 
@@ -150,13 +155,13 @@ impl Residency {
     pub(crate) fn make_resident(&self, list: &[Arc<Allocation>]) -> Result<(), ()> {
         let mut st = lock(&self.state);
         // References first, so that an allocation listed twice is charged once.
-        let mut need = 0u64;
+        let mut need = [0u64; 2];
         for a in list {
             if a.memory.residence.fetch_add(1, Ordering::AcqRel) == 0 {
-                need += a.memory.size;
+                need[usize::from(a.memory.non_local)] += a.memory.size;
             }
         }
-        if st.usage + need > self.budget {
+        if st.usage.iter().chain(&need).sum::<u64>() > self.budget {
             for a in list {
                 a.memory.residence.fetch_sub(1, Ordering::AcqRel);
             }
@@ -165,7 +170,9 @@ impl Residency {
         for a in list {
             a.references.fetch_add(1, Ordering::AcqRel);
         }
-        st.usage += need;
+        for (usage, need) in st.usage.iter_mut().zip(need) {
+            *usage += need;
+        }
         Ok(())
     }
 
@@ -189,12 +196,17 @@ impl Residency {
 
     fn unref(st: &mut Charged, memory: &Memory, n: u32) {
         if n > 0 && memory.residence.fetch_sub(n, Ordering::AcqRel) == n {
-            st.usage -= memory.size;
+            st.usage[usize::from(memory.non_local)] -= memory.size;
         }
     }
 
     /// Bytes resident.
     pub(crate) fn usage(&self) -> u64 {
+        lock(&self.state).usage.iter().sum()
+    }
+
+    /// Bytes resident in the local and in the non-local segment group.
+    pub(crate) fn usage_by_group(&self) -> [u64; 2] {
         lock(&self.state).usage
     }
 

@@ -410,6 +410,30 @@ fn pending_mappings_cannot_be_used_yet() {
 }
 
 #[test]
+fn memory_for_every_adapter_counts_as_not_local() {
+    let rig = Rig::with(Config { budget: Some(3 * KIB64), ..config() });
+    let node = &rig.node;
+    let usage = || {
+        [MemorySegmentGroup::LOCAL, MemorySegmentGroup::NON_LOCAL].map(|memory_segment_group| {
+            let a = QueryVideoMemoryInfo { adapter: rig.adapter, memory_segment_group, ..Default::default() };
+            let a = ok(node, a);
+            (a.budget, a.current_usage)
+        })
+    };
+    assert_eq!(usage(), [(3 * KIB64, 0), (3 * KIB64, 0)]);
+    rig.make_resident(&[rig.memory(KIB64)]);
+    assert_eq!(usage(), [(3 * KIB64, KIB64), (2 * KIB64, 0)]);
+    let everywhere = [rig.cross_adapter(KIB64)];
+    rig.make_resident(&everywhere);
+    assert_eq!(usage(), [(3 * KIB64, KIB64), (2 * KIB64, KIB64)]);
+    // One memory for both.
+    fails(node, rig.make_resident_call(&[rig.cross_adapter(2 * KIB64)]), ENOMEM);
+    let allocations = everywhere.as_ptr() as u64;
+    ok(node, Evict { device: rig.device, alloc_count: 1, allocations, ..Default::default() });
+    assert_eq!(usage(), [(3 * KIB64, KIB64), (2 * KIB64, 0)]);
+}
+
+#[test]
 fn residency_is_counted_against_the_budget() {
     let rig = Rig::with(Config { budget: Some(3 * KIB64), ..config() });
     let node = &rig.node;

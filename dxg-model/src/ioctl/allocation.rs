@@ -114,7 +114,7 @@ pub(super) fn create(p: &Process, a: &mut CreateAllocation) -> Answer {
             Memory::user(i.sysmem, *size)
         } else {
             // No status comes back, so running out looks like any other failure.
-            Memory::home(&p.space, *size).map_err(|_| Failure::EOVERFLOW)?
+            Memory::home(&p.space, *size, is_standard).map_err(|_| Failure::EOVERFLOW)?
         }));
     }
 

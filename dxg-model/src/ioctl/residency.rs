@@ -93,10 +93,11 @@ pub(super) fn query_memory(p: &Process, a: &mut QueryVideoMemoryInfo) -> Answer 
         return Err(Failure::EOVERFLOW);
     }
     let r = &p.residency;
+    let [local, non_local] = r.usage_by_group();
     (a.budget, a.current_usage, a.current_reservation, a.available_for_reservation) = match a.memory_segment_group {
-        MemorySegmentGroup::LOCAL => (r.budget, r.usage(), r.reservation(), r.reservable()),
-        // All memory is in the local group.
-        MemorySegmentGroup::NON_LOCAL => (0, 0, 0, 0),
+        MemorySegmentGroup::LOCAL => (r.budget, local, r.reservation(), r.reservable()),
+        // The groups share one memory; what one uses the other cannot have. All reservations are local.
+        MemorySegmentGroup::NON_LOCAL => (r.budget.saturating_sub(local), non_local, 0, 0),
         MemorySegmentGroup(_) => return Err(Failure::EOVERFLOW),
     };
     Ok(0)

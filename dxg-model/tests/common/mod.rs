@@ -320,6 +320,26 @@ impl Rig {
         info[0].allocation
     }
 
+    /// A standard allocation that every adapter can use.
+    pub fn cross_adapter(&self, size: u64) -> Handle {
+        let standard = CreateStandardAllocation {
+            r#type: StandardAllocationType::CROSSADAPTER,
+            existing_heap_data: StandardAllocationExistingHeap { size },
+            ..Default::default()
+        };
+        let mut info = [AllocationInfo2::default()];
+        let mut arg = CreateAllocation {
+            device: self.device,
+            alloc_count: 1,
+            allocation_info: info.as_mut_ptr() as u64,
+            flags: CreateAllocationFlags::STANDARD_ALLOCATION,
+            ..Default::default()
+        };
+        arg.set_standard_allocation(&raw const standard as u64);
+        ok(&self.node, arg);
+        info[0].allocation
+    }
+
     pub fn lock(&self, allocation: Handle) -> u64 {
         ok(&self.node, Lock2 { device: self.device, allocation, ..Default::default() }).data
     }

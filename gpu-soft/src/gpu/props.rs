@@ -281,10 +281,14 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         float_controls: [floats, floats, doubles],
         matrices: super::matrices::matrices(subgroup.default_size),
         features: features(),
-        heaps: vec![HeapInfo { segment: MemorySegment::Local, size: heap, flags: vk::MemoryHeapFlags::DEVICE_LOCAL }],
+        heaps: vec![
+            HeapInfo { segment: MemorySegment::Local, size: heap, flags: vk::MemoryHeapFlags::DEVICE_LOCAL },
+            HeapInfo { segment: MemorySegment::NonLocal, size: heap / 3, flags: vk::MemoryHeapFlags::empty() },
+        ],
         memory_types: vec![
             MemoryTypeInfo { heap: 0, flags: M::DEVICE_LOCAL },
             MemoryTypeInfo { heap: 0, flags: everywhere },
+            MemoryTypeInfo { heap: 1, flags: M::HOST_VISIBLE | M::HOST_COHERENT | M::HOST_CACHED },
             MemoryTypeInfo { heap: 0, flags: everywhere | M::HOST_CACHED },
         ],
         queue_families: vec![

@@ -1,7 +1,7 @@
 //! What memory types are made of.
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, MemorySegment};
 use ash::vk;
 use winsys_dxg::{Backing, MemoryDesc, VaPlacement};
 
@@ -14,18 +14,26 @@ pub(crate) fn create(
     place: VaPlacement,
     cpu_access: bool,
 ) -> Result<winsys_dxg::Memory> {
-    let visible = gpu
+    let ty = gpu
         .props()
         .memory_types
         .get(memory_type as usize)
-        .ok_or_else(|| Error::Unknown(format!("memory type {memory_type} does not exist")))?
-        .flags
-        .contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+        .ok_or_else(|| Error::Unknown(format!("memory type {memory_type} does not exist")))?;
+    let visible = ty.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+    let segment = gpu.props().heaps.get(ty.heap as usize).map(|h| h.segment);
     let describe = |bytes: u64| gpu.allocation_private_data(memory_type, bytes).unwrap_or_default();
     let backing = if gpu.allocation_private_data(memory_type, size).is_some() {
         Backing::Driver { describe: &describe, resource_data: &[], shared: false, cpu_access: visible || cpu_access }
+    } else if segment == Some(MemorySegment::NonLocal) {
+        // What lies in system memory whatever the adapter.
+        Backing::CrossAdapter { shared: false, cpu_access: visible || cpu_access }
     } else {
         Backing::HostPages
     };
-    Ok(winsys_dxg::Memory::create(device, &MemoryDesc { backing, place, ..MemoryDesc::host(size) })?)
+    let memory = winsys_dxg::Memory::create(device, &MemoryDesc { backing, place, ..MemoryDesc::host(size) })?;
+    if visible && memory.cpu_ptr().is_none() {
+        // Too large to be seen in one piece, as mapping it would need.
+        return Err(Error::OutOfDeviceMemory);
+    }
+    Ok(memory)
 }

@@ -48,7 +48,7 @@ fn driver_info(width: Option<Width>) -> String {
 fn subgroup(width: Option<Width>) -> SubgroupProps {
     use vk::SubgroupFeatureFlags as S;
     let default_size = width.map_or(8, Width::lanes);
-    let min_size = default_size.min(8);
+    let min_size = default_size.min(4);
     SubgroupProps {
         default_size,
         min_size,

@@ -1,11 +1,15 @@
 //! The front end on the shader corpus of `tests/shaders`.
 
+#[path = "frontend/asm.rs"]
+mod asm;
 #[path = "frontend/coop.rs"]
 mod coop;
 #[path = "frontend/fuzz.rs"]
 mod fuzz;
 #[path = "frontend/harness.rs"]
 mod harness;
+#[path = "frontend/heap.rs"]
+mod heap;
 #[path = "frontend/reconvergence.rs"]
 mod reconvergence;
 #[path = "frontend/results.rs"]

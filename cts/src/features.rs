@@ -67,6 +67,8 @@ features! {
     pipeline_robustness: PhysicalDevicePipelineRobustnessFeaturesEXT, Extension(ash::ext::pipeline_robustness::NAME);
     mutable_descriptors: PhysicalDeviceMutableDescriptorTypeFeaturesEXT,
         Extension(ash::ext::mutable_descriptor_type::NAME);
+    descriptor_heap: PhysicalDeviceDescriptorHeapFeaturesEXT, Extension(c"VK_EXT_descriptor_heap");
+    untyped_pointers: PhysicalDeviceShaderUntypedPointersFeaturesKHR, Extension(c"VK_KHR_shader_untyped_pointers");
     descriptor_buffer: PhysicalDeviceDescriptorBufferFeaturesEXT, Extension(ash::ext::descriptor_buffer::NAME);
     border_color: PhysicalDeviceCustomBorderColorFeaturesEXT, Extension(ash::ext::custom_border_color::NAME);
     maximal_reconvergence: PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,

@@ -1,7 +1,7 @@
 //! Kernels run by the interpreter, over real GPU memory: slow, exact, and without a code generator.
 
 use crate::binary::{Bound, LoadError};
-use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
+use crate::image::{Coords, ImageDesc, Lookup, PackedSampler, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
 use crate::kernel_abi::{BindingSlot, BufferDesc};
 use compiler::interp::{
     BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel,
@@ -156,7 +156,7 @@ impl SoftMachine<'_> {
         let at = self.descriptor(desc)?;
         let read = |at: u64| {
             // SAFETY: set memory that the application bound holds a sampler descriptor at this address.
-            unsafe { ((at + offset) as *const SamplerDesc).read_unaligned() }
+            unsafe { ((at + offset) as *const PackedSampler).read_unaligned() }.unpack()
         };
         Ok(at.map_or_else(SamplerDesc::default, read))
     }
@@ -218,8 +218,9 @@ impl Machine for SoftMachine<'_> {
         }
         if let Some(size) = slot.inline_size {
             let base = self.bound.sets.get(desc.set as usize).copied().unwrap_or(0);
-            let size = if base == 0 { 0 } else { u64::from(size) };
-            return Ok(BufferView { addr: base + u64::from(slot.offset), size });
+            let at = u64::from(slot.offset) + u64::from(desc.element) * u64::from(slot.stride);
+            let size = if base == 0 || desc.element >= slot.count { 0 } else { u64::from(size) };
+            return Ok(BufferView { addr: base + at, size });
         }
         let Some(at) = self.descriptor(desc)? else { return Ok(BufferView::default()) };
         // SAFETY: set memory that the application bound holds a buffer descriptor at this address.

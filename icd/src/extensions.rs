@@ -142,7 +142,11 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_non_seamless_cube_map: gpu(|p| p.features.non_seamless_cube_map),
         EXT_custom_border_color: device,
         EXT_descriptor_buffer: gpu(|p| p.features.buffer_device_address),
+        // Builds on VK_KHR_maintenance5.
+        EXT_descriptor_heap: c.is_some_and(|c| c.maintenance5_formats && c.props.features.buffer_device_address),
         EXT_memory_budget: device,
+        EXT_shader_uniform_buffer_unsized_array: device,
+        KHR_shader_untyped_pointers: device,
         EXT_mutable_descriptor_type: device,
         VALVE_mutable_descriptor_type: device,
         EXT_pipeline_robustness: device,
@@ -217,13 +221,11 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_ycbcr_2plane_444_formats: false,
         EXT_ycbcr_image_arrays: false,
         KHR_sampler_ycbcr_conversion: false,
-        EXT_shader_uniform_buffer_unsized_array: false,
         KHR_compute_shader_derivatives: device,
         NV_compute_shader_derivatives: device,
         KHR_maintenance8: false,
         KHR_maintenance9: false,
         KHR_shader_quad_control: device,
-        KHR_shader_untyped_pointers: false,
     }
 }
 

@@ -180,6 +180,8 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         hostImageCopy: true,
         pushDescriptor: p.max_push_descriptors > 0,
         // Extensions.
+        shaderUniformBufferUnsizedArray: true,
+        shaderUntypedPointers: true,
         mutableDescriptorType: true,
         image2DViewOf3D: f.image_2d_view_of_3d,
         sampler2DViewOf3D: f.image_2d_view_of_3d,
@@ -199,6 +201,8 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         customBorderColors: true,
         customBorderColorWithoutFormat: true,
         descriptorBuffer: f.buffer_device_address,
+        descriptorHeap: caps.maintenance5_formats && f.buffer_device_address,
+        descriptorHeapCaptureReplay: caps.maintenance5_formats && f.buffer_device_address,
         descriptorBufferCaptureReplay: f.buffer_device_address,
         descriptorBufferImageLayoutIgnored: true,
         descriptorBufferPushDescriptors: true,
@@ -283,8 +287,6 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         maintenance8: false,
         maintenance9: false,
         shaderQuadControl: true,
-        shaderUniformBufferUnsizedArray: false,
-        shaderUntypedPointers: false,
     }
 }
 

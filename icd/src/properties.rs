@@ -1,7 +1,7 @@
 //! Properties of a physical device, in every structure they are asked for.
 
 use crate::edge::{InOut, OutNode};
-use crate::entry::CAPTURE_BYTES;
+use crate::entry::{heap_properties, CAPTURE_BYTES};
 use crate::generated::properties::fill_promoted;
 use crate::generated::types;
 use ash::vk;
@@ -346,8 +346,6 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
             put_layouts(&mut o.copy_src_layout_count, o.p_copy_src_layouts);
             put_layouts(&mut o.copy_dst_layout_count, o.p_copy_dst_layouts);
         }
-    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
-        o.max_custom_border_color_samplers = p.limits.max_sampler_allocation_count;
     } else if let Some(o) = node.cast::<types::PhysicalDeviceMaintenance7PropertiesKHR<'_>>() {
         let (uniform, storage) =
             (p.limits.max_descriptor_set_uniform_buffers_dynamic, p.limits.max_descriptor_set_storage_buffers_dynamic);
@@ -379,6 +377,10 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
         o.robust_uniform_buffer_access_size_alignment = 1;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceDescriptorBufferPropertiesEXT<'_>>() {
         body!(o = &descriptor_buffer(gpu));
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceDescriptorHeapPropertiesEXT<'_>>() {
+        heap_properties(gpu, o);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
+        o.max_custom_border_color_samplers = runtime::descriptor_heap::MAX_BORDER_COLORS;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderObjectPropertiesEXT<'_>>() {
         o.shader_binary_uuid = p.pipeline_cache_uuid;
         o.shader_binary_version = runtime::SHADER_BINARY_VERSION;

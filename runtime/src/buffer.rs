@@ -21,6 +21,8 @@ pub struct BufferCreate {
     pub size: u64,
     /// Usage.
     pub usage: vk::BufferUsageFlags,
+    /// Address that a sparse buffer has to have: where it was when it was captured. Others are where their memory is.
+    pub address: Option<u64>,
 }
 
 /// A VkBuffer. It holds no reference to its memory: freeing memory that is in use is the application's error, which the GPU
@@ -57,7 +59,7 @@ impl Buffer {
             true if !device.props().features.sparse_binding => {
                 return Err(Error::FeatureNotPresent("sparse buffers"));
             }
-            true => Some(sparse::reserve(device, requirements.size)?),
+            true => Some(sparse::reserve(device, requirements.size, create.address)?),
             false => None,
         };
         let address = AtomicU64::new(sparse.as_ref().map_or(0, VaRange::base));

@@ -1,5 +1,6 @@
 //! Devices.
 
+use crate::descriptor_heap::BorderColors;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuProps, Robustness, RobustnessLevel};
 use crate::heap::Heap;
@@ -73,6 +74,7 @@ pub struct Device {
     heap: Heap,
     signal: Arc<SubmitSignal>,
     names: Mutex<HashMap<(i32, u64), String>>,
+    border_colors: BorderColors,
 }
 
 impl Device {
@@ -121,7 +123,13 @@ impl Device {
             heap,
             signal,
             names: Mutex::new(HashMap::new()),
+            border_colors: BorderColors::default(),
         }))
+    }
+
+    /// Indices of custom border colours.
+    pub fn border_colors(&self) -> &BorderColors {
+        &self.border_colors
     }
 
     /// The physical device.

@@ -89,11 +89,12 @@ fn subresource(create: &ImageCreate, layout: &ImageLayout, sub: &vk::ImageSubres
 }
 
 impl Image {
-    /// Makes an image without memory.
+    /// Makes an image without memory. A sparse one begins at `address`, if it is given: where it was when it was captured.
     ///
     /// # Errors
-    /// [`Error::FormatNotSupported`], [`Error::FeatureNotPresent`], [`Error::OutOfDeviceMemory`].
-    pub fn new(device: &Arc<Device>, create: &ImageCreate) -> Result<Arc<Image>> {
+    /// [`Error::FormatNotSupported`], [`Error::FeatureNotPresent`], [`Error::OutOfDeviceMemory`];
+    /// [`Error::InvalidOpaqueCaptureAddress`] if the address is taken.
+    pub fn new(device: &Arc<Device>, create: &ImageCreate, address: Option<u64>) -> Result<Arc<Image>> {
         let layout = layout_of(device, create)?;
         let props = device.props();
         let most =
@@ -102,7 +103,10 @@ impl Image {
             return Err(Error::OutOfDeviceMemory);
         }
         let requirements = requirements(device, create, &layout);
-        let sparse = if is_sparse(create) { Some(sparse::reserve(device, requirements.size)?) } else { None };
+        let sparse = match is_sparse(create) {
+            true => Some(sparse::reserve(device, requirements.size, address)?),
+            false => None,
+        };
         let address = AtomicU64::new(sparse.as_ref().map_or(0, VaRange::base));
         let bound = Mutex::new(None);
         Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address, sparse, bound }))

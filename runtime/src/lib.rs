@@ -18,6 +18,7 @@ extern crate self as runtime;
 mod buffer;
 mod buffer_view;
 mod command;
+pub mod descriptor_heap;
 mod descriptor_pool;
 mod descriptor_set;
 mod device;

@@ -1,5 +1,6 @@
 //! Pipeline layouts.
 
+use crate::descriptor_heap::HeapLayout;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::{BindingSlot, Gpu};
@@ -22,6 +23,8 @@ pub struct PipelineLayout {
     pub(crate) slots: Vec<BindingSlot>,
     /// Hash of everything that decides how kernels find their data.
     pub(crate) key: [u8; 32],
+    /// Descriptor heaps instead of sets.
+    pub(crate) heap: Option<HeapLayout>,
 }
 
 impl PipelineLayout {
@@ -74,7 +77,7 @@ impl PipelineLayout {
             dynamic_count = dynamic_count.checked_add(layout.dynamic_count).ok_or(Error::OutOfHostMemory)?;
         }
         let key = *blake3::hash(&text).as_bytes();
-        Ok(PipelineLayout { sets, push_bytes, slots, key })
+        Ok(PipelineLayout { sets, push_bytes, slots, key, heap: None })
     }
 
     /// Layout of a set.

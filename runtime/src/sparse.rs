@@ -27,8 +27,13 @@ pub(crate) fn requirements(plain: MemoryRequirements) -> MemoryRequirements {
 
 /// Addresses for a resource. What is not bound reads as zeros at first; it is not the same as strict residency, since what is
 /// written there may be read again.
-pub(crate) fn reserve(device: &Device, size: u64) -> Result<VaRange> {
-    Ok(VaRange::reserve(device.winsys(), size.max(1), VaPlacement::Any, GpuVaReservationType::ZERO)?)
+/// They begin at `address`, if it is given: where a captured resource was.
+pub(crate) fn reserve(device: &Device, size: u64, address: Option<u64>) -> Result<VaRange> {
+    let place = address.map_or(VaPlacement::Any, VaPlacement::Fixed);
+    VaRange::reserve(device.winsys(), size.max(1), place, GpuVaReservationType::ZERO).map_err(|e| match address {
+        Some(_) => Error::InvalidOpaqueCaptureAddress,
+        None => Error::from(e),
+    })
 }
 
 /// Part of memory that is to be seen in a resource.

@@ -330,7 +330,7 @@ fn memory_and_buffers() {
     let wrong = MemoryAllocate { size: 16, type_index: 9, ..too_much };
     assert!(Memory::allocate(&s.device, &wrong).is_err());
     let usage = vk::BufferUsageFlags::STORAGE_BUFFER;
-    let create = |flags, size| BufferCreate { flags, size, usage };
+    let create = |flags, size| BufferCreate { address: None, flags, size, usage };
     let huge = Buffer::new(&s.device, &create(Default::default(), 1 << 40));
     assert_eq!(huge.unwrap_err(), Error::OutOfDeviceMemory);
     let protected = Buffer::new(&s.device, &create(vk::BufferCreateFlags::PROTECTED, 16));
@@ -362,7 +362,12 @@ fn host_memory_is_the_application_s() {
     };
     let m = Memory::allocate(&s.device, &info).unwrap();
     assert_eq!(m.map(0, 4).unwrap(), ptr.as_ptr() as usize);
-    let create = BufferCreate { flags: Default::default(), size: 1024, usage: vk::BufferUsageFlags::TRANSFER_DST };
+    let create = BufferCreate {
+        address: None,
+        flags: Default::default(),
+        size: 1024,
+        usage: vk::BufferUsageFlags::TRANSFER_DST,
+    };
     let b = Buffer::new(&s.device, &create).unwrap();
     b.bind(&m, 0).unwrap();
     let pool = runtime::CommandPool::new(&s.device, 1, Default::default()).unwrap();

@@ -93,7 +93,7 @@ fn image(
         tiling: vk::ImageTiling::OPTIMAL,
         usage: vk::ImageUsageFlags::TRANSFER_DST,
     };
-    let image = Image::new(&s.device, &create).unwrap();
+    let image = Image::new(&s.device, &create, None).unwrap();
     let memory = memory(&s.device, image.requirements().size);
     image.bind(&memory, 0).unwrap();
     (image, memory)
@@ -257,6 +257,7 @@ fn sparse_buffers_show_what_is_bound() {
     let s = setup();
     let words = (SPARSE_BLOCK / 4) as usize;
     let create = BufferCreate {
+        address: None,
         flags: vk::BufferCreateFlags::SPARSE_BINDING | vk::BufferCreateFlags::SPARSE_RESIDENCY,
         size: 3 * SPARSE_BLOCK - 100,
         usage: vk::BufferUsageFlags::TRANSFER_DST,

@@ -3,7 +3,7 @@
 use super::error::{Error, R};
 use super::module::Inst;
 use super::translator::Translator;
-use super::types::Ty;
+use super::types::{Ty, UNTYPED};
 use super::val::{Leaves, MatrixLayout, Ptr, Root, Val};
 use super::vars::plain;
 use crate::sir::{Addr, AluOp, BindingKind, Op as Sir, Resource, Type, Value};
@@ -27,12 +27,34 @@ const CODE_ELEMENT_SHIFT: u32 = 32;
 const SHARED_BIAS: i64 = 1;
 
 /// An index of an access chain.
-enum Index {
+pub(super) enum Index {
     Const(i64),
     Dynamic(Value),
 }
 
+/// Makes a pointer point to an object of another type at the same place.
+pub(super) fn view_as(p: &mut Ptr, ty: u32) {
+    if p.pointee != ty {
+        p.pointee = ty;
+        p.matrix = MatrixLayout::default();
+        p.stride = None;
+    }
+}
+
 impl Ptr {
+    /// Notes that the descriptor may differ between invocations.
+    pub fn set_non_uniform(&mut self) {
+        match &mut self.root {
+            Root::Buffer(res) | Root::Handle(res) | Root::Mapped(res, _) => res.non_uniform = true,
+            Root::Pair(image, sampler) => {
+                image.non_uniform = true;
+                sampler.non_uniform = true;
+            }
+            Root::Heap { non_uniform, .. } => *non_uniform = true,
+            Root::Code(_) | Root::Global(_) | Root::Shared | Root::Slot(_) | Root::Push | Root::Input(_) => {}
+        }
+    }
+
     /// Known alignment at a constant distance.
     pub fn align_at(&self, off: i64) -> u32 {
         self.align.min(low_bit(self.imm.wrapping_add(off)))
@@ -42,7 +64,14 @@ impl Ptr {
     pub(super) fn offset_type(&self) -> Type {
         match self.root {
             Root::Buffer(_) | Root::Code(_) | Root::Global(_) => Type::I64,
-            Root::Shared | Root::Slot(_) | Root::Push | Root::Input(_) | Root::Handle(_) => Type::I32,
+            Root::Shared
+            | Root::Slot(_)
+            | Root::Push
+            | Root::Input(_)
+            | Root::Handle(_)
+            | Root::Pair(..)
+            | Root::Mapped(..)
+            | Root::Heap { .. } => Type::I32,
         }
     }
 }
@@ -57,11 +86,25 @@ impl Translator<'_> {
             Val::Opaque(_) | Val::Texel(_) => return Err(Error::invalid(format!("%{id} is not a pointer to memory"))),
         };
         if self.deco.id(id).non_uniform {
-            if let Root::Buffer(res) | Root::Handle(res) = &mut p.root {
-                res.non_uniform = true;
-            }
+            p.set_non_uniform();
         }
         Ok(p)
+    }
+
+    /// The pointer an id holds, to an object of a type: what the pointer's own type says, or what the instruction says of an
+    /// untyped pointer.
+    pub(super) fn ptr_to(&mut self, id: u32, ty: u32) -> R<Ptr> {
+        let mut p = self.ptr(id)?;
+        if self.is_untyped(id) {
+            view_as(&mut p, ty);
+        }
+        Ok(p)
+    }
+
+    /// Whether an id is an untyped pointer.
+    pub(super) fn is_untyped(&self, id: u32) -> bool {
+        let ty = self.result_types.get(&id).copied().unwrap_or(0);
+        self.types.pointer(ty).is_ok_and(|(_, pointee)| pointee == UNTYPED)
     }
 
     fn ptr_from_leaves(&mut self, ty: u32, leaves: &[Value]) -> R<Ptr> {
@@ -120,7 +163,7 @@ impl Translator<'_> {
     }
 
     /// The whole byte offset of a pointer from its root.
-    fn offset_value(&mut self, p: &Ptr) -> Value {
+    pub(super) fn offset_value(&mut self, p: &Ptr) -> Value {
         let ty = p.offset_type();
         let imm = self.b.konst(ty, p.imm as u64);
         match p.off {
@@ -212,7 +255,9 @@ impl Translator<'_> {
                     _ => Addr::Shared { off, imm },
                 })
             }
-            Root::Input(_) | Root::Handle(_) => Err(Error::invalid("this object has no address")),
+            Root::Input(_) | Root::Handle(_) | Root::Pair(..) | Root::Mapped(..) | Root::Heap { .. } => {
+                Err(Error::invalid("this object has no address"))
+            }
         }
     }
 
@@ -220,30 +265,50 @@ impl Translator<'_> {
 
     /// `OpAccessChain`, `OpPtrAccessChain` and their in-bounds forms.
     pub(super) fn access_chain(&mut self, inst: &Inst<'_>) -> R<()> {
-        let base = inst.word(0)?;
+        let untyped = matches!(
+            inst.op,
+            Op::UntypedAccessChainKHR
+                | Op::UntypedInBoundsAccessChainKHR
+                | Op::UntypedPtrAccessChainKHR
+                | Op::UntypedInBoundsPtrAccessChainKHR
+        );
+        let mut next = usize::from(untyped);
+        let base = inst.word(next)?;
+        next += 1;
         let mut p = self.ptr(base)?;
-        let mut indices = inst.from(1);
-        if matches!(inst.op, Op::PtrAccessChain | Op::InBoundsPtrAccessChain) {
-            let element = inst.word(1)?;
-            indices = inst.from(2);
+        if untyped {
+            if p.levels > 0 && p.pointee != inst.word(0)? {
+                return Err(Error::invalid("an array of descriptors is seen as another type"));
+            }
+            view_as(&mut p, inst.word(0)?);
+        } else if self.is_untyped(base) {
+            return Err(Error::invalid("the base is an untyped pointer"));
+        }
+        if matches!(
+            inst.op,
+            Op::PtrAccessChain
+                | Op::InBoundsPtrAccessChain
+                | Op::UntypedPtrAccessChainKHR
+                | Op::UntypedInBoundsPtrAccessChainKHR
+        ) {
+            let element = inst.word(next)?;
+            next += 1;
             let stride = self.pointer_stride(base, &p)?;
-            if p.levels > 0 || matches!(p.root, Root::Handle(_)) {
+            if p.levels > 0 || matches!(p.root, Root::Handle(_) | Root::Pair(..) | Root::Heap { .. }) {
                 return Err(Error::invalid("pointer arithmetic on descriptors"));
             }
             let index = self.index(element)?;
             self.advance(&mut p, index, stride)?;
         }
-        for &index in indices {
+        for &index in inst.from(next) {
             self.step(&mut p, index)?;
         }
         let (class, pointee) = self.types.pointer(inst.ty)?;
-        if class != p.class || pointee != p.pointee {
+        if class != p.class || (pointee != p.pointee && !(untyped && pointee == UNTYPED)) {
             return Err(Error::invalid("the result type does not fit the indices"));
         }
         if self.deco.id(inst.id).non_uniform {
-            if let Root::Buffer(res) | Root::Handle(res) = &mut p.root {
-                res.non_uniform = true;
-            }
+            p.set_non_uniform();
         }
         self.set(inst, Val::Ptr(p))
     }
@@ -398,7 +463,7 @@ impl Translator<'_> {
         let non_uniform = self.deco.id(id).non_uniform;
         p.levels -= 1;
         p.pointee = elem;
-        let (Root::Buffer(res) | Root::Handle(res)) = &mut p.root else {
+        let (Root::Buffer(res) | Root::Handle(res) | Root::Mapped(res, _)) = &mut p.root else {
             return Err(Error::invalid("not a descriptor array"));
         };
         res.non_uniform |= non_uniform;
@@ -406,7 +471,9 @@ impl Translator<'_> {
             Index::Const(c) if c < 0 || (len != 0 && c >= i64::from(len)) || c > i64::from(u32::MAX) => {
                 return Err(Error::invalid(format!("descriptor index {c} is out of range")));
             }
-            Index::Const(0) if res.index.is_none() => return Ok(()),
+            Index::Const(0) if res.index.is_none() => {
+                return if p.levels == 0 { self.resolve_mapped(p) } else { Ok(()) }
+            }
             Index::Const(c) => self.b.i32(c as u32),
             Index::Dynamic(v) => self.b.int_to(v, Type::I32, true),
         };
@@ -418,15 +485,24 @@ impl Translator<'_> {
             }
             None => index,
         });
+        if p.levels == 0 {
+            self.resolve_mapped(p)?;
+        }
         Ok(())
     }
 
     // ---- questions about pointers ----
 
-    /// `OpArrayLength`.
+    /// `OpArrayLength`, `OpUntypedArrayLengthKHR`.
     pub(super) fn array_length(&mut self, inst: &Inst<'_>) -> R<()> {
-        let p = self.ptr(inst.word(0)?)?;
-        let member = inst.word(1)?;
+        let (p, member) = match inst.op {
+            Op::UntypedArrayLengthKHR => {
+                let mut p = self.ptr(inst.word(1)?)?;
+                view_as(&mut p, inst.word(0)?);
+                (p, inst.word(2)?)
+            }
+            _ => (self.ptr(inst.word(0)?)?, inst.word(1)?),
+        };
         let array = match self.types.get(p.pointee)? {
             Ty::Struct(members) => members.get(member as usize).copied(),
             _ => None,
@@ -483,6 +559,10 @@ impl Translator<'_> {
     /// ask for `ArrayStride` on the pointer type: what is left is the stride of the array itself where one of the pointers
     /// was just indexed out of it, and otherwise that of elements without gaps.
     fn element_stride(&mut self, first: u32, second: u32, a: &Ptr, b: &Ptr) -> R<i64> {
+        // Untyped pointers point into an array of bytes.
+        if self.is_untyped(first) {
+            return Ok(1);
+        }
         if let Some(stride) = a.stride.or(b.stride) {
             return Ok(stride);
         }
@@ -522,6 +602,14 @@ impl Translator<'_> {
     /// `OpConvertPtrToU`, `OpConvertUToPtr` and `OpBitcast` from or to pointers: by way of the address.
     pub(super) fn convert_pointer(&mut self, inst: &Inst<'_>) -> R<()> {
         let (from, val) = self.get(inst.word(0)?)?;
+        // Between pointers of one storage class the place stays what it is.
+        if let (Ok((a, _)), Ok((b, pointee))) = (self.types.pointer(from), self.types.pointer(inst.ty)) {
+            if a == b && inst.op == Op::Bitcast {
+                let mut p = self.ptr(inst.word(0)?)?;
+                view_as(&mut p, pointee);
+                return self.set(inst, Val::Ptr(p));
+            }
+        }
         let source: SmallVec<[Value; 4]> = match val {
             Val::Ptr(p) if !matches!(p.root, Root::Global(_)) => {
                 return Err(Error::unsupported(format!("the address of a {:?} pointer", p.class)));

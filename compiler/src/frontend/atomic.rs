@@ -47,6 +47,13 @@ impl Translator<'_> {
         let pointer = inst.word(0)?;
         let place = match self.get(pointer)?.1 {
             Val::Texel(t) => Place::Texel(t),
+            Val::Flat(_) | Val::Ptr(_) if self.is_untyped(pointer) => {
+                let ty = match inst.op {
+                    Op::AtomicStore => self.result_types.get(&inst.word(3)?).copied().unwrap_or(0),
+                    _ => inst.ty,
+                };
+                Place::Memory(self.ptr_to(pointer, ty)?)
+            }
             Val::Flat(_) | Val::Ptr(_) => Place::Memory(self.ptr(pointer)?),
             Val::Opaque(_) => return Err(Error::invalid("not a pointer")),
         };
@@ -70,7 +77,7 @@ impl Translator<'_> {
         let written = inst.op != Op::AtomicLoad || matches!(place, Place::Texel(_));
         match &place {
             Place::Memory(p) => {
-                if matches!(p.root, Root::Slot(_) | Root::Push | Root::Input(_) | Root::Handle(_)) {
+                if matches!(p.root, Root::Slot(_) | Root::Push | Root::Input(_) | Root::Handle(_) | Root::Heap { .. }) {
                     return Err(Error::invalid(format!("atomics on {:?} memory", p.class)));
                 }
                 if written {

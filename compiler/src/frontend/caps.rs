@@ -104,6 +104,8 @@ fn supported(c: C) -> bool {
             | C::BitInstructions
             | C::ReplicatedCompositesEXT
             | C::FMAKHR
+            | C::UntypedPointersKHR
+            | C::DescriptorHeapEXT
             | C::LongVectorEXT
             | C::Shader64BitIndexingEXT
             | C::CooperativeMatrixKHR

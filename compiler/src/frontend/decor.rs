@@ -36,6 +36,9 @@ pub(super) struct Deco {
     pub spec_id: Option<u32>,
     pub offset: Option<u32>,
     pub array_stride: Option<u32>,
+    /// Constants that give `offset` and `array_stride`.
+    offset_id: Option<u32>,
+    array_stride_id: Option<u32>,
     pub matrix_stride: Option<u32>,
     pub row_major: bool,
     pub block: bool,
@@ -63,6 +66,8 @@ impl Deco {
             D::SpecId => self.spec_id = Some(arg()?),
             D::Offset => self.offset = Some(arg()?),
             D::ArrayStride => self.array_stride = Some(arg()?),
+            D::OffsetIdEXT => self.offset_id = Some(arg()?),
+            D::ArrayStrideIdEXT => self.array_stride_id = Some(arg()?),
             D::MatrixStride => self.matrix_stride = Some(arg()?),
             D::RowMajor => self.row_major = true,
             D::ColMajor => self.row_major = false,
@@ -161,7 +166,7 @@ impl Decorations {
                     self.ids.entry(target).or_default().add(inst.word(1)?, inst.from(2))?;
                 }
             }
-            Op::MemberDecorate | Op::MemberDecorateString => {
+            Op::MemberDecorate | Op::MemberDecorateString | Op::MemberDecorateIdEXT => {
                 let key = (inst.word(0)?, inst.word(1)?);
                 self.members.entry(key).or_default().add(inst.word(2)?, inst.from(3))?;
             }
@@ -184,6 +189,18 @@ impl Decorations {
                 }
             }
             _ => return Err(inst.unsupported()),
+        }
+        Ok(())
+    }
+
+    /// Settles the decorations that are given by constants.
+    ///
+    /// # Errors
+    /// Those of `constant`.
+    pub fn settle(&mut self, constant: impl Fn(u32) -> R<u32>) -> R<()> {
+        for d in self.ids.values_mut().chain(self.members.values_mut()) {
+            d.offset = d.offset.or(d.offset_id.map(&constant).transpose()?);
+            d.array_stride = d.array_stride.or(d.array_stride_id.map(&constant).transpose()?);
         }
         Ok(())
     }

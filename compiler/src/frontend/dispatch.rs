@@ -21,15 +21,22 @@ impl<'a> Translator<'a> {
                 self.set(inst, val)
             }
 
-            Op::Variable => self.local_variable(inst),
+            Op::Variable | Op::UntypedVariableKHR => self.local_variable(inst),
             Op::Load => self.load(inst),
             Op::Store => self.store(inst),
             Op::CopyMemory => self.copy_memory(inst),
             Op::CopyMemorySized => self.copy_memory_sized(inst),
-            Op::AccessChain | Op::InBoundsAccessChain | Op::PtrAccessChain | Op::InBoundsPtrAccessChain => {
-                self.access_chain(inst)
-            }
-            Op::ArrayLength => self.array_length(inst),
+            Op::AccessChain
+            | Op::InBoundsAccessChain
+            | Op::PtrAccessChain
+            | Op::InBoundsPtrAccessChain
+            | Op::UntypedAccessChainKHR
+            | Op::UntypedInBoundsAccessChainKHR
+            | Op::UntypedPtrAccessChainKHR
+            | Op::UntypedInBoundsPtrAccessChainKHR => self.access_chain(inst),
+            Op::ArrayLength | Op::UntypedArrayLengthKHR => self.array_length(inst),
+            Op::BufferPointerEXT => self.buffer_pointer(inst),
+            Op::UntypedImageTexelPointerEXT => self.untyped_texel_pointer(inst),
             Op::PtrEqual | Op::PtrNotEqual => self.ptr_equal(inst),
             Op::PtrDiff => self.ptr_diff(inst),
             Op::ConvertPtrToU | Op::ConvertUToPtr => self.convert_pointer(inst),

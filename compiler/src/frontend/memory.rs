@@ -1,5 +1,6 @@
 //! Loads, stores and copies.
 
+use super::access::view_as;
 use super::error::{Error, R};
 use super::layout::{bytes, Run};
 use super::module::Inst;
@@ -81,10 +82,23 @@ impl Translator<'_> {
 
     /// `OpLoad`.
     pub(super) fn load(&mut self, inst: &Inst<'_>) -> R<()> {
-        let mut p = self.ptr(inst.word(0)?)?;
+        let mut p = self.ptr_to(inst.word(0)?, inst.ty)?;
         let (ops, _) = Operands::parse(inst.from(1))?;
         if p.pointee != inst.ty {
             return Err(Error::invalid("the result type is not what the pointer points to"));
+        }
+        if matches!(p.root, Root::Heap { .. }) {
+            let opaque = self.load_heap(&p, inst.ty, self.deco.id(inst.id).non_uniform)?;
+            return self.set(inst, Val::Opaque(Rc::new(opaque)));
+        }
+        if let Root::Pair(image, sampler) = p.root {
+            let image_ty = match self.types.get(p.pointee)? {
+                Ty::SampledImage(image) => self.types.get(*image)?,
+                _ => return Err(Error::invalid("not a sampled image")),
+            };
+            let Ty::Image(ty) = image_ty else { return Err(Error::invalid("not a sampled image")) };
+            let opaque = Opaque { image: Some((image, ty.clone())), sampler: Some(sampler), combined: false };
+            return self.set(inst, Val::Opaque(Rc::new(opaque)));
         }
         if let Root::Handle(res) = &mut p.root {
             res.non_uniform |= self.deco.id(inst.id).non_uniform;
@@ -153,9 +167,9 @@ impl Translator<'_> {
 
     /// `OpStore`.
     pub(super) fn store(&mut self, inst: &Inst<'_>) -> R<()> {
-        let p = self.ptr(inst.word(0)?)?;
         let (ops, _) = Operands::parse(inst.from(2))?;
         let (ty, val) = self.get(inst.word(1)?)?;
+        let p = self.ptr_to(inst.word(0)?, ty)?;
         if ty != p.pointee {
             return Err(Error::invalid("the object is not what the pointer points to"));
         }
@@ -198,7 +212,7 @@ impl Translator<'_> {
                 }
             }
             Root::Global(_) | Root::Shared | Root::Slot(_) => return Ok(()),
-            Root::Push | Root::Input(_) | Root::Handle(_) => {
+            Root::Push | Root::Input(_) | Root::Handle(_) | Root::Pair(..) | Root::Mapped(..) | Root::Heap { .. } => {
                 return Err(Error::invalid(format!("{:?} memory is read-only", p.class)));
             }
         }
@@ -217,7 +231,13 @@ impl Translator<'_> {
 
     /// `OpCopyMemory`.
     pub(super) fn copy_memory(&mut self, inst: &Inst<'_>) -> R<()> {
-        let (to, from) = (self.ptr(inst.word(0)?)?, self.ptr(inst.word(1)?)?);
+        let (mut to, mut from) = (self.ptr(inst.word(0)?)?, self.ptr(inst.word(1)?)?);
+        // One of the two may be untyped: the other says what is copied.
+        match (self.is_untyped(inst.word(0)?), self.is_untyped(inst.word(1)?)) {
+            (true, false) => view_as(&mut to, from.pointee),
+            (false, true) => view_as(&mut from, to.pointee),
+            (false, false) | (true, true) => {}
+        }
         let (first, taken) = Operands::parse(inst.from(2))?;
         let (second, more) = Operands::parse(inst.from(2 + taken))?;
         let source = if more > 0 { second } else { first };
@@ -234,7 +254,8 @@ impl Translator<'_> {
         let size = i64::from(self.const_u32(inst.word(2)?)?);
         let (ops, _) = Operands::parse(inst.from(3))?;
         self.writable(&to)?;
-        if matches!(from.root, Root::Input(_) | Root::Handle(_)) {
+        if matches!(from.root, Root::Input(_) | Root::Handle(_) | Root::Pair(..) | Root::Mapped(..) | Root::Heap { .. })
+        {
             return Err(Error::invalid("the source is not memory"));
         }
         let ty = if size % 4 == 0 && ops.align % 4 == 0 && ops.align > 0 { Type::I32 } else { Type::I8 };
@@ -253,14 +274,14 @@ impl Translator<'_> {
 
     /// `OpVariable` in a function.
     pub(super) fn local_variable(&mut self, inst: &Inst<'_>) -> R<()> {
-        let (class, pointee) = self.types.pointer(inst.ty)?;
+        let (class, pointee) = self.variable_type(inst)?;
         if class != SC::Function || inst.word(0)? != SC::Function as u32 {
             return Err(Error::invalid("variables in functions have storage class Function"));
         }
         let slot = self.slot_of(pointee)?;
         let align = self.types.info(pointee)?.align;
         let p = Ptr { align, ..plain(Root::Slot(slot), class, pointee) };
-        if let Some(&init) = inst.ops.get(1) {
+        if let Some(init) = inst.initialiser() {
             let (ty, leaves) = self.leaves(init)?;
             if ty != pointee {
                 return Err(Error::invalid("the initialiser has another type"));

@@ -32,6 +32,7 @@ mod error;
 mod glsl;
 mod glsl_pack;
 mod glsl_vec;
+mod heap;
 mod image;
 mod image_operands;
 mod layout;
@@ -54,6 +55,10 @@ mod vars;
 
 pub use error::limits::VECTOR_COMPONENTS as MAX_VECTOR_COMPONENTS;
 pub use error::{Error, ErrorKind};
+pub use heap::{
+    binding as heap_binding, DescriptorBytes, HeapIndex, HeapOptions, HeapPlace, MappedSampler, Mapping, MappingSource,
+    DATA_BINDING, EMBEDDED_SET, RESOURCE_SET, SAMPLER_SET,
+};
 
 use crate::sir::{FloatControls, Kernel};
 use error::{limits, R};
@@ -83,6 +88,8 @@ pub struct Options<'a> {
     /// Invocations of the subgroups that the kernel will run in: a power of two. Only cooperative matrices, which are
     /// spread over them, need to know.
     pub subgroup_size: u32,
+    /// Descriptor heaps instead of descriptor sets, if the kernel is to use them.
+    pub heap: Option<HeapOptions<'a>>,
 }
 
 impl Default for Options<'_> {
@@ -94,6 +101,7 @@ impl Default for Options<'_> {
             zero_shared: false,
             buffer_align: 4,
             subgroup_size: 8,
+            heap: None,
         }
     }
 }

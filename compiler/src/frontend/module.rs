@@ -112,6 +112,16 @@ impl<'a> Inst<'a> {
         Err(self.blame(Error::invalid("unterminated string")))
     }
 
+    /// Whether this makes a variable.
+    pub fn is_variable(&self) -> bool {
+        matches!(self.op, Op::Variable | Op::UntypedVariableKHR)
+    }
+
+    /// Initialiser of a variable.
+    pub fn initialiser(&self) -> Option<u32> {
+        self.ops.get(if self.op == Op::UntypedVariableKHR { 2 } else { 1 }).copied()
+    }
+
     /// An error that says this instruction is not handled.
     pub fn unsupported(&self) -> Error {
         self.blame(Error::unsupported("this instruction is not supported in compute shaders"))
@@ -279,6 +289,7 @@ impl<'a> Module<'a> {
                 || matches!(
                     inst.op,
                     Op::Variable
+                        | Op::UntypedVariableKHR
                         | Op::Undef
                         | Op::ExtInst
                         | Op::ExtInstWithForwardRefsKHR

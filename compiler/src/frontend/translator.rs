@@ -152,6 +152,8 @@ impl<'a> Translator<'a> {
                 }
             }
         }
+        let Translator { deco, consts, types, .. } = &mut t;
+        deco.settle(|id| consts.u32(types, id))?;
         for f in &m.functions {
             for inst in f.params.iter().chain(f.blocks.iter().flat_map(|b| &b.insts)) {
                 if inst.id != 0 && inst.ty != 0 {
@@ -170,7 +172,15 @@ impl<'a> Translator<'a> {
             self.result_types.insert(inst.id, inst.ty);
         }
         match inst.op {
-            Op::Variable => Ok(()),
+            Op::Variable | Op::UntypedVariableKHR => Ok(()),
+            Op::ConstantSizeOfEXT => {
+                let bytes = self.descriptor_bytes(inst.word(0)?)?;
+                if !self.types.scalar(inst.ty)?.is_int() {
+                    return Err(Error::invalid("the size of a descriptor is an integer"));
+                }
+                self.consts.insert(inst.id, inst.ty, Const::Leaves(Rc::new([u64::from(bytes)])));
+                Ok(())
+            }
             Op::ExtInst | Op::ExtInstWithForwardRefsKHR => match self.ext_sets.get(&inst.word(0)?) {
                 Some(ExtSet::NonSemantic) => Ok(()),
                 _ => Err(Error::invalid("not allowed outside functions")),
@@ -335,7 +345,12 @@ impl<'a> Translator<'a> {
         match &mut p.root {
             Root::Buffer(res) | Root::Handle(res) => *res = self.visible_res(*res)?,
             Root::Code(v) | Root::Global(v) => *v = self.b.visible(*v)?,
-            Root::Shared | Root::Slot(_) | Root::Push | Root::Input(_) => {}
+            Root::Mapped(res, _) => *res = self.visible_res(*res)?,
+            Root::Pair(image, sampler) => {
+                *image = self.visible_res(*image)?;
+                *sampler = self.visible_res(*sampler)?;
+            }
+            Root::Shared | Root::Slot(_) | Root::Push | Root::Input(_) | Root::Heap { .. } => {}
         }
         Ok(p)
     }
@@ -450,7 +465,7 @@ impl<'a> Translator<'a> {
     /// Ids that the reachable functions name, with what initialisers of those name.
     fn used_variables(&self, reachable: &[usize]) -> HashSet<u32> {
         let variables: HashMap<u32, Option<u32>> =
-            self.m.globals.iter().filter(|i| i.op == Op::Variable).map(|i| (i.id, i.ops.get(1).copied())).collect();
+            self.m.globals.iter().filter(|i| i.is_variable()).map(|i| (i.id, i.initialiser())).collect();
         let mut used = HashSet::new();
         for f in reachable {
             for inst in self.m.functions[*f].blocks.iter().flat_map(|b| &b.insts) {

@@ -84,6 +84,8 @@ pub(super) enum Ty {
         order: Rc<[u32]>,
         has_dims: bool,
     },
+    /// A buffer descriptor in a heap.
+    Buffer,
 }
 
 /// A type and what follows from it alone.
@@ -109,6 +111,9 @@ pub(super) struct Types {
     flat: HashMap<u32, Rc<[Type]>>,
     by_scalar: HashMap<(u32, u32), u32>,
 }
+
+/// Pointee of untyped pointers: no type.
+pub(super) const UNTYPED: u32 = 0;
 
 /// How a pointer of a storage class is held as scalars, if it can be.
 pub(super) fn pointer_leaves(class: SC) -> Option<&'static [Type]> {
@@ -269,7 +274,7 @@ impl Types {
         }
     }
 
-    /// Storage class and pointee of a pointer type.
+    /// Storage class and pointee of a pointer type; [`UNTYPED`] if the pointer does not say what it points to.
     pub fn pointer(&self, id: u32) -> R<(SC, u32)> {
         match *self.get(id)? {
             Ty::Pointer { class, pointee } => Ok((class, pointee)),
@@ -405,6 +410,8 @@ impl Types {
                 self.info(pointee)?;
                 pointer_info(class, pointee)
             }
+            Op::TypeUntypedPointerKHR => pointer_info(class(inst.word(0)?)?, UNTYPED),
+            Op::TypeBufferEXT => opaque(Ty::Buffer),
             Op::TypeFunction => {
                 for t in inst.ops {
                     self.info(*t)?;

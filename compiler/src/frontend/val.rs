@@ -62,6 +62,17 @@ pub(super) enum Root {
     Input(Rc<[Value]>),
     /// An image or sampler descriptor.
     Handle(Resource),
+    /// An image descriptor and a sampler descriptor that stand for a combined one.
+    Pair(Resource, Resource),
+    /// A variable that is mapped to descriptor heaps, not fully indexed yet.
+    Mapped(Resource, Rc<super::heap::Mapped>),
+    /// A descriptor heap; the offset is that of a descriptor.
+    Heap {
+        /// The sampler heap, not the resource heap.
+        sampler: bool,
+        /// An index that led here is decorated `NonUniform`.
+        non_uniform: bool,
+    },
 }
 
 /// A pointer. Its place is `root` + `off` + `imm` bytes.

@@ -3,9 +3,10 @@
 use super::caps::explicit_workgroup;
 use super::decor::MemFlags;
 use super::error::{limits, Error, R};
+use super::heap::image_kind;
 use super::module::Inst;
 use super::translator::Translator;
-use super::types::Ty;
+use super::types::{Ty, UNTYPED};
 use super::val::{MatrixLayout, Ptr, Root};
 use crate::sir::{Binding, BindingKind, ImageDim, Resource};
 use spirv::{Op, StorageClass as SC};
@@ -22,7 +23,7 @@ impl<'a> Translator<'a> {
     pub(super) fn declare_variables(&mut self, used: &HashSet<u32>) -> R<()> {
         let module = self.m;
         let variables: Vec<&Inst<'a>> =
-            module.globals.iter().filter(|i| i.op == Op::Variable && used.contains(&i.id)).collect();
+            module.globals.iter().filter(|i| i.is_variable() && used.contains(&i.id)).collect();
         self.shared_explicit = explicit_workgroup(module);
         self.place_shared(&variables)?;
         for inst in &variables {
@@ -31,17 +32,30 @@ impl<'a> Translator<'a> {
         self.b.kernel.shared_zeroed |= self.options.zero_shared;
         for inst in &variables {
             let class = self.types.pointer(inst.ty)?.0;
-            if let (SC::Private, Some(&init)) = (class, inst.ops.get(1)) {
+            if let (SC::Private, Some(init)) = (class, inst.initialiser()) {
                 self.initialise(inst.id, init).map_err(|e| inst.blame(e))?;
             }
         }
         Ok(())
     }
 
-    fn declare_variable(&mut self, inst: &Inst<'a>) -> R<()> {
+    /// Storage class of a variable and the type of its content; [`UNTYPED`] if an untyped variable does not state it.
+    pub(super) fn variable_type(&self, inst: &Inst<'_>) -> R<(SC, u32)> {
         let (class, pointee) = self.types.pointer(inst.ty)?;
+        match inst.op {
+            Op::UntypedVariableKHR => Ok((class, inst.ops.get(1).copied().unwrap_or(UNTYPED))),
+            _ => Ok((class, pointee)),
+        }
+    }
+
+    fn declare_variable(&mut self, inst: &Inst<'a>) -> R<()> {
+        let (class, pointee) = self.variable_type(inst)?;
         if class as u32 != inst.word(0)? {
             return Err(Error::invalid("storage class differs from that of the pointer type"));
+        }
+        if let (SC::UniformConstant, Some(p)) = (class, self.heap_variable(inst, class)?) {
+            self.globals.insert(inst.id, p);
+            return Ok(());
         }
         let ptr = match class {
             SC::StorageBuffer | SC::Uniform | SC::UniformConstant => self.descriptor(inst, class, pointee)?,
@@ -84,30 +98,40 @@ impl<'a> Translator<'a> {
         self.b.slot(size, align)
     }
 
-    /// Lays out workgroup memory. Blocks with explicit layout all start at its beginning and alias each other; other
-    /// variables follow one by one.
+    /// Lays out workgroup memory. Blocks with explicit layout that are decorated `Aliased` all start at its beginning; other blocks
+    /// and variables follow one by one.
     fn place_shared(&mut self, variables: &[&Inst<'a>]) -> R<()> {
         let mut placed = Vec::new();
         let mut end = 0u64;
         let mut rest = Vec::new();
+        let mut blocks = Vec::new();
         for inst in variables {
-            let (class, pointee) = self.types.pointer(inst.ty).map_err(|e| inst.blame(e))?;
+            let (class, pointee) = self.variable_type(inst).map_err(|e| inst.blame(e))?;
             if class != SC::Workgroup {
                 continue;
             }
             if self.shared_explicit && self.deco.id(pointee).block {
                 let size = self.explicit_size(pointee, MatrixLayout::default()).map_err(|e| inst.blame(e))?;
-                end = end.max(size);
-                placed.push((inst.id, pointee, 0, true));
+                if self.deco.id(inst.id).aliased {
+                    end = end.max(size);
+                    placed.push((inst.id, pointee, 0, true));
+                } else {
+                    blocks.push((inst.id, pointee, size));
+                }
             } else {
                 rest.push((*inst, pointee));
             }
-            if let Some(&init) = inst.ops.get(1) {
+            if let Some(init) = inst.initialiser() {
                 match self.consts.get(init) {
                     Some((_, super::consts::Const::Null)) => self.b.kernel.shared_zeroed = true,
                     _ => return Err(inst.blame(Error::unsupported("workgroup initialisers other than OpConstantNull"))),
                 }
             }
+        }
+        for (id, pointee, size) in blocks {
+            let at = end.next_multiple_of(u64::from(BASE_ALIGN));
+            end = at + size;
+            placed.push((id, pointee, at, true));
         }
         self.shared_explicit = !placed.is_empty();
         for (inst, pointee) in rest {
@@ -156,12 +180,7 @@ impl<'a> Translator<'a> {
             levels += 1;
         }
         let kind = match (class, self.types.get(inner)?) {
-            (SC::UniformConstant, Ty::Image(i)) => match (i.dim, i.storage) {
-                (ImageDim::Buffer, true) => BindingKind::StorageTexelBuffer,
-                (ImageDim::Buffer, false) => BindingKind::UniformTexelBuffer,
-                (_, true) => BindingKind::StorageImage,
-                (_, false) => BindingKind::SampledImage,
-            },
+            (SC::UniformConstant, Ty::Image(i)) => image_kind(i.dim, i.storage),
             (SC::UniformConstant, Ty::Sampler) => BindingKind::Sampler,
             (SC::UniformConstant, Ty::SampledImage(image)) => match self.types.get(*image)? {
                 Ty::Image(i) if i.dim == ImageDim::Buffer => BindingKind::UniformTexelBuffer,
@@ -172,6 +191,12 @@ impl<'a> Translator<'a> {
             (SC::Uniform, Ty::Struct(_)) => BindingKind::UniformBuffer,
             _ => return Err(Error::unsupported(format!("a {class:?} variable of this type"))),
         };
+        if let Some(heap) = self.options.heap {
+            let block =
+                if matches!(self.types.get(inner)?, Ty::Struct(_)) { self.read_only_block(inner)? } else { false };
+            let flags = MemFlags { non_writable: d.mem.non_writable || block, ..d.mem };
+            return self.mapped_variable(&heap, (set, binding), kind, class, pointee, levels, flags, d.non_uniform);
+        }
         let entry =
             self.bindings.entry((set, binding, kind)).or_insert(Binding { set, binding, kind, count, written: false });
         entry.count = if count == 0 || entry.count == 0 { 0 } else { entry.count.max(count) };
@@ -184,6 +209,12 @@ impl<'a> Translator<'a> {
         flags.non_writable |= kind == BindingKind::UniformBuffer;
         let root = if buffer { Root::Buffer(res) } else { Root::Handle(res) };
         Ok(Ptr { levels, explicit: true, flags, align: self.options.buffer_align, ..plain(root, class, pointee) })
+    }
+
+    /// Whether all members of a block are decorated `NonWritable`.
+    fn read_only_block(&self, ty: u32) -> R<bool> {
+        let Ty::Struct(members) = self.types.get(ty)? else { return Ok(false) };
+        Ok(!members.is_empty() && (0u32..).zip(members.iter()).all(|(i, _)| self.deco.member(ty, i).mem.non_writable))
     }
 
     /// The descriptors used, in order. One binding may stand there as several kinds.

@@ -17,6 +17,7 @@ mod support;
 mod allocation;
 mod buffers;
 mod commands;
+mod descriptor_heap;
 mod descriptor_memory;
 mod descriptors;
 mod device;
@@ -51,6 +52,7 @@ fn all() -> Vec<Test> {
         allocation::TESTS,
         buffers::TESTS,
         commands::TESTS,
+        descriptor_heap::TESTS,
         descriptor_memory::TESTS,
         descriptors::TESTS,
         device::TESTS,

@@ -66,8 +66,9 @@ fn native(
         width,
         subgroup_size: size,
         bindings: slots,
-        robust_storage: request.robustness.storage > RobustnessLevel::Off,
-        robust_uniform: request.robustness.uniform > RobustnessLevel::Off,
+        // Null descriptors are buffers of no bytes: without checks they would be accessed.
+        robust_storage: request.robustness.storage > RobustnessLevel::Off || request.robustness.null_descriptor,
+        robust_uniform: request.robustness.uniform > RobustnessLevel::Off || request.robustness.null_descriptor,
         contract: true,
         want_ir: request.want_ir,
         want_asm: request.want_asm,

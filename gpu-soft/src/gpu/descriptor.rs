@@ -1,6 +1,8 @@
 //! Descriptors in set memory.
 
-use crate::image::{Filter, ImageDesc, SamplerDesc, COMBINED_SAMPLER_OFFSET, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+use crate::image::{
+    Filter, ImageDesc, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES,
+};
 use crate::texel;
 use ash::vk;
 use runtime::gpu::{DescriptorWrite, SamplerInfo, ViewInfo};
@@ -51,7 +53,7 @@ pub fn write(ty: vk::DescriptorType, write: &DescriptorWrite<'_>, out: &mut [u8]
             let split = (COMBINED_SAMPLER_OFFSET as usize).min(out.len());
             let (image_part, sampler_part) = out.split_at_mut(split);
             put(image_part, view.map_or_else(ImageDesc::default, |v| image(v, ty)).as_bytes());
-            put(sampler_part, info.map_or_else(SamplerDesc::default, sampler).as_bytes());
+            put(sampler_part, info.map_or_else(PackedSampler::default, sampler).as_bytes());
         }
     }
 }
@@ -134,8 +136,8 @@ fn filter(filter: vk::Filter) -> Filter {
     }
 }
 
-fn sampler(info: &SamplerInfo) -> SamplerDesc {
-    SamplerDesc {
+fn sampler(info: &SamplerInfo) -> PackedSampler {
+    let desc = SamplerDesc {
         mag: filter(info.mag_filter) as u8,
         min: filter(info.min_filter) as u8,
         mip: info.mipmap_mode.as_raw() as u8,
@@ -150,6 +152,6 @@ fn sampler(info: &SamplerInfo) -> SamplerDesc {
         min_lod: info.min_lod.to_bits(),
         max_lod: info.max_lod.to_bits(),
         border: info.border.bits,
-        reserved2: [0; 6],
-    }
+    };
+    desc.pack()
 }

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const IMAGE_DESC_BYTES: u32 = 64;
 
 /// Bytes of a sampler descriptor.
-pub const SAMPLER_DESC_BYTES: u32 = 64;
+pub const SAMPLER_DESC_BYTES: u32 = 32;
 
 /// An image view or a texel buffer view. All zeros is the null descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -105,9 +105,8 @@ impl Filter {
     }
 }
 
-/// A sampler.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+/// A sampler as it is worked with; [`PackedSampler`] is how it stands in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SamplerDesc {
     /// [`Filter`] for magnification.
     pub mag: u8,
@@ -137,9 +136,98 @@ pub struct SamplerDesc {
     pub max_lod: u32,
     /// Border colour: `f32` bits or integers.
     pub border: [u32; 4],
-    /// Zeros.
-    pub reserved2: [u32; 6],
+}
+
+/// A sampler in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PackedSampler {
+    /// The small fields of [`SamplerDesc`], in order from the lowest bit, in as many bits as they need.
+    pub flags: u32,
+    /// As in [`SamplerDesc`].
+    pub bias: u32,
+    /// As in [`SamplerDesc`].
+    pub min_lod: u32,
+    /// As in [`SamplerDesc`].
+    pub max_lod: u32,
+    /// As in [`SamplerDesc`].
+    pub border: [u32; 4],
+}
+
+impl SamplerDesc {
+    /// The small fields with their widths in bits, in order.
+    fn fields(&mut self) -> [(&mut u8, u32); 12] {
+        let [u, v, w] = &mut self.address;
+        [
+            (&mut self.mag, 2),
+            (&mut self.min, 2),
+            (&mut self.mip, 1),
+            (&mut self.reduction, 2),
+            (u, 3),
+            (v, 3),
+            (w, 3),
+            (&mut self.compare, 1),
+            (&mut self.compare_op, 3),
+            (&mut self.unnormalized, 1),
+            (&mut self.anisotropy, 5),
+            (&mut self.separate_faces, 1),
+        ]
+    }
+
+    /// Its form in memory.
+    pub fn pack(mut self) -> PackedSampler {
+        let (mut flags, mut at) = (0, 0);
+        for (field, bits) in self.fields() {
+            flags |= (u32::from(*field) & ((1 << bits) - 1)) << at;
+            at += bits;
+        }
+        let SamplerDesc { bias, min_lod, max_lod, border, .. } = self;
+        PackedSampler { flags, bias, min_lod, max_lod, border }
+    }
+}
+
+impl PackedSampler {
+    /// The sampler.
+    pub fn unpack(self) -> SamplerDesc {
+        let PackedSampler { flags, bias, min_lod, max_lod, border } = self;
+        let mut out = SamplerDesc { bias, min_lod, max_lod, border, ..SamplerDesc::default() };
+        let mut at = 0;
+        for (field, bits) in out.fields() {
+            *field = (flags >> at & ((1 << bits) - 1)) as u8;
+            at += bits;
+        }
+        out
+    }
 }
 
 const _: () = assert!(size_of::<ImageDesc>() == IMAGE_DESC_BYTES as usize);
-const _: () = assert!(size_of::<SamplerDesc>() == SAMPLER_DESC_BYTES as usize);
+const _: () = assert!(size_of::<PackedSampler>() == SAMPLER_DESC_BYTES as usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samplers_survive_packing() {
+        let desc = SamplerDesc {
+            mag: 2,
+            min: 0,
+            mip: 1,
+            reduction: 2,
+            address: [4, 0, 3],
+            compare: 1,
+            compare_op: 7,
+            unnormalized: 1,
+            anisotropy: 16,
+            separate_faces: 1,
+            bias: 1.5f32.to_bits(),
+            min_lod: 2,
+            max_lod: 3,
+            border: [4, 5, 6, 7],
+        };
+        assert_eq!(desc.pack().unpack(), desc);
+        let other = SamplerDesc { min: 1, address: [1, 2, 0], compare_op: 5, unnormalized: 0, ..desc };
+        assert_eq!(other.pack().unpack(), other);
+        assert_eq!(SamplerDesc::default().pack(), PackedSampler::default());
+    }
+}

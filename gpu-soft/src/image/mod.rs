@@ -13,7 +13,7 @@ mod lod;
 mod sample;
 
 pub use access::{Coords, Residency, View};
-pub use desc::{Filter, ImageDesc, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+pub use desc::{Filter, ImageDesc, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
 pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
 pub use sample::{Lookup, MAX_LOD_BIAS};
 

@@ -17,6 +17,15 @@ impl<T> Out<'_, T> {
         Self(NonNull::new(p).expect("null pointer where the API requires an output"), PhantomData)
     }
 
+    /// What the application put there; for the few commands that read their output first.
+    pub fn before(&self) -> T
+    where
+        T: Copy,
+    {
+        // SAFETY: `new`'s contract; a value that is read is one that the application wrote.
+        unsafe { self.0.read() }
+    }
+
     /// Writes the value.
     pub fn set(self, value: T) {
         // SAFETY: `new`'s contract.
@@ -39,6 +48,15 @@ impl<T> OutSlice<'_, T> {
     /// Number of slots.
     pub fn len(&self) -> usize {
         self.1
+    }
+
+    /// What the application put in a slot; `None` out of range.
+    pub fn get(&self, index: usize) -> Option<T>
+    where
+        T: Copy,
+    {
+        // SAFETY: `new`'s contract and the check; a slot that is read is one that the application filled.
+        (index < self.1).then(|| unsafe { self.0.add(index).read() })
     }
 
     /// Writes a slot; out of range writes nothing.

@@ -1,5 +1,6 @@
 //! Buffers and buffer views.
 
+use super::descriptor_buffer::captured;
 use super::memory::note_bind;
 use super::{Callbacks, VkResult};
 use crate::edge::{create, create_and_tell, raw_handle, Allocator, In, InOut, Out, Slice, Taken};
@@ -16,6 +17,10 @@ fn buffer_create(info: In<'_, vk::BufferCreateInfo<'_>>) -> BufferCreate {
         usage: info
             .next::<vk::BufferUsageFlags2CreateInfoKHR<'_>>()
             .map_or(info.usage, |u| vk::BufferUsageFlags::from_raw(u.usage.as_raw() as u32)),
+        address: match info.next::<vk::BufferOpaqueCaptureAddressCreateInfo<'_>>() {
+            Some(a) if a.opaque_capture_address != 0 => Some(a.opaque_capture_address),
+            _ => info.next().and_then(captured),
+        },
     }
 }
 

@@ -67,7 +67,15 @@ pub fn free_command_buffers(_device: &Device, pool: &CommandPool, buffers: Slice
 }
 
 pub fn begin_command_buffer(cb: &CommandBuffer, info: In<'_, vk::CommandBufferBeginInfo<'_>>) -> VkResult {
-    cb.device.ok(cb.rt.begin(info.flags))
+    cb.device.ok(cb.rt.begin(info.flags))?;
+    if cb.rt.level() == vk::CommandBufferLevel::SECONDARY {
+        // SAFETY: for secondary command buffers the inheritance information is valid.
+        let inherited = unsafe { info.inheritance_info() }.and_then(|i| i.next());
+        if let Some(heaps) = inherited {
+            super::inherit_heaps(cb, heaps);
+        }
+    }
+    Ok(())
 }
 
 pub fn end_command_buffer(cb: &CommandBuffer) -> VkResult {

@@ -125,6 +125,14 @@ pub fn cmd_bind_descriptor_buffer_embedded_samplers2_ext(
     }
 }
 
+/// The address that was captured of a resource that is to be made again; `None` if it had none.
+pub fn captured(info: In<'_, vk::OpaqueCaptureDescriptorDataCreateInfoEXT<'_>>) -> Option<u64> {
+    let data = info.opaque_capture_descriptor_data.cast::<u64>();
+    // SAFETY: valid usage: it is null or what a capture wrote, which has this size; nothing is said of alignment.
+    let address = if data.is_null() { 0 } else { unsafe { data.read_unaligned() } };
+    (address != 0).then_some(address)
+}
+
 /// # Safety
 /// `data` is valid for writing [`CAPTURE_BYTES`].
 unsafe fn put_capture(data: *mut c_void, address: u64) {

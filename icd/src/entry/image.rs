@@ -1,6 +1,8 @@
 //! Images and image views.
 
 use super::buffer::{fill_requirements, requirements, NO_REQUIREMENTS};
+use super::descriptor_buffer::captured;
+use super::descriptor_heap::captured_image;
 use super::format::sparse_format;
 use super::memory::note_bind;
 use super::{Callbacks, VkResult};
@@ -37,7 +39,10 @@ pub fn create_image(
         &device.alloc,
         callbacks,
         out,
-        || device.ok(Image::new(&device.rt, &image_create(info))),
+        || {
+            let captured = info.next().and_then(captured).or_else(|| info.next().and_then(captured_image));
+            device.ok(Image::new(&device.rt, &image_create(info), captured))
+        },
         |image, handle| addresses(device, image, handle, vk::DeviceAddressBindingTypeEXT::BIND),
     )
 }
@@ -193,24 +198,26 @@ pub fn get_device_image_subresource_layout_khr(
     say_more(out);
 }
 
+/// What a view is to show.
+pub(super) fn view_create(info: In<'_, vk::ImageViewCreateInfo<'_>>) -> ImageViewCreate {
+    ImageViewCreate {
+        view_type: info.view_type,
+        format: info.format,
+        components: info.components,
+        range: info.subresource_range,
+        usage: info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage),
+        slices: info.next::<vk::ImageViewSlicedCreateInfoEXT<'_>>().map(|s| (s.slice_offset, s.slice_count)),
+        min_lod: info.next::<vk::ImageViewMinLodCreateInfoEXT<'_>>().map_or(0.0, |m| m.min_lod),
+    }
+}
+
 pub fn create_image_view(
     device: &Device,
     info: In<'_, vk::ImageViewCreateInfo<'_>>,
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::ImageView>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        let view = ImageViewCreate {
-            view_type: info.view_type,
-            format: info.format,
-            components: info.components,
-            range: info.subresource_range,
-            usage: info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage),
-            slices: info.next::<vk::ImageViewSlicedCreateInfoEXT<'_>>().map(|s| (s.slice_offset, s.slice_count)),
-            min_lod: info.next::<vk::ImageViewMinLodCreateInfoEXT<'_>>().map_or(0.0, |m| m.min_lod),
-        };
-        device.ok(ImageView::new(&device.rt, info.image(), &view))
-    })
+    create(&device.alloc, callbacks, out, || device.ok(ImageView::new(&device.rt, info.image(), &view_create(info))))
 }
 
 pub fn destroy_image_view(device: &Device, view: Taken<'_, vk::ImageView>, callbacks: Callbacks<'_>) {

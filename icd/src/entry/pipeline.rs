@@ -59,7 +59,7 @@ fn pipeline_create(device: &Device, info: In<'_, vk::ComputePipelineCreateInfo<'
         code: code(device, stage)?,
         entry: stage.name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         specialization: stage.specialization_info().map(specialization).unwrap_or_default(),
-        layout: info.layout().clone(),
+        layout: super::pipeline_layout(device, info, flags)?,
         stage_flags: stage.flags,
         required_subgroup_size: stage
             .next::<vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo<'_>>()

@@ -14,32 +14,34 @@ fn custom_color(info: In<'_, vk::SamplerCreateInfo<'_>>) -> Option<[u32; 4]> {
     Some(unsafe { custom.custom_border_color.uint32 })
 }
 
+/// What a sampler is to do.
+pub(super) fn sampler_info(info: In<'_, vk::SamplerCreateInfo<'_>>) -> SamplerInfo {
+    SamplerInfo {
+        mag_filter: info.mag_filter,
+        min_filter: info.min_filter,
+        mipmap_mode: info.mipmap_mode,
+        address: [info.address_mode_u, info.address_mode_v, info.address_mode_w],
+        lod_bias: info.mip_lod_bias,
+        max_anisotropy: (info.anisotropy_enable != vk::FALSE).then_some(info.max_anisotropy),
+        compare: (info.compare_enable != vk::FALSE).then_some(info.compare_op),
+        min_lod: info.min_lod,
+        max_lod: info.max_lod,
+        border: border_color(info.border_color, custom_color(info)),
+        unnormalized: info.unnormalized_coordinates != vk::FALSE,
+        seamless: !info.flags.contains(vk::SamplerCreateFlags::NON_SEAMLESS_CUBE_MAP_EXT),
+        reduction: info
+            .next::<vk::SamplerReductionModeCreateInfo<'_>>()
+            .map_or(vk::SamplerReductionMode::WEIGHTED_AVERAGE, |r| r.reduction_mode),
+    }
+}
+
 pub fn create_sampler(
     device: &Device,
     info: In<'_, vk::SamplerCreateInfo<'_>>,
     callbacks: Callbacks<'_>,
     out: Out<'_, vk::Sampler>,
 ) -> VkResult {
-    create(&device.alloc, callbacks, out, || {
-        let sampler = SamplerInfo {
-            mag_filter: info.mag_filter,
-            min_filter: info.min_filter,
-            mipmap_mode: info.mipmap_mode,
-            address: [info.address_mode_u, info.address_mode_v, info.address_mode_w],
-            lod_bias: info.mip_lod_bias,
-            max_anisotropy: (info.anisotropy_enable != vk::FALSE).then_some(info.max_anisotropy),
-            compare: (info.compare_enable != vk::FALSE).then_some(info.compare_op),
-            min_lod: info.min_lod,
-            max_lod: info.max_lod,
-            border: border_color(info.border_color, custom_color(info)),
-            unnormalized: info.unnormalized_coordinates != vk::FALSE,
-            seamless: !info.flags.contains(vk::SamplerCreateFlags::NON_SEAMLESS_CUBE_MAP_EXT),
-            reduction: info
-                .next::<vk::SamplerReductionModeCreateInfo<'_>>()
-                .map_or(vk::SamplerReductionMode::WEIGHTED_AVERAGE, |r| r.reduction_mode),
-        };
-        device.ok(Sampler::new(&device.rt, &sampler))
-    })
+    create(&device.alloc, callbacks, out, || device.ok(Sampler::new(&device.rt, &sampler_info(info))))
 }
 
 pub fn destroy_sampler(device: &Device, sampler: Taken<'_, vk::Sampler>, callbacks: Callbacks<'_>) {

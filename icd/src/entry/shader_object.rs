@@ -3,6 +3,7 @@
 use super::shader_module::specialization;
 use super::{Callbacks, VkResult};
 use crate::edge::{Allocator, Block, Dispatch, In, OutArray, OutSlice, Slice, Taken};
+use crate::generated::types;
 use crate::objects::{CommandBuffer, Device};
 use ash::vk;
 use runtime::{Error, PipelineLayout, Program, ProgramCode, ProgramCreate, ShaderModule};
@@ -20,9 +21,13 @@ fn request(device: &Device, info: In<'_, vk::ShaderCreateInfoEXT<'_>>) -> Result
     if info.stage != vk::ShaderStageFlags::COMPUTE {
         return Err(Error::Unknown(format!("{:?} shader: this device has no graphics queues", info.stage)));
     }
-    // SAFETY: `pSetLayouts` is ignored for descriptor heaps only, which this driver does not have.
-    let sets = unsafe { info.set_layouts() }.iter().map(|l| l.object_opt().cloned()).collect();
-    let layout = PipelineLayout::new(&device.rt, sets, info.push_constant_ranges())?;
+    let layout = if info.flags.contains(types::SHADER_CREATE_DESCRIPTOR_HEAP_BIT_EXT) {
+        super::heap_layout(device, info.next())?
+    } else {
+        // SAFETY: `pSetLayouts` is ignored for descriptor heaps only.
+        let sets = unsafe { info.set_layouts() }.iter().map(|l| l.object_opt().cloned()).collect();
+        PipelineLayout::new(&device.rt, sets, info.push_constant_ranges())?
+    };
     let code = info.code();
     if info.code_type == vk::ShaderCodeTypeEXT::BINARY {
         return Ok(Request::Binary(layout, code.to_vec()));

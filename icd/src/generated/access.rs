@@ -213,6 +213,19 @@ impl<'a> In<'a, vk::CommandBufferBeginInfo<'a>> {
     }
 }
 
+impl<'a> In<'a, types::CommandBufferInheritanceDescriptorHeapInfoEXT<'a>> {
+    /// What `p_sampler_heap_bind_info` names.
+    pub fn sampler_heap_bind_info(self) -> Option<In<'a, types::BindHeapInfoEXT<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_sampler_heap_bind_info) }
+    }
+    /// What `p_resource_heap_bind_info` names.
+    pub fn resource_heap_bind_info(self) -> Option<In<'a, types::BindHeapInfoEXT<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_resource_heap_bind_info) }
+    }
+}
+
 impl<'a> In<'a, vk::CommandBufferInheritanceRenderingInfo<'a>> {
     /// What `p_color_attachment_formats` names.
     pub fn color_attachment_formats(self) -> &'a [vk::Format] {
@@ -486,6 +499,46 @@ impl<'a> In<'a, vk::DescriptorImageInfo> {
     }
 }
 
+impl<'a> In<'a, types::DescriptorMappingSourceConstantOffsetEXT<'a>> {
+    /// What `p_embedded_sampler` names.
+    pub fn embedded_sampler(self) -> Option<In<'a, vk::SamplerCreateInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_embedded_sampler) }
+    }
+}
+
+impl<'a> In<'a, types::DescriptorMappingSourceIndirectIndexArrayEXT<'a>> {
+    /// What `p_embedded_sampler` names.
+    pub fn embedded_sampler(self) -> Option<In<'a, vk::SamplerCreateInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_embedded_sampler) }
+    }
+}
+
+impl<'a> In<'a, types::DescriptorMappingSourceIndirectIndexEXT<'a>> {
+    /// What `p_embedded_sampler` names.
+    pub fn embedded_sampler(self) -> Option<In<'a, vk::SamplerCreateInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_embedded_sampler) }
+    }
+}
+
+impl<'a> In<'a, types::DescriptorMappingSourcePushIndexEXT<'a>> {
+    /// What `p_embedded_sampler` names.
+    pub fn embedded_sampler(self) -> Option<In<'a, vk::SamplerCreateInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_embedded_sampler) }
+    }
+}
+
+impl<'a> In<'a, types::DescriptorMappingSourceShaderRecordIndexEXT<'a>> {
+    /// What `p_embedded_sampler` names.
+    pub fn embedded_sampler(self) -> Option<In<'a, vk::SamplerCreateInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_embedded_sampler) }
+    }
+}
+
 impl<'a> In<'a, vk::DescriptorPoolCreateInfo<'a>> {
     /// What `p_pool_sizes` names.
     pub fn pool_sizes(self) -> &'a [vk::DescriptorPoolSize] {
@@ -662,6 +715,14 @@ impl<'a> In<'a, vk::FenceGetFdInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, types::HostAddressRangeConstEXT<'a>> {
+    /// What `address` names.
+    pub fn address(self) -> &'a [u8] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.address.cast::<u8>(), self.size) }
+    }
+}
+
 impl<'a> In<'a, vk::HostImageLayoutTransitionInfoEXT<'a>> {
     /// What `image` names.
     pub fn image(self) -> &'a <vk::Image as Decode>::Object {
@@ -684,6 +745,14 @@ impl<'a> In<'a, vk::ImageCreateInfo<'a>> {
     pub unsafe fn queue_family_indices(self) -> &'a [u32] {
         // SAFETY: this function's contract.
         unsafe { plain(self.p_queue_family_indices, self.queue_family_index_count as usize) }
+    }
+}
+
+impl<'a> In<'a, types::ImageDescriptorInfoEXT<'a>> {
+    /// What `p_view` names.
+    pub fn view(self) -> Option<In<'a, vk::ImageViewCreateInfo<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_view) }
     }
 }
 
@@ -838,6 +907,14 @@ impl<'a> In<'a, vk::MutableDescriptorTypeListEXT<'a>> {
     }
 }
 
+impl<'a> In<'a, types::OpaqueCaptureDataCreateInfoEXT<'a>> {
+    /// What `p_data` names.
+    pub fn data(self) -> Option<In<'a, types::HostAddressRangeConstEXT<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_data) }
+    }
+}
+
 impl<'a> In<'a, vk::PipelineCacheCreateInfo<'a>> {
     /// What `p_initial_data` names.
     pub fn initial_data(self) -> &'a [u8] {
@@ -911,6 +988,14 @@ impl<'a> In<'a, vk::PushConstantsInfoKHR<'a>> {
     pub fn values(self) -> &'a [u8] {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { plain(self.p_values.cast::<u8>(), self.size as usize) }
+    }
+}
+
+impl<'a> In<'a, types::PushDataInfoEXT<'a>> {
+    /// What `data` names.
+    pub fn data(self) -> In<'a, types::HostAddressRangeConstEXT<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::new(&raw const self.get().data) }
     }
 }
 
@@ -1046,6 +1131,14 @@ impl<'a> In<'a, vk::ShaderCreateInfoEXT<'a>> {
     pub fn specialization_info(self) -> Option<In<'a, vk::SpecializationInfo<'a>>> {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { In::opt(self.p_specialization_info) }
+    }
+}
+
+impl<'a> In<'a, types::ShaderDescriptorSetAndBindingMappingInfoEXT<'a>> {
+    /// What `p_mappings` names.
+    pub fn mappings(self) -> Slice<'a, types::DescriptorSetAndBindingMappingEXT<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_mappings, self.mapping_count as usize) }
     }
 }
 

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 386] = [
+pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -37,6 +37,8 @@ pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkCmdBindIndexBuffer2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
     Entry { name: "vkCmdBindIndexBuffer2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
     Entry { name: "vkCmdBindPipeline", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindPipeline: vk::PFN_vkCmdBindPipeline = cmd_bind_pipeline) },
+    Entry { name: "vkCmdBindResourceHeapEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkCmdBindResourceHeapEXT: types::PFN_vkCmdBindResourceHeapEXT = cmd_bind_resource_heap_ext) },
+    Entry { name: "vkCmdBindSamplerHeapEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkCmdBindSamplerHeapEXT: types::PFN_vkCmdBindSamplerHeapEXT = cmd_bind_sampler_heap_ext) },
     Entry { name: "vkCmdBindShadersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdBindShadersEXT: vk::PFN_vkCmdBindShadersEXT = cmd_bind_shaders_ext) },
     Entry { name: "vkCmdBindVertexBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindVertexBuffers: vk::PFN_vkCmdBindVertexBuffers = cmd_bind_vertex_buffers) },
     Entry { name: "vkCmdBindVertexBuffers2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBindVertexBuffers2: vk::PFN_vkCmdBindVertexBuffers2 = cmd_bind_vertex_buffers2) },
@@ -88,6 +90,7 @@ pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkCmdPushConstants", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdPushConstants: vk::PFN_vkCmdPushConstants = cmd_push_constants) },
     Entry { name: "vkCmdPushConstants2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushConstants2KHR: vk::PFN_vkCmdPushConstants2KHR = cmd_push_constants2_khr) },
     Entry { name: "vkCmdPushConstants2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdPushConstants2KHR: vk::PFN_vkCmdPushConstants2KHR = cmd_push_constants2_khr) },
+    Entry { name: "vkCmdPushDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkCmdPushDataEXT: types::PFN_vkCmdPushDataEXT = cmd_push_data_ext) },
     Entry { name: "vkCmdPushDescriptorSet", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushDescriptorSetKHR: vk::PFN_vkCmdPushDescriptorSetKHR = cmd_push_descriptor_set_khr) },
     Entry { name: "vkCmdPushDescriptorSet2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushDescriptorSet2KHR: vk::PFN_vkCmdPushDescriptorSet2KHR = cmd_push_descriptor_set2_khr) },
     Entry { name: "vkCmdPushDescriptorSet2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdPushDescriptorSet2KHR: vk::PFN_vkCmdPushDescriptorSet2KHR = cmd_push_descriptor_set2_khr) },
@@ -289,6 +292,7 @@ pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkGetImageMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageMemoryRequirements: vk::PFN_vkGetImageMemoryRequirements = get_image_memory_requirements) },
     Entry { name: "vkGetImageMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageMemoryRequirements2: vk::PFN_vkGetImageMemoryRequirements2 = get_image_memory_requirements2) },
     Entry { name: "vkGetImageMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetImageMemoryRequirements2: vk::PFN_vkGetImageMemoryRequirements2 = get_image_memory_requirements2) },
+    Entry { name: "vkGetImageOpaqueCaptureDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkGetImageOpaqueCaptureDataEXT: types::PFN_vkGetImageOpaqueCaptureDataEXT = get_image_opaque_capture_data_ext) },
     Entry { name: "vkGetImageOpaqueCaptureDescriptorDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkGetImageOpaqueCaptureDescriptorDataEXT: vk::PFN_vkGetImageOpaqueCaptureDescriptorDataEXT = get_image_opaque_capture_descriptor_data_ext) },
     Entry { name: "vkGetImageSparseMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageSparseMemoryRequirements: vk::PFN_vkGetImageSparseMemoryRequirements = get_image_sparse_memory_requirements) },
     Entry { name: "vkGetImageSparseMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageSparseMemoryRequirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 = get_image_sparse_memory_requirements2) },
@@ -307,6 +311,7 @@ pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::NV_cooperative_matrix2], pfn: erase!(vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV: types::PFN_vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV = get_physical_device_cooperative_matrix_flexible_dimensions_properties_nv) },
     Entry { name: "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::KHR_cooperative_matrix], pfn: erase!(vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR: vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR = get_physical_device_cooperative_matrix_properties_khr) },
     Entry { name: "vkGetPhysicalDeviceCooperativeMatrixPropertiesNV", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::NV_cooperative_matrix], pfn: erase!(vkGetPhysicalDeviceCooperativeMatrixPropertiesNV: vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesNV = get_physical_device_cooperative_matrix_properties_nv) },
+    Entry { name: "vkGetPhysicalDeviceDescriptorSizeEXT", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkGetPhysicalDeviceDescriptorSizeEXT: types::PFN_vkGetPhysicalDeviceDescriptorSizeEXT = get_physical_device_descriptor_size_ext) },
     Entry { name: "vkGetPhysicalDeviceExternalBufferProperties", level: Level::PhysicalDevice, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetPhysicalDeviceExternalBufferProperties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties = get_physical_device_external_buffer_properties) },
     Entry { name: "vkGetPhysicalDeviceExternalBufferPropertiesKHR", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::KHR_external_memory_capabilities], pfn: erase!(vkGetPhysicalDeviceExternalBufferProperties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties = get_physical_device_external_buffer_properties) },
     Entry { name: "vkGetPhysicalDeviceExternalFenceProperties", level: Level::PhysicalDevice, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetPhysicalDeviceExternalFenceProperties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties = get_physical_device_external_fence_properties) },
@@ -368,6 +373,7 @@ pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkQueueSubmit2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkQueueSubmit2: vk::PFN_vkQueueSubmit2 = queue_submit2) },
     Entry { name: "vkQueueSubmit2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkQueueSubmit2: vk::PFN_vkQueueSubmit2 = queue_submit2) },
     Entry { name: "vkQueueWaitIdle", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkQueueWaitIdle: vk::PFN_vkQueueWaitIdle = queue_wait_idle) },
+    Entry { name: "vkRegisterCustomBorderColorEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkRegisterCustomBorderColorEXT: types::PFN_vkRegisterCustomBorderColorEXT = register_custom_border_color_ext) },
     Entry { name: "vkResetCommandBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkResetCommandBuffer: vk::PFN_vkResetCommandBuffer = reset_command_buffer) },
     Entry { name: "vkResetCommandPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkResetCommandPool: vk::PFN_vkResetCommandPool = reset_command_pool) },
     Entry { name: "vkResetDescriptorPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkResetDescriptorPool: vk::PFN_vkResetDescriptorPool = reset_descriptor_pool) },
@@ -391,12 +397,15 @@ pub static ENTRIES: [Entry; 386] = [
     Entry { name: "vkUnmapMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkUnmapMemory: vk::PFN_vkUnmapMemory = unmap_memory) },
     Entry { name: "vkUnmapMemory2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkUnmapMemory2KHR: vk::PFN_vkUnmapMemory2KHR = unmap_memory2_khr) },
     Entry { name: "vkUnmapMemory2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_map_memory2], pfn: erase!(vkUnmapMemory2KHR: vk::PFN_vkUnmapMemory2KHR = unmap_memory2_khr) },
+    Entry { name: "vkUnregisterCustomBorderColorEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkUnregisterCustomBorderColorEXT: types::PFN_vkUnregisterCustomBorderColorEXT = unregister_custom_border_color_ext) },
     Entry { name: "vkUpdateDescriptorSetWithTemplate", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkUpdateDescriptorSetWithTemplate: vk::PFN_vkUpdateDescriptorSetWithTemplate = update_descriptor_set_with_template) },
     Entry { name: "vkUpdateDescriptorSetWithTemplateKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_descriptor_update_template], pfn: erase!(vkUpdateDescriptorSetWithTemplate: vk::PFN_vkUpdateDescriptorSetWithTemplate = update_descriptor_set_with_template) },
     Entry { name: "vkUpdateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkUpdateDescriptorSets: vk::PFN_vkUpdateDescriptorSets = update_descriptor_sets) },
     Entry { name: "vkWaitForFences", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkWaitForFences: vk::PFN_vkWaitForFences = wait_for_fences) },
     Entry { name: "vkWaitSemaphores", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkWaitSemaphores: vk::PFN_vkWaitSemaphores = wait_semaphores) },
     Entry { name: "vkWaitSemaphoresKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_timeline_semaphore], pfn: erase!(vkWaitSemaphores: vk::PFN_vkWaitSemaphores = wait_semaphores) },
+    Entry { name: "vkWriteResourceDescriptorsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkWriteResourceDescriptorsEXT: types::PFN_vkWriteResourceDescriptorsEXT = write_resource_descriptors_ext) },
+    Entry { name: "vkWriteSamplerDescriptorsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkWriteSamplerDescriptorsEXT: types::PFN_vkWriteSamplerDescriptorsEXT = write_sampler_descriptors_ext) },
 ];
 
 pub(super) unsafe extern "system" fn allocate_command_buffers(device: vk::Device, p_allocate_info: *const vk::CommandBufferAllocateInfo<'_>, p_command_buffers: *mut vk::CommandBuffer) -> vk::Result {
@@ -519,6 +528,16 @@ pub(super) unsafe extern "system" fn cmd_bind_index_buffer2_khr(command_buffer: 
 pub(super) unsafe extern "system" fn cmd_bind_pipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
     // SAFETY: the caller follows the valid usage of vkCmdBindPipeline.
     guard("vkCmdBindPipeline", (), || unsafe { entry::cmd_bind_pipeline(obj(command_buffer), pipeline_bind_point, obj(pipeline)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_resource_heap_ext(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdBindResourceHeapEXT.
+    guard("vkCmdBindResourceHeapEXT", (), || unsafe { entry::cmd_bind_resource_heap_ext(obj(command_buffer), In::new(p_bind_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_sampler_heap_ext(command_buffer: vk::CommandBuffer, p_bind_info: *const types::BindHeapInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdBindSamplerHeapEXT.
+    guard("vkCmdBindSamplerHeapEXT", (), || unsafe { entry::cmd_bind_sampler_heap_ext(obj(command_buffer), In::new(p_bind_info)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_bind_shaders_ext(command_buffer: vk::CommandBuffer, stage_count: u32, p_stages: *const vk::ShaderStageFlags, p_shaders: *const vk::ShaderEXT) {
@@ -782,6 +801,11 @@ pub(super) unsafe extern "system" fn cmd_push_constants(command_buffer: vk::Comm
 pub(super) unsafe extern "system" fn cmd_push_constants2_khr(command_buffer: vk::CommandBuffer, p_push_constants_info: *const vk::PushConstantsInfoKHR<'_>) {
     // SAFETY: the caller follows the valid usage of vkCmdPushConstants2KHR.
     guard("vkCmdPushConstants2KHR", (), || unsafe { entry::cmd_push_constants2_khr(obj(command_buffer), In::new(p_push_constants_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_push_data_ext(command_buffer: vk::CommandBuffer, p_push_data_info: *const types::PushDataInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdPushDataEXT.
+    guard("vkCmdPushDataEXT", (), || unsafe { entry::cmd_push_data_ext(obj(command_buffer), In::new(p_push_data_info)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_push_descriptor_set2_khr(command_buffer: vk::CommandBuffer, p_push_descriptor_set_info: *const vk::PushDescriptorSetInfoKHR<'_>) {
@@ -1633,6 +1657,11 @@ pub(super) unsafe extern "system" fn get_image_memory_requirements2(device: vk::
     guard("vkGetImageMemoryRequirements2", (), || unsafe { entry::get_image_memory_requirements2(obj(device), In::new(p_info), InOut::new(p_memory_requirements)) })
 }
 
+pub(super) unsafe extern "system" fn get_image_opaque_capture_data_ext(device: vk::Device, image_count: u32, p_images: *const vk::Image, p_datas: *mut types::HostAddressRangeEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetImageOpaqueCaptureDataEXT.
+    guard("vkGetImageOpaqueCaptureDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_image_opaque_capture_data_ext(obj(device), Slice::new(p_images, image_count as usize), OutSlice::new(p_datas, image_count as usize)).into_result() })
+}
+
 pub(super) unsafe extern "system" fn get_image_opaque_capture_descriptor_data_ext(device: vk::Device, p_info: *const vk::ImageCaptureDescriptorDataInfoEXT<'_>, p_data: *mut c_void) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetImageOpaqueCaptureDescriptorDataEXT.
     guard("vkGetImageOpaqueCaptureDescriptorDataEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_image_opaque_capture_descriptor_data_ext(obj(device), In::new(p_info), p_data).into_result() })
@@ -1701,6 +1730,11 @@ pub(super) unsafe extern "system" fn get_physical_device_cooperative_matrix_prop
 pub(super) unsafe extern "system" fn get_physical_device_cooperative_matrix_properties_nv(physical_device: vk::PhysicalDevice, p_property_count: *mut u32, p_properties: *mut vk::CooperativeMatrixPropertiesNV<'_>) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetPhysicalDeviceCooperativeMatrixPropertiesNV.
     guard("vkGetPhysicalDeviceCooperativeMatrixPropertiesNV", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_physical_device_cooperative_matrix_properties_nv(obj(physical_device), OutArray::new(p_property_count, p_properties)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_physical_device_descriptor_size_ext(physical_device: vk::PhysicalDevice, descriptor_type: vk::DescriptorType) -> vk::DeviceSize {
+    // SAFETY: the caller follows the valid usage of vkGetPhysicalDeviceDescriptorSizeEXT.
+    guard("vkGetPhysicalDeviceDescriptorSizeEXT", Default::default(), || unsafe { entry::get_physical_device_descriptor_size_ext(obj(physical_device), descriptor_type) })
 }
 
 pub(super) unsafe extern "system" fn get_physical_device_external_buffer_properties(physical_device: vk::PhysicalDevice, p_external_buffer_info: *const vk::PhysicalDeviceExternalBufferInfo<'_>, p_external_buffer_properties: *mut vk::ExternalBufferProperties<'_>) {
@@ -1928,6 +1962,11 @@ pub(super) unsafe extern "system" fn queue_wait_idle(queue: vk::Queue) -> vk::Re
     guard("vkQueueWaitIdle", vk::Result::ERROR_DEVICE_LOST, || unsafe { entry::queue_wait_idle(obj(queue)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn register_custom_border_color_ext(device: vk::Device, p_border_color: *const vk::SamplerCustomBorderColorCreateInfoEXT<'_>, request_index: vk::Bool32, p_index: *mut u32) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkRegisterCustomBorderColorEXT.
+    guard("vkRegisterCustomBorderColorEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::register_custom_border_color_ext(obj(device), In::new(p_border_color), request_index, Out::new(p_index)).into_result() })
+}
+
 pub(super) unsafe extern "system" fn reset_command_buffer(command_buffer: vk::CommandBuffer, flags: vk::CommandBufferResetFlags) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkResetCommandBuffer.
     guard("vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, || unsafe { entry::reset_command_buffer(obj(command_buffer), flags).into_result() })
@@ -2013,6 +2052,11 @@ pub(super) unsafe extern "system" fn unmap_memory2_khr(device: vk::Device, p_mem
     guard("vkUnmapMemory2KHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::unmap_memory2_khr(obj(device), In::new(p_memory_unmap_info)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn unregister_custom_border_color_ext(device: vk::Device, index: u32) {
+    // SAFETY: the caller follows the valid usage of vkUnregisterCustomBorderColorEXT.
+    guard("vkUnregisterCustomBorderColorEXT", (), || unsafe { entry::unregister_custom_border_color_ext(obj(device), index) })
+}
+
 pub(super) unsafe extern "system" fn update_descriptor_set_with_template(device: vk::Device, descriptor_set: vk::DescriptorSet, descriptor_update_template: vk::DescriptorUpdateTemplate, p_data: *const c_void) {
     // SAFETY: the caller follows the valid usage of vkUpdateDescriptorSetWithTemplate.
     guard("vkUpdateDescriptorSetWithTemplate", (), || unsafe { entry::update_descriptor_set_with_template(obj(device), obj(descriptor_set), obj(descriptor_update_template), p_data) })
@@ -2031,5 +2075,15 @@ pub(super) unsafe extern "system" fn wait_for_fences(device: vk::Device, fence_c
 pub(super) unsafe extern "system" fn wait_semaphores(device: vk::Device, p_wait_info: *const vk::SemaphoreWaitInfo<'_>, timeout: u64) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkWaitSemaphores.
     guard("vkWaitSemaphores", vk::Result::ERROR_DEVICE_LOST, || unsafe { entry::wait_semaphores(obj(device), In::new(p_wait_info), timeout).into_result() })
+}
+
+pub(super) unsafe extern "system" fn write_resource_descriptors_ext(device: vk::Device, resource_count: u32, p_resources: *const types::ResourceDescriptorInfoEXT<'_>, p_descriptors: *const types::HostAddressRangeEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkWriteResourceDescriptorsEXT.
+    guard("vkWriteResourceDescriptorsEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::write_resource_descriptors_ext(obj(device), Slice::new(p_resources, resource_count as usize), Slice::new(p_descriptors, resource_count as usize)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn write_sampler_descriptors_ext(device: vk::Device, sampler_count: u32, p_samplers: *const vk::SamplerCreateInfo<'_>, p_descriptors: *const types::HostAddressRangeEXT<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkWriteSamplerDescriptorsEXT.
+    guard("vkWriteSamplerDescriptorsEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::write_sampler_descriptors_ext(obj(device), Slice::new(p_samplers, sampler_count as usize), Slice::new(p_descriptors, sampler_count as usize)).into_result() })
 }
 

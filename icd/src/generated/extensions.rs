@@ -17,6 +17,7 @@ pub enum Extension {
     EXT_custom_border_color,
     EXT_debug_utils,
     EXT_descriptor_buffer,
+    EXT_descriptor_heap,
     EXT_descriptor_indexing,
     EXT_device_address_binding_report,
     EXT_device_fault,
@@ -162,6 +163,7 @@ pub struct ExtensionTable {
     pub EXT_custom_border_color: bool,
     pub EXT_debug_utils: bool,
     pub EXT_descriptor_buffer: bool,
+    pub EXT_descriptor_heap: bool,
     pub EXT_descriptor_indexing: bool,
     pub EXT_device_address_binding_report: bool,
     pub EXT_device_fault: bool,
@@ -308,6 +310,7 @@ impl ExtensionTable {
             Extension::EXT_custom_border_color => self.EXT_custom_border_color,
             Extension::EXT_debug_utils => self.EXT_debug_utils,
             Extension::EXT_descriptor_buffer => self.EXT_descriptor_buffer,
+            Extension::EXT_descriptor_heap => self.EXT_descriptor_heap,
             Extension::EXT_descriptor_indexing => self.EXT_descriptor_indexing,
             Extension::EXT_device_address_binding_report => self.EXT_device_address_binding_report,
             Extension::EXT_device_fault => self.EXT_device_fault,
@@ -454,6 +457,7 @@ impl ExtensionTable {
             Extension::EXT_custom_border_color => self.EXT_custom_border_color = on,
             Extension::EXT_debug_utils => self.EXT_debug_utils = on,
             Extension::EXT_descriptor_buffer => self.EXT_descriptor_buffer = on,
+            Extension::EXT_descriptor_heap => self.EXT_descriptor_heap = on,
             Extension::EXT_descriptor_indexing => self.EXT_descriptor_indexing = on,
             Extension::EXT_device_address_binding_report => self.EXT_device_address_binding_report = on,
             Extension::EXT_device_fault => self.EXT_device_fault = on,
@@ -588,7 +592,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 140] = [
+pub static EXTENSIONS: [Info; 141] = [
     Info { id: Extension::AMD_buffer_marker, name: c"VK_AMD_buffer_marker", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_image_load_store_lod, name: c"VK_AMD_shader_image_load_store_lod", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
@@ -600,6 +604,7 @@ pub static EXTENSIONS: [Info; 140] = [
     Info { id: Extension::EXT_custom_border_color, name: c"VK_EXT_custom_border_color", spec_version: 12, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_debug_utils, name: c"VK_EXT_debug_utils", spec_version: 2, instance: true, promoted: None, requires: &[] },
     Info { id: Extension::EXT_descriptor_buffer, name: c"VK_EXT_descriptor_buffer", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_buffer_device_address, Extension::KHR_synchronization2, Extension::EXT_descriptor_indexing] },
+    Info { id: Extension::EXT_descriptor_heap, name: c"VK_EXT_descriptor_heap", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::EXT_descriptor_indexing, name: c"VK_EXT_descriptor_indexing", spec_version: 2, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2, Extension::KHR_maintenance3] },
     Info { id: Extension::EXT_device_address_binding_report, name: c"VK_EXT_device_address_binding_report", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2, Extension::EXT_debug_utils] },
     Info { id: Extension::EXT_device_fault, name: c"VK_EXT_device_fault", spec_version: 2, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },

@@ -321,7 +321,15 @@ impl CommandBuffer {
         });
     }
 
-    /// vkCmdPushConstants.
+    /// vkCmdBindResourceHeapEXT, vkCmdBindSamplerHeapEXT.
+    pub fn bind_descriptor_heap(&self, sampler: bool, address: u64) {
+        self.record(|inner| {
+            inner.bind.bind_heap(sampler, address);
+            Ok(())
+        });
+    }
+
+    /// vkCmdPushConstants, vkCmdPushDataEXT.
     pub fn push_constants(&self, offset: u32, bytes: &[u8]) {
         self.record(|inner| {
             inner.bind.push_constants(offset, bytes);
@@ -411,8 +419,8 @@ impl CommandBuffer {
                 }
                 inner.stream.append(&lock(&secondary.inner).stream)?;
             }
-            // What is bound is undefined afterwards; nothing of it may be taken for placed in the stream.
-            inner.bind.clear();
+            // What is bound is undefined afterwards; nothing of it may be taken for placed in the stream. Heaps are the same for all.
+            inner.bind.clear_but_heaps();
             Ok(())
         });
     }

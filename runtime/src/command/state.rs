@@ -34,6 +34,8 @@ pub(crate) struct BindState {
     pub sets: SmallVec<[BoundSet; 4]>,
     /// Addresses of descriptor buffers.
     pub buffers: SmallVec<[u64; 4]>,
+    /// Addresses of the resource heap and the sampler heap.
+    heaps: [u64; 2],
     pub push: [u8; MAX_PUSH_BYTES],
     /// What the last dispatch placed in the stream, for the next one to use again.
     push_span: Option<(u32, Span)>,
@@ -46,6 +48,7 @@ impl Default for BindState {
             program: None,
             sets: SmallVec::new(),
             buffers: SmallVec::new(),
+            heaps: [0; 2],
             push: [0; MAX_PUSH_BYTES],
             push_span: None,
             tables: None,
@@ -86,6 +89,17 @@ impl BindState {
         if let Some(bound) = self.set_mut(set) {
             *bound = BoundSet { address, ..BoundSet::default() };
         }
+    }
+
+    /// Binds the resource heap (0) or the sampler heap (1).
+    pub fn bind_heap(&mut self, sampler: bool, address: u64) {
+        self.heaps[usize::from(sampler)] = address;
+        self.tables = None;
+    }
+
+    /// Forgets everything but the heaps.
+    pub fn clear_but_heaps(&mut self) {
+        *self = BindState { heaps: self.heaps, ..BindState::default() };
     }
 
     pub fn push_constants(&mut self, offset: u32, bytes: &[u8]) {
@@ -136,6 +150,10 @@ impl BindState {
     fn place_tables(&self, layout: &PipelineLayout, stream: &mut Stream) -> Result<(Span, Span)> {
         let mut addresses: SmallVec<[u64; MAX_SETS]> = SmallVec::new();
         let mut dynamics: SmallVec<[DynamicBuffer; 16]> = SmallVec::new();
+        if let Some(heap) = &layout.heap {
+            addresses.extend(self.heaps);
+            addresses.push(heap.embedded());
+        }
         for (i, set) in layout.sets.iter().enumerate() {
             let bound = self.sets.get(i);
             addresses.push(bound.map_or(0, |b| b.address));

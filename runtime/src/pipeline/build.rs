@@ -93,6 +93,7 @@ pub(crate) fn compile(
         spec_constants: &constants,
         buffer_align: buffer_align(device.props()),
         subgroup_size: settings.subgroup_size.unwrap_or(device.props().subgroup.default_size),
+        heap: create.layout.heap.as_ref().map(|h| frontend::HeapOptions { mappings: &h.mappings, bytes: h.bytes }),
         ..frontend::Options::default()
     };
     let mut kernel = frontend::translate(module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;

@@ -71,7 +71,8 @@ pub fn memory(device: &Arc<Device>, size: u64) -> Arc<Memory> {
 }
 
 pub fn buffer(device: &Arc<Device>, size: u64) -> Bound {
-    let create = BufferCreate { flags: Default::default(), size, usage: vk::BufferUsageFlags::STORAGE_BUFFER };
+    let create =
+        BufferCreate { address: None, flags: Default::default(), size, usage: vk::BufferUsageFlags::STORAGE_BUFFER };
     let buffer = Buffer::new(device, &create).expect("buffer");
     let memory = memory(device, buffer.requirements().size);
     buffer.bind(&memory, 0).expect("bind");

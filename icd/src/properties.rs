@@ -357,6 +357,12 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
         o.max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic = uniform;
         o.max_descriptor_set_update_after_bind_total_storage_buffers_dynamic = storage;
         o.max_descriptor_set_update_after_bind_total_buffers_dynamic = uniform.saturating_add(storage);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'_>>() {
+        // What is executed is copied into what executes it, however deep.
+        o.max_command_buffer_nesting_level = u32::MAX;
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceMaintenance9PropertiesKHR<'_>>() {
+        o.image2_d_view_of3_d_sparse = vk::FALSE;
+        o.default_vertex_attribute_value = types::DefaultVertexAttributeValueKHR::default();
     } else if let Some(o) = node.cast::<types::PhysicalDeviceLayeredApiPropertiesListKHR<'_>>() {
         // No other driver stands below.
         o.layered_api_count = 0;

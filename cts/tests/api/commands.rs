@@ -8,7 +8,7 @@ use vk::DescriptorType as D;
 tests! {
     record_and_record_again, simultaneous_use, one_time, reset_semantics, secondaries, dispatch_shapes, dispatch_base,
     dispatch_indirect, zero_dispatch, push_constants, big_command_buffer, dependent_dispatches, free_and_trim,
-    many_pools_in_threads, pipelines_switch,
+    many_pools_in_threads, pipelines_switch, markers,
 }
 
 /// The `affine` kernel over a buffer of `n` words of value `v`.
@@ -46,6 +46,21 @@ unsafe fn record_and_record_again() -> R {
         equal(&b.get::<u32>(), &[want; 100])?;
     }
     Ok(())
+}
+
+unsafe fn markers() -> R {
+    let t = T::new(&[ash::amd::buffer_marker::NAME])?;
+    need!(t.has(ash::amd::buffer_marker::NAME), "VK_AMD_buffer_marker");
+    let ext = ash::amd::buffer_marker::Device::new(t.instance(), &t.d);
+    let (k, set, b) = affine(&t, 1, 64)?;
+    let marks = t.buf_of(&[0u32; 4])?;
+    t.now(|c| {
+        ext.cmd_write_buffer_marker(c, vk::PipelineStageFlags::TOP_OF_PIPE, marks.h, 4, 7);
+        step(&t, c, &k, set, 64, 2, 0);
+        ext.cmd_write_buffer_marker(c, vk::PipelineStageFlags::BOTTOM_OF_PIPE, marks.h, 8, 9);
+    })?;
+    equal(&marks.get::<u32>(), &[0, 7, 9, 0])?;
+    equal(&b.get::<u32>(), &[2; 64])
 }
 
 unsafe fn simultaneous_use() -> R {

@@ -4,7 +4,7 @@ use crate::support::*;
 use ash::vk;
 use vk::PipelineStageFlags as Stage;
 
-tests! { timestamps, copy_results, host_reset, availability, timestamps2 }
+tests! { timestamps, copy_results, host_reset, availability, timestamps2, invocations }
 
 unsafe fn pool(t: &T, n: u32) -> R<vk::QueryPool> {
     let info = vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(n);
@@ -72,6 +72,39 @@ unsafe fn timestamps2() -> R {
     t.d.get_query_pool_results(q, 0, &mut got, vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WAIT)?;
     check!(got[0] > 0 && got[1] >= got[0], "{got:?}");
     Ok(())
+}
+
+unsafe fn invocations() -> R {
+    let t = T::new(&[])?;
+    need!(t.features.core.pipeline_statistics_query != 0, "pipelineStatisticsQuery");
+    let k = t.kernel(spv!("affine"), &[vk::DescriptorType::STORAGE_BUFFER], 16)?;
+    let b = t.buf_of(&[1u32; 256])?;
+    let set = t.set(k.set_layout, &[B::S(b)])?;
+    let counts = t.buf_of(&[3u32, 1, 1])?;
+    let info = vk::QueryPoolCreateInfo::default()
+        .query_type(vk::QueryType::PIPELINE_STATISTICS)
+        .query_count(3)
+        .pipeline_statistics(vk::QueryPipelineStatisticFlags::COMPUTE_SHADER_INVOCATIONS);
+    let q = t.own(t.d.create_query_pool(&info, None)?);
+    t.now(|c| {
+        t.d.cmd_reset_query_pool(c, q, 0, 3);
+        t.bind(c, &k, set, &words(&[0, 256, 1, 1]));
+        // Nothing between begin and end, then one dispatch, then an indirect one beside another that is not counted.
+        t.d.cmd_begin_query(c, q, 0, vk::QueryControlFlags::empty());
+        t.d.cmd_end_query(c, q, 0);
+        t.d.cmd_begin_query(c, q, 1, vk::QueryControlFlags::empty());
+        t.d.cmd_dispatch(c, 2, 1, 1);
+        t.d.cmd_end_query(c, q, 1);
+        t.full_barrier(c);
+        t.d.cmd_dispatch(c, 1, 1, 1);
+        t.full_barrier(c);
+        t.d.cmd_begin_query(c, q, 2, vk::QueryControlFlags::empty());
+        t.d.cmd_dispatch_indirect(c, counts.h, 0);
+        t.d.cmd_end_query(c, q, 2);
+    })?;
+    let mut got = [0u64; 3];
+    t.d.get_query_pool_results(q, 0, &mut got, vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WAIT)?;
+    equal(&got, &[0, 2 * 64, 3 * 64])
 }
 
 unsafe fn copy_results() -> R {

@@ -1,6 +1,6 @@
 //! Formats and what images they can make.
 
-use super::image::not_compressed;
+use super::image::{narrow_flags, narrow_usage, not_compressed};
 use super::physical_device::{external_memory, supported};
 use super::VkResult;
 use crate::edge::{In, InOut, Out, OutArray};
@@ -56,6 +56,11 @@ pub fn get_physical_device_format_properties2(
             p.linear_tiling_features = f.linear | aspect_copies(f.linear);
             p.optimal_tiling_features = f.optimal | aspect_copies(f.optimal);
             p.buffer_features = f.buffer;
+        } else if let Some(p) = node.cast::<types::FormatProperties4KHR<'_>>() {
+            // No bit is defined yet.
+            p.linear_tiling_features = types::FormatFeatureFlags4KHR::empty();
+            p.optimal_tiling_features = types::FormatFeatureFlags4KHR::empty();
+            p.buffer_features = types::FormatFeatureFlags4KHR::empty();
         }
     }
 }
@@ -92,12 +97,16 @@ pub fn get_physical_device_image_format_properties2(
         format: info.format,
         ty: info.ty,
         tiling: info.tiling,
-        usage: info.usage,
-        flags: info.flags,
+        usage: info.next::<types::ImageUsageFlags2CreateInfoKHR<'_>>().map_or(info.usage, |u| narrow_usage(u.usage)),
+        flags: info.next::<types::ImageCreateFlags2CreateInfoKHR<'_>>().map_or(info.flags, |f| narrow_flags(f.flags)),
     };
     let mut properties = supported(pd.rt.image_format_properties(&query))?;
-    if let Some(stencil) = info.next::<vk::ImageStencilUsageCreateInfo<'_>>() {
-        let query = ImageFormatQuery { usage: stencil.stencil_usage, ..query };
+    let stencil = info
+        .next::<types::ImageStencilUsage2CreateInfoKHR<'_>>()
+        .map(|s| narrow_usage(s.stencil_usage))
+        .or_else(|| info.next::<vk::ImageStencilUsageCreateInfo<'_>>().map(|s| s.stencil_usage));
+    if let Some(usage) = stencil {
+        let query = ImageFormatQuery { usage, ..query };
         let other = supported(pd.rt.image_format_properties(&query))?;
         properties.sample_counts &= other.sample_counts;
     }

@@ -7,6 +7,7 @@ use super::format::sparse_format;
 use super::memory::note_bind;
 use super::{Callbacks, VkResult};
 use crate::edge::{create, create_and_tell, raw_handle, Allocator, In, InOut, Out, OutArray, Slice, Taken};
+use crate::generated::types;
 use crate::objects::Device;
 use ash::vk;
 use runtime::gpu::ImageCreate;
@@ -15,8 +16,11 @@ use std::sync::Arc;
 
 fn image_create(info: In<'_, vk::ImageCreateInfo<'_>>) -> ImageCreate {
     let e = info.extent;
+    // The wider flags replace the others; they have no bits of their own yet.
+    let flags = info.next::<types::ImageCreateFlags2CreateInfoKHR<'_>>();
+    let usage = info.next::<types::ImageUsageFlags2CreateInfoKHR<'_>>();
     ImageCreate {
-        flags: info.flags,
+        flags: flags.map_or(info.flags, |f| narrow_flags(f.flags)),
         ty: info.image_type,
         format: info.format,
         extent: [e.width, e.height, e.depth],
@@ -24,8 +28,18 @@ fn image_create(info: In<'_, vk::ImageCreateInfo<'_>>) -> ImageCreate {
         layers: info.array_layers,
         samples: info.samples.as_raw(),
         tiling: info.tiling,
-        usage: info.usage,
+        usage: usage.map_or(info.usage, |u| narrow_usage(u.usage)),
     }
+}
+
+/// The bits that the first form of the flags has.
+pub fn narrow_flags(f: types::ImageCreateFlags2KHR) -> vk::ImageCreateFlags {
+    vk::ImageCreateFlags::from_raw(f.as_raw() as u32)
+}
+
+/// The bits that the first form of the usage has.
+pub fn narrow_usage(u: types::ImageUsageFlags2KHR) -> vk::ImageUsageFlags {
+    vk::ImageUsageFlags::from_raw(u.as_raw() as u32)
 }
 
 pub fn create_image(
@@ -205,7 +219,10 @@ pub(super) fn view_create(info: In<'_, vk::ImageViewCreateInfo<'_>>) -> ImageVie
         format: info.format,
         components: info.components,
         range: info.subresource_range,
-        usage: info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage),
+        usage: info
+            .next::<types::ImageViewUsage2CreateInfoKHR<'_>>()
+            .map(|u| narrow_usage(u.usage))
+            .or_else(|| info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage)),
         slices: info.next::<vk::ImageViewSlicedCreateInfoEXT<'_>>().map(|s| (s.slice_offset, s.slice_count)),
         min_lod: info.next::<vk::ImageViewMinLodCreateInfoEXT<'_>>().map_or(0.0, |m| m.min_lod),
     }

@@ -4,6 +4,7 @@ use super::VkResult;
 use crate::edge::{In, InOut, Out, OutArray};
 use crate::extensions;
 use crate::features;
+use crate::generated::types;
 use crate::objects::PhysicalDevice;
 use crate::properties;
 use ash::vk;
@@ -87,6 +88,9 @@ pub fn get_physical_device_queue_family_properties2(
                 g.priority_count = PRIORITIES.len() as u32;
                 g.priorities = Default::default();
                 g.priorities[..PRIORITIES.len()].copy_from_slice(&PRIORITIES);
+            } else if let Some(o) = node.cast::<types::QueueFamilyOwnershipTransferPropertiesKHR<'_>>() {
+                // Every family sees what every other one wrote: nothing is ever in a form of one family.
+                o.optimal_image_transfer_to_queue_families = u32::MAX;
             }
         }
     });

@@ -81,6 +81,7 @@ features! {
     indexing_64: PhysicalDeviceShader64BitIndexingFeaturesEXT, Extension(c"VK_EXT_shader_64bit_indexing");
     fma: PhysicalDeviceShaderFmaFeaturesKHR, Extension(c"VK_KHR_shader_fma");
     replicated: PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, Extension(c"VK_EXT_shader_replicated_composites");
+    raw_access: PhysicalDeviceRawAccessChainsFeaturesNV, Extension(c"VK_NV_raw_access_chains");
     relaxed_instructions: PhysicalDeviceShaderRelaxedExtendedInstructionFeaturesKHR,
         Extension(c"VK_KHR_shader_relaxed_extended_instruction");
     cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);

@@ -216,6 +216,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_maintenance7: device,
         KHR_maintenance10: device,
         EXT_host_image_copy: device,
+        NV_raw_access_chains: device,
         // Known, and not there: a row is turned on when what it stands for works.
         EXT_astc_decode_mode: false,
         EXT_rgba10x6_formats: false,

@@ -284,6 +284,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         nestedCommandBufferSimultaneousUse: true,
         pageableDeviceLocalMemory: true,
         reportAddressBinding: true,
+        shaderRawAccessChains: true,
         // Known, and not there: a row is turned on when what it stands for works.
         computeDerivativeGroupLinear: true,
         computeDerivativeGroupQuads: true,

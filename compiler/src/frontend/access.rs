@@ -313,6 +313,40 @@ impl Translator<'_> {
         self.set(inst, Val::Ptr(p))
     }
 
+    /// `OpRawAccessChainNV`: bytes behind a buffer, whatever its type. Every access is checked component by component, which
+    /// serves both kinds of robustness: an element is in or out as a whole.
+    pub(super) fn raw_access_chain(&mut self, inst: &Inst<'_>) -> R<()> {
+        let mut p = self.ptr(inst.word(0)?)?;
+        let (class, pointee) = self.types.pointer(inst.ty)?;
+        let buffer = matches!(class, SC::StorageBuffer | SC::PhysicalStorageBuffer | SC::Uniform);
+        if !buffer || class != p.class || p.levels > 0 || matches!(p.root, Root::Handle(_)) {
+            return Err(Error::invalid("the base is not a pointer into a buffer of the result's storage class"));
+        }
+        self.types.components(pointee)?;
+        let stride = self.const_u32(inst.word(1)?)?;
+        for (word, scale) in [(2, stride), (3, 1)] {
+            let v = self.scalar(inst.word(word)?)?;
+            if self.b.ty(v) != Type::I32 {
+                return Err(Error::invalid("index and offset are not integers of 32 bits"));
+            }
+            let index = match self.b.const_of(v) {
+                Some(bits) => Index::Const(bits as i64),
+                None => Index::Dynamic(self.b.int_to(v, Type::I64, false)),
+            };
+            self.advance(&mut p, index, i64::from(scale))?;
+        }
+        p.pointee = pointee;
+        p.stride = None;
+        p.matrix = MatrixLayout::default();
+        p.flags = p.flags.and(self.deco.id(inst.id).mem);
+        if self.deco.id(inst.id).non_uniform {
+            if let Root::Buffer(res) = &mut p.root {
+                res.non_uniform = true;
+            }
+        }
+        self.set(inst, Val::Ptr(p))
+    }
+
     /// Distance of neighbours in the array a pointer points into.
     fn pointer_stride(&mut self, id: u32, p: &Ptr) -> R<i64> {
         let ty = self.result_types.get(&id).copied().unwrap_or(0);

@@ -121,6 +121,7 @@ fn supported(c: C) -> bool {
             | C::BFloat16CooperativeMatrixKHR
             | C::Float8EXT
             | C::Float8CooperativeMatrixEXT
+            | C::RawAccessChainsNV
     )
 }
 

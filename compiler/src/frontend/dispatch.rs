@@ -37,6 +37,7 @@ impl<'a> Translator<'a> {
             Op::ArrayLength | Op::UntypedArrayLengthKHR => self.array_length(inst),
             Op::BufferPointerEXT => self.buffer_pointer(inst),
             Op::UntypedImageTexelPointerEXT => self.untyped_texel_pointer(inst),
+            Op::RawAccessChainNV => self.raw_access_chain(inst),
             Op::PtrEqual | Op::PtrNotEqual => self.ptr_equal(inst),
             Op::PtrDiff => self.ptr_diff(inst),
             Op::ConvertPtrToU | Op::ConvertUToPtr => self.convert_pointer(inst),

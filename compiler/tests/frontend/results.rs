@@ -1077,3 +1077,17 @@ fn instructions_of_small_extensions() {
         assert_eq!(run("small_extensions", &options, expected.len(), &input), expected);
     }
 }
+
+#[test]
+fn raw_access_chains() {
+    // Seven structures of eight: the last invocation is out of bounds.
+    let input: Vec<u32> = (0..21).map(|i| 100 + i * i).collect();
+    let expected: Vec<u32> = (0..8usize)
+        .flat_map(|i| {
+            let at = |k: usize| input.get(3 * i + k).copied().unwrap_or(0);
+            let one = at(1 + (i & 1));
+            [at(1) + one, at(2) + one]
+        })
+        .collect();
+    assert_eq!(run("raw_access", &Options::default(), 16, &input), expected);
+}

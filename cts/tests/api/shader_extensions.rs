@@ -5,7 +5,10 @@ use crate::support::*;
 use ash::vk;
 use cts::generated::types::PhysicalDeviceShaderLongVectorPropertiesEXT;
 
-tests! { long_vectors, small_extensions, bits_of_every_width, indices_of_64_bits, texels_of_64_bits }
+tests! {
+    long_vectors, small_extensions, bits_of_every_width, indices_of_64_bits, texels_of_64_bits, raw_access_chains,
+    float_atomics,
+}
 
 unsafe fn long_vectors() -> R {
     let t = T::new(&[c"VK_EXT_shader_long_vector", c"VK_EXT_shader_replicated_composites"])?;
@@ -191,6 +194,59 @@ unsafe fn texels_of_64_bits() -> R {
         equal(&got[8..16], &texels[8..16])?;
         equal(&got[16..], &(0..8u64).map(|k| k << 40).collect::<Vec<_>>())?;
         equal(&o.get::<u64>(), &(0..128).map(|i| texels[8 + (i & 7)].wrapping_mul(3)).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+unsafe fn raw_access_chains() -> R {
+    let t = T::new(&[c"VK_NV_raw_access_chains"])?;
+    need!(t.features.raw_access.shader_raw_access_chains != 0, "raw access chains");
+    let input = Random(44).words(24);
+    let (o, i) = (t.zeros(64)?, t.buf_of(&input)?);
+    t.compute(spv!("raw_access"), &[B::S(o), B::S(i)], &[], [1, 1, 1])?;
+    let want: Vec<u32> = (0..8usize)
+        .flat_map(|i| {
+            let one = input[3 * i + 1 + (i & 1)];
+            [input[3 * i + 1].wrapping_add(one), input[3 * i + 2].wrapping_add(one)]
+        })
+        .collect();
+    equal(&o.get::<u32>(), &want)
+}
+
+/// One workgroup of numbers that are exact in every width and order.
+unsafe fn float_atomics() -> R {
+    let t = T::new(&[ash::ext::shader_atomic_float::NAME, ash::ext::shader_atomic_float2::NAME])?;
+    let numbers: Vec<i32> = (0..64).map(|i| (i * 37 % 64) - 20).collect();
+    let (f, f2) = (&t.features.atomic_float, &t.features.atomic_float2);
+    let sum: i32 = numbers.iter().sum();
+    let results = [sum, -20, 43, numbers[17]];
+    let want: Vec<i32> = [results, results].concat();
+    need!(f2.shader_buffer_float32_atomic_min_max != 0, "float minimum and maximum");
+    check!(f2.shader_shared_float32_atomic_min_max != 0);
+    let values: Vec<f32> = numbers.iter().map(|&n| n as f32).collect();
+    let (v, o) = (t.buf_of(&values)?, t.zeros(32)?);
+    t.compute(spv!("atomics2_f32"), &[B::S(v), B::S(o)], &[], [1, 1, 1])?;
+    equal(&o.get::<f32>(), &want.iter().map(|&n| n as f32).collect::<Vec<_>>())?;
+    if f2.shader_buffer_float64_atomic_min_max != 0
+        && f2.shader_shared_float64_atomic_min_max != 0
+        && f.shader_buffer_float64_atomic_add != 0
+    {
+        let values: Vec<f64> = numbers.iter().map(|&n| f64::from(n)).collect();
+        let (v, o) = (t.buf_of(&values)?, t.zeros(64)?);
+        t.compute(spv!("atomics2_f64"), &[B::S(v), B::S(o)], &[], [1, 1, 1])?;
+        equal(&o.get::<f64>(), &want.iter().map(|&n| f64::from(n)).collect::<Vec<_>>())?;
+    }
+    if f2.shader_buffer_float16_atomic_add != 0
+        && f2.shader_shared_float16_atomic_add != 0
+        && f2.shader_buffer_float16_atomic_min_max != 0
+        && f2.shader_shared_float16_atomic_min_max != 0
+        && t.features.v11.storage_buffer16_bit_access != 0
+    {
+        let half = |n: &i32| half::f16::from_f32(*n as f32).to_bits();
+        let values: Vec<u16> = numbers.iter().map(half).collect();
+        let (v, o) = (t.buf_of(&values)?, t.zeros(16)?);
+        t.compute(spv!("atomics2_f16"), &[B::S(v), B::S(o)], &[], [1, 1, 1])?;
+        equal(&o.get::<u16>(), &want.iter().map(half).collect::<Vec<_>>())?;
     }
     Ok(())
 }

@@ -171,6 +171,7 @@ pub enum Feature {
     shaderOutputLayer,
     shaderOutputViewportIndex,
     shaderQuadControl,
+    shaderRawAccessChains,
     shaderRelaxedExtendedInstruction,
     shaderReplicatedComposites,
     shaderResourceMinLod,
@@ -435,6 +436,7 @@ pub struct FeatureTable {
     pub shaderOutputLayer: bool,
     pub shaderOutputViewportIndex: bool,
     pub shaderQuadControl: bool,
+    pub shaderRawAccessChains: bool,
     pub shaderRelaxedExtendedInstruction: bool,
     pub shaderReplicatedComposites: bool,
     pub shaderResourceMinLod: bool,
@@ -699,6 +701,7 @@ impl FeatureTable {
         shaderOutputLayer: false,
         shaderOutputViewportIndex: false,
         shaderQuadControl: false,
+        shaderRawAccessChains: false,
         shaderRelaxedExtendedInstruction: false,
         shaderReplicatedComposites: false,
         shaderResourceMinLod: false,
@@ -963,6 +966,7 @@ impl FeatureTable {
             Feature::shaderOutputLayer => self.shaderOutputLayer,
             Feature::shaderOutputViewportIndex => self.shaderOutputViewportIndex,
             Feature::shaderQuadControl => self.shaderQuadControl,
+            Feature::shaderRawAccessChains => self.shaderRawAccessChains,
             Feature::shaderRelaxedExtendedInstruction => self.shaderRelaxedExtendedInstruction,
             Feature::shaderReplicatedComposites => self.shaderReplicatedComposites,
             Feature::shaderResourceMinLod => self.shaderResourceMinLod,
@@ -1228,6 +1232,7 @@ impl FeatureTable {
             Feature::shaderOutputLayer => self.shaderOutputLayer = on,
             Feature::shaderOutputViewportIndex => self.shaderOutputViewportIndex = on,
             Feature::shaderQuadControl => self.shaderQuadControl = on,
+            Feature::shaderRawAccessChains => self.shaderRawAccessChains = on,
             Feature::shaderRelaxedExtendedInstruction => self.shaderRelaxedExtendedInstruction = on,
             Feature::shaderReplicatedComposites => self.shaderReplicatedComposites = on,
             Feature::shaderResourceMinLod => self.shaderResourceMinLod = on,
@@ -1385,7 +1390,7 @@ pub static CORE_1_0: [Feature; 55] = [
 ];
 
 /// Every feature structure of the registry, sorted by `sType`. Without `fields` none of the `count` members is supported.
-pub static FEATURE_STRUCTS: [FeatureStruct; 193] = [
+pub static FEATURE_STRUCTS: [FeatureStruct; 194] = [
     FeatureStruct { s_type: 49, name: "VkPhysicalDeviceVulkan11Features", count: 12, fields: Some(&[Feature::storageBuffer16BitAccess, Feature::uniformAndStorageBuffer16BitAccess, Feature::storagePushConstant16, Feature::storageInputOutput16, Feature::multiview, Feature::multiviewGeometryShader, Feature::multiviewTessellationShader, Feature::variablePointersStorageBuffer, Feature::variablePointers, Feature::protectedMemory, Feature::samplerYcbcrConversion, Feature::shaderDrawParameters]) },
     FeatureStruct { s_type: 51, name: "VkPhysicalDeviceVulkan12Features", count: 47, fields: Some(&[Feature::samplerMirrorClampToEdge, Feature::drawIndirectCount, Feature::storageBuffer8BitAccess, Feature::uniformAndStorageBuffer8BitAccess, Feature::storagePushConstant8, Feature::shaderBufferInt64Atomics, Feature::shaderSharedInt64Atomics, Feature::shaderFloat16, Feature::shaderInt8, Feature::descriptorIndexing, Feature::shaderInputAttachmentArrayDynamicIndexing, Feature::shaderUniformTexelBufferArrayDynamicIndexing, Feature::shaderStorageTexelBufferArrayDynamicIndexing, Feature::shaderUniformBufferArrayNonUniformIndexing, Feature::shaderSampledImageArrayNonUniformIndexing, Feature::shaderStorageBufferArrayNonUniformIndexing, Feature::shaderStorageImageArrayNonUniformIndexing, Feature::shaderInputAttachmentArrayNonUniformIndexing, Feature::shaderUniformTexelBufferArrayNonUniformIndexing, Feature::shaderStorageTexelBufferArrayNonUniformIndexing, Feature::descriptorBindingUniformBufferUpdateAfterBind, Feature::descriptorBindingSampledImageUpdateAfterBind, Feature::descriptorBindingStorageImageUpdateAfterBind, Feature::descriptorBindingStorageBufferUpdateAfterBind, Feature::descriptorBindingUniformTexelBufferUpdateAfterBind, Feature::descriptorBindingStorageTexelBufferUpdateAfterBind, Feature::descriptorBindingUpdateUnusedWhilePending, Feature::descriptorBindingPartiallyBound, Feature::descriptorBindingVariableDescriptorCount, Feature::runtimeDescriptorArray, Feature::samplerFilterMinmax, Feature::scalarBlockLayout, Feature::imagelessFramebuffer, Feature::uniformBufferStandardLayout, Feature::shaderSubgroupExtendedTypes, Feature::separateDepthStencilLayouts, Feature::hostQueryReset, Feature::timelineSemaphore, Feature::bufferDeviceAddress, Feature::bufferDeviceAddressCaptureReplay, Feature::bufferDeviceAddressMultiDevice, Feature::vulkanMemoryModel, Feature::vulkanMemoryModelDeviceScope, Feature::vulkanMemoryModelAvailabilityVisibilityChains, Feature::shaderOutputViewportIndex, Feature::shaderOutputLayer, Feature::subgroupBroadcastDynamicId]) },
     FeatureStruct { s_type: 53, name: "VkPhysicalDeviceVulkan13Features", count: 15, fields: Some(&[Feature::robustImageAccess, Feature::inlineUniformBlock, Feature::descriptorBindingInlineUniformBlockUpdateAfterBind, Feature::pipelineCreationCacheControl, Feature::privateData, Feature::shaderDemoteToHelperInvocation, Feature::shaderTerminateInvocation, Feature::subgroupSizeControl, Feature::computeFullSubgroups, Feature::synchronization2, Feature::textureCompressionASTC_HDR, Feature::shaderZeroInitializeWorkgroupMemory, Feature::dynamicRendering, Feature::shaderIntegerDotProduct, Feature::maintenance4]) },
@@ -1557,6 +1562,7 @@ pub static FEATURE_STRUCTS: [FeatureStruct; 193] = [
     FeatureStruct { s_type: 1000544000, name: "VkPhysicalDeviceShaderExpectAssumeFeaturesKHR", count: 1, fields: Some(&[Feature::shaderExpectAssume]) },
     FeatureStruct { s_type: 1000545000, name: "VkPhysicalDeviceMaintenance6FeaturesKHR", count: 1, fields: Some(&[Feature::maintenance6]) },
     FeatureStruct { s_type: 1000549000, name: "VkPhysicalDeviceCopyMemoryIndirectFeaturesKHR", count: 2, fields: None },
+    FeatureStruct { s_type: 1000555000, name: "VkPhysicalDeviceRawAccessChainsFeaturesNV", count: 1, fields: Some(&[Feature::shaderRawAccessChains]) },
     FeatureStruct { s_type: 1000558000, name: "VkPhysicalDeviceShaderRelaxedExtendedInstructionFeaturesKHR", count: 1, fields: Some(&[Feature::shaderRelaxedExtendedInstruction]) },
     FeatureStruct { s_type: 1000562000, name: "VkPhysicalDeviceMaintenance7FeaturesKHR", count: 1, fields: Some(&[Feature::maintenance7]) },
     FeatureStruct { s_type: 1000563000, name: "VkPhysicalDeviceShaderAtomicFloat16VectorFeaturesNV", count: 1, fields: None },

@@ -73,6 +73,8 @@ features! {
     border_color: PhysicalDeviceCustomBorderColorFeaturesEXT, Extension(ash::ext::custom_border_color::NAME);
     maximal_reconvergence: PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,
         Extension(ash::khr::shader_maximal_reconvergence::NAME);
+    generated_commands: PhysicalDeviceDeviceGeneratedCommandsFeaturesEXT, Extension(c"VK_EXT_device_generated_commands");
+    pipeline_binary: PhysicalDevicePipelineBinaryFeaturesKHR, Extension(c"VK_KHR_pipeline_binary");
     shader_object: PhysicalDeviceShaderObjectFeaturesEXT, Extension(ash::ext::shader_object::NAME);
     module_identifier: PhysicalDeviceShaderModuleIdentifierFeaturesEXT, Extension(ash::ext::shader_module_identifier::NAME);
     image_atomic_int64: PhysicalDeviceShaderImageAtomicInt64FeaturesEXT,

@@ -18,6 +18,12 @@ pub const MAX_PUSH: usize = 256;
 /// Most resolved dynamic buffer descriptors of a dispatch.
 pub const MAX_DYNAMIC: usize = 1024;
 
+/// Most tokens of a sequence of generated commands.
+pub const MAX_TOKENS: usize = 64;
+
+/// Most sequences of generated commands.
+pub const MAX_SEQUENCES: u32 = 1 << 20;
+
 /// First word pair of every packet.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -260,6 +266,57 @@ packets! {
         /// Zero.
         reserved: u32,
     }
+    /// Runs kernels as tokens in memory say. Followed as [`Dispatch`] is, and then by `token_count` [`Token`]s. Each sequence
+    /// begins with the kernel and push constants of the packet.
+    DispatchGenerated = 18 {
+        /// Address of the kernel binary.
+        kernel: u64,
+        /// Its length in bytes.
+        kernel_bytes: u64,
+        /// Address of a `u32` read at execution that lessens `sequences`; 0 = none.
+        count: u64,
+        /// Number of sequences, at most [`MAX_SEQUENCES`].
+        sequences: u32,
+        /// Tokens of a sequence, at most [`MAX_TOKENS`].
+        token_count: u32,
+        /// Bytes of push constants, at most [`MAX_PUSH`].
+        push_bytes: u32,
+        /// Descriptor sets, at most [`MAX_SETS`].
+        set_count: u32,
+        /// Resolved dynamic descriptors, at most [`MAX_DYNAMIC`].
+        dynamic_count: u32,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
+/// A token of [`DispatchGenerated`]: what to do with the data at `address + sequence · stride`.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Token {
+    /// Data of the first sequence.
+    pub address: u64,
+    /// [`Token::KERNEL`]: a table of `entries` pairs (address, bytes) of 64 bits each.
+    pub table: u64,
+    /// Bytes from one sequence's data to the next.
+    pub stride: u32,
+    /// One of the constants below.
+    pub action: u32,
+    /// [`Token::PUSH`], [`Token::SEQUENCE`]: first byte of the push constants.
+    pub offset: u32,
+    /// [`Token::PUSH`]: number of bytes; [`Token::KERNEL`]: entries of the table.
+    pub size: u32,
+}
+
+impl Token {
+    /// The data becomes push constants.
+    pub const PUSH: u32 = 1;
+    /// The number of the sequence becomes a push constant of four bytes.
+    pub const SEQUENCE: u32 = 2;
+    /// The data is a `u32`, the index of a kernel in the table.
+    pub const KERNEL: u32 = 3;
+    /// The data is three `u32` group counts; the kernel runs.
+    pub const DISPATCH: u32 = 4;
 }
 
 /// `n` rounded up to [`PACKET_ALIGN`].

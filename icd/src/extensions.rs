@@ -130,6 +130,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_vulkan_memory_model: gpu(|p| p.features.vulkan_memory_model),
         KHR_zero_initialize_workgroup_memory: gpu(|p| p.features.zero_initialize_workgroup_memory),
         // Performance and memory.
+        EXT_device_generated_commands: gpu(|p| p.generated.is_some()),
         EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
         AMD_shader_image_load_store_lod: gpu(|p| p.features.image_load_store_lod),
         EXT_4444_formats: device,
@@ -163,6 +164,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_maintenance5: c.is_some_and(|c| c.maintenance5_formats),
         KHR_maintenance6: device,
         KHR_map_memory2: device,
+        KHR_pipeline_binary: device,
         KHR_pipeline_library: device,
         KHR_push_descriptor: gpu(|p| p.max_push_descriptors > 0),
         KHR_workgroup_memory_explicit_layout: gpu(|p| p.features.workgroup_memory_explicit_layout),

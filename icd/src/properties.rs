@@ -387,6 +387,28 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
         heap_properties(gpu, o);
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
         o.max_custom_border_color_samplers = runtime::descriptor_heap::MAX_BORDER_COLORS;
+    } else if let Some(o) = node.cast::<types::PhysicalDevicePipelineBinaryPropertiesKHR<'_>>() {
+        o.pipeline_binary_internal_cache = vk::TRUE;
+        o.pipeline_binary_internal_cache_control = vk::TRUE;
+        o.pipeline_binary_prefers_internal_cache = vk::FALSE;
+        o.pipeline_binary_precompiled_internal_cache = vk::FALSE;
+        o.pipeline_binary_compressed_data = vk::FALSE;
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceDeviceGeneratedCommandsPropertiesEXT<'_>>() {
+        let stages = if p.generated.is_some() { vk::ShaderStageFlags::COMPUTE } else { vk::ShaderStageFlags::empty() };
+        if let Some(limits) = p.generated {
+            o.max_indirect_pipeline_count = limits.max_kernels;
+            o.max_indirect_shader_object_count = limits.max_kernels;
+            o.max_indirect_sequence_count = limits.max_sequences;
+            o.max_indirect_commands_token_count = limits.max_tokens;
+            o.max_indirect_commands_token_offset = limits.max_stride - 1;
+            o.max_indirect_commands_indirect_stride = limits.max_stride;
+        }
+        o.supported_indirect_commands_input_modes = types::IndirectCommandsInputModeFlagsEXT::empty();
+        o.supported_indirect_commands_shader_stages = stages;
+        o.supported_indirect_commands_shader_stages_pipeline_binding = stages;
+        o.supported_indirect_commands_shader_stages_shader_binding = stages;
+        o.device_generated_commands_transform_feedback = vk::FALSE;
+        o.device_generated_commands_multi_draw_indirect_count = vk::FALSE;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceShaderObjectPropertiesEXT<'_>>() {
         o.shader_binary_uuid = p.pipeline_cache_uuid;
         o.shader_binary_version = runtime::SHADER_BINARY_VERSION;

@@ -240,7 +240,7 @@ impl Device {
     }
 
     /// Mask of all memory types.
-    pub(crate) fn all_memory_types(&self) -> u32 {
+    pub fn all_memory_types(&self) -> u32 {
         let count = self.props().memory_types.len().min(vk::MAX_MEMORY_TYPES);
         u32::MAX.checked_shr(32 - count as u32).unwrap_or(0)
     }

@@ -57,7 +57,10 @@ mod update_template;
 
 pub use buffer::{Buffer, BufferCreate};
 pub use buffer_view::BufferView;
-pub use command::{CommandBuffer, CommandPool, CommandState, Dependency};
+pub use command::{
+    CommandBuffer, CommandPool, CommandState, Dependency, ExecutionSet, GeneratedCommands, IndirectAction,
+    IndirectLayout, IndirectToken,
+};
 pub use compiler::frontend::MAX_VECTOR_COMPONENTS;
 pub use descriptor_pool::{DescriptorPool, DescriptorPoolCreate, SetAllocate};
 pub use descriptor_set::{Cursor, DescriptorData, DescriptorSet, SetWriter};
@@ -73,8 +76,8 @@ pub use instance::Instance;
 pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource, DEFAULT_PRIORITY};
 pub use physical_device::{ExternalHandle, ImageFormatQuery, MemoryBudget, PhysicalDevice};
 pub use pipeline::{
-    set_compiler_debug, CompilerDebug, ExecutableInfo, Feedback, PipelineCache, PipelineRobustness, Program,
-    ProgramCode, ProgramCreate, ProgramOutcome, Representation, SHADER_BINARY_VERSION,
+    set_compiler_debug, CompilerDebug, ExecutableInfo, Feedback, PipelineBinary, PipelineCache, PipelineRobustness,
+    Program, ProgramCode, ProgramCreate, ProgramOutcome, Representation, SHADER_BINARY_VERSION,
 };
 pub use pipeline_layout::{PipelineLayout, MAX_PUSH_BYTES, MAX_SETS};
 pub use private_data::PrivateDataSlot;

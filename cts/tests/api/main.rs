@@ -22,11 +22,13 @@ mod descriptor_memory;
 mod descriptors;
 mod device;
 mod fuzz;
+mod generated_commands;
 mod images;
 mod instance;
 mod math;
 mod matrices;
 mod memory;
+mod pipeline_binaries;
 mod pipelines;
 mod queries;
 mod shader_extensions;
@@ -57,11 +59,13 @@ fn all() -> Vec<Test> {
         descriptors::TESTS,
         device::TESTS,
         fuzz::TESTS,
+        generated_commands::TESTS,
         images::TESTS,
         instance::TESTS,
         math::TESTS,
         matrices::TESTS,
         memory::TESTS,
+        pipeline_binaries::TESTS,
         pipelines::TESTS,
         queries::TESTS,
         shader_objects::TESTS,

@@ -11,8 +11,9 @@ tests! {
 }
 
 /// A device with the extension.
-struct X {
-    t: T,
+pub struct X {
+    /// The device.
+    pub t: T,
     ext: so::Device,
 }
 
@@ -23,27 +24,35 @@ unsafe fn open() -> R<X> {
 unsafe fn open_as(setup: &cts::Setup<'_>) -> R<X> {
     let t = T::open(&cts::Setup { extensions: &[so::NAME], ..*setup })?;
     need!(t.features.shader_object.shader_object != 0, "shaderObject");
-    let ext = so::Device::new(t.instance(), &t.d);
-    Ok(X { t, ext })
+    Ok(X::of(t))
 }
 
 /// Layouts of the kernel `affine`: 4 words of push constants, a storage buffer.
-struct Layouts {
-    pipeline: vk::PipelineLayout,
-    sets: [vk::DescriptorSetLayout; 1],
+pub struct Layouts {
+    /// For pipelines.
+    pub pipeline: vk::PipelineLayout,
+    /// For shader objects.
+    pub sets: [vk::DescriptorSetLayout; 1],
 }
 
 const PUSH: [vk::PushConstantRange; 1] =
     [vk::PushConstantRange { stage_flags: vk::ShaderStageFlags::COMPUTE, offset: 0, size: 16 }];
 
 impl X {
-    unsafe fn layouts(&self) -> R<Layouts> {
+    /// A device that may have shader objects.
+    pub fn of(t: T) -> X {
+        let ext = so::Device::new(t.instance(), &t.d);
+        X { t, ext }
+    }
+
+    /// Layouts of the kernel `affine`.
+    pub unsafe fn layouts(&self) -> R<Layouts> {
         let sets = [self.t.set_layout(&[D::STORAGE_BUFFER])?];
         Ok(Layouts { pipeline: self.t.layout(&sets, 16)?, sets })
     }
 
     /// Makes one; it is destroyed with the device.
-    unsafe fn make(&self, info: &vk::ShaderCreateInfoEXT<'_>) -> R<vk::ShaderEXT> {
+    pub unsafe fn make(&self, info: &vk::ShaderCreateInfoEXT<'_>) -> R<vk::ShaderEXT> {
         let made = self.ext.create_shaders(std::slice::from_ref(info), None).map_err(|(_, e)| e)?[0];
         self.keep(made);
         Ok(made)
@@ -55,7 +64,8 @@ impl X {
         self.t.later(move |_| unsafe { ext.destroy_shader(shader, None) });
     }
 
-    unsafe fn bind(&self, c: vk::CommandBuffer, shader: vk::ShaderEXT) {
+    /// Binds a compute shader.
+    pub unsafe fn bind(&self, c: vk::CommandBuffer, shader: vk::ShaderEXT) {
         self.ext.cmd_bind_shaders(c, &[vk::ShaderStageFlags::COMPUTE], &[shader]);
     }
 
@@ -71,13 +81,15 @@ impl X {
         equal(&b.get::<u32>(), &[5; 64])
     }
 
-    unsafe fn data(&self, c: vk::CommandBuffer, l: &Layouts, set: vk::DescriptorSet, push: [u32; 4]) {
+    /// Binds what `affine` works on.
+    pub unsafe fn data(&self, c: vk::CommandBuffer, l: &Layouts, set: vk::DescriptorSet, push: [u32; 4]) {
         self.t.d.cmd_bind_descriptor_sets(c, vk::PipelineBindPoint::COMPUTE, l.pipeline, 0, &[set], &[]);
         self.t.d.cmd_push_constants(c, l.pipeline, vk::ShaderStageFlags::COMPUTE, 0, &words(&push));
     }
 }
 
-fn affine<'a>(code: &'a [u32], l: &'a Layouts) -> vk::ShaderCreateInfoEXT<'a> {
+/// The kernel `affine`.
+pub fn affine<'a>(code: &'a [u32], l: &'a Layouts) -> vk::ShaderCreateInfoEXT<'a> {
     vk::ShaderCreateInfoEXT::default()
         .stage(vk::ShaderStageFlags::COMPUTE)
         .code_type(vk::ShaderCodeTypeEXT::SPIRV)

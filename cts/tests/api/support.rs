@@ -370,6 +370,16 @@ impl T {
         p
     }
 
+    /// A properties structure that the bindings do not know.
+    pub fn property_of<P: vk::TaggedStructure + Default>(&self) -> P {
+        let mut p = P::default();
+        let mut head =
+            vk::PhysicalDeviceProperties2 { p_next: std::ptr::from_mut(&mut p).cast(), ..Default::default() };
+        // SAFETY: a valid chain.
+        unsafe { self.instance().get_physical_device_properties2(self.physical, &mut head) };
+        p
+    }
+
     /// Destroys an object when the test is over.
     pub fn own<O: Owned>(&self, object: O) -> O {
         // SAFETY: runs once, after the device became idle, before it is destroyed.

@@ -34,59 +34,65 @@ fn words(bytes: &[u8], out: &mut [u64]) {
     }
 }
 
-/// Executes a dispatch packet to its end; the number of invocations that ran, modulo 2⁶⁴.
-pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> Result<u64, EngineFault> {
-    let malformed = |error: PacketError| bad(base, found.at, &error);
-    let (p, tail) = found.split::<packet::Dispatch>().map_err(malformed)?;
-    let (push_bytes, set_count, dynamic_count) =
-        (p.push_bytes as usize, p.set_count as usize, p.dynamic_count as usize);
-    if push_bytes > MAX_PUSH || set_count > MAX_SETS || dynamic_count > MAX_DYNAMIC {
-        return Err(malformed(PacketError::Field(found.at)));
-    }
-    let (push_tail, rest) =
-        tail.split_at_checked(padded(push_bytes)).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
-    let (set_tail, rest) =
-        rest.split_at_checked(set_count * 8).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
-    let (dynamic_tail, _) =
-        rest.split_at_checked(dynamic_count * 16).ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+/// What a kernel finds its data with.
+pub struct Data {
+    pub push: [u8; MAX_PUSH],
+    sets: [u64; MAX_SETS],
+    dynamic: Vec<BufferDesc>,
+}
 
-    let mut push = [0u8; MAX_PUSH];
-    push[..push_bytes].copy_from_slice(&push_tail[..push_bytes]);
-    let mut sets = [0u64; MAX_SETS];
-    words(set_tail, &mut sets);
-    let mut dynamic = Vec::with_capacity(dynamic_count);
-    for chunk in dynamic_tail.chunks_exact(16) {
-        let mut pair = [0u64; 2];
-        words(chunk, &mut pair);
-        dynamic.push(BufferDesc { addr: pair[0], size: pair[1] });
-    }
-
-    let mut groups = p.groups;
-    if p.indirect != 0 {
-        if !p.indirect.is_multiple_of(4) {
-            return Err(malformed(PacketError::Field(found.at)));
+impl Data {
+    /// Reads the tail of a packet, and gives what follows; `None` if it is too short or a count is out of range.
+    pub fn read(tail: &[u8], push_bytes: u32, set_count: u32, dynamic_count: u32) -> Option<(Data, &[u8])> {
+        let (push_bytes, set_count, dynamic_count) = (push_bytes as usize, set_count as usize, dynamic_count as usize);
+        if push_bytes > MAX_PUSH || set_count > MAX_SETS || dynamic_count > MAX_DYNAMIC {
+            return None;
         }
-        readable(job.space, p.indirect, 12)?;
-        // SAFETY: mapped, readable and aligned, as checked.
-        groups = unsafe { (p.indirect as *const [u32; 3]).read_volatile() };
+        let (push_tail, rest) = tail.split_at_checked(padded(push_bytes))?;
+        let (set_tail, rest) = rest.split_at_checked(set_count * 8)?;
+        let (dynamic_tail, rest) = rest.split_at_checked(dynamic_count * 16)?;
+        let mut push = [0u8; MAX_PUSH];
+        push[..push_bytes].copy_from_slice(&push_tail[..push_bytes]);
+        let mut sets = [0u64; MAX_SETS];
+        words(set_tail, &mut sets);
+        let mut dynamic = Vec::with_capacity(dynamic_count);
+        for chunk in dynamic_tail.chunks_exact(16) {
+            let mut pair = [0u64; 2];
+            words(chunk, &mut pair);
+            dynamic.push(BufferDesc { addr: pair[0], size: pair[1] });
+        }
+        Some((Data { push, sets, dynamic }, rest))
     }
-    let total = groups.iter().try_fold(1u64, |a, g| a.checked_mul(u64::from(*g))).filter(|t| *t <= i64::MAX as u64);
-    let Some(total) = total else { return Err(malformed(PacketError::Field(found.at))) };
+}
+
+/// Number of workgroups, `None` if nobody can count so far.
+pub fn total(groups: [u32; 3]) -> Option<u64> {
+    groups.iter().try_fold(1u64, |a, g| a.checked_mul(u64::from(*g))).filter(|t| *t <= i64::MAX as u64)
+}
+
+/// Runs `total(groups)` workgroups of a kernel to their end; the number of invocations, modulo 2⁶⁴.
+pub fn run_groups(
+    engine: &SoftEngine,
+    job: &Job<'_>,
+    executable: &Executable,
+    data: &Data,
+    base: [u32; 3],
+    groups: [u32; 3],
+    total: u64,
+) -> Result<u64, EngineFault> {
     if total == 0 {
         return Ok(0);
     }
-    let address = base.wrapping_add(found.at as u64);
-    let executable = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
     let bound = Bound {
-        push: &push,
-        sets: &sets,
-        dynamic: &dynamic,
-        base: p.base,
+        push: &data.push,
+        sets: &data.sets,
+        dynamic: &data.dynamic,
+        base,
         groups,
         cancel: job.cancel.word(),
         space: job.space,
     };
-    let work = DispatchWork { executable: &executable, bound: &bound, failed: Mutex::new(None) };
+    let work = DispatchWork { executable, bound: &bound, failed: Mutex::new(None) };
     let grain = (total / (engine.workers.count() as u64 * PIECES_PER_THREAD)).max(1);
     engine.workers.run(&work, total, grain);
     if let Some(fault) = work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -96,4 +102,28 @@ pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> 
         return Err(EngineFault::Hang);
     }
     Ok(total.wrapping_mul(executable.workgroup_invocations()))
+}
+
+/// Executes a dispatch packet to its end; the number of invocations that ran, modulo 2⁶⁴.
+pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> Result<u64, EngineFault> {
+    let malformed = |error: PacketError| bad(base, found.at, &error);
+    let (p, tail) = found.split::<packet::Dispatch>().map_err(malformed)?;
+    let (data, _) = Data::read(tail, p.push_bytes, p.set_count, p.dynamic_count)
+        .ok_or_else(|| malformed(PacketError::Size(found.at)))?;
+    let mut groups = p.groups;
+    if p.indirect != 0 {
+        if !p.indirect.is_multiple_of(4) {
+            return Err(malformed(PacketError::Field(found.at)));
+        }
+        readable(job.space, p.indirect, 12)?;
+        // SAFETY: mapped, readable and aligned, as checked.
+        groups = unsafe { (p.indirect as *const [u32; 3]).read_volatile() };
+    }
+    let Some(total) = total(groups) else { return Err(malformed(PacketError::Field(found.at))) };
+    if total == 0 {
+        return Ok(0);
+    }
+    let address = base.wrapping_add(found.at as u64);
+    let executable = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
+    run_groups(engine, job, &executable, &data, p.base, groups, total)
 }

@@ -3,6 +3,7 @@
 mod arena;
 mod blit;
 mod dispatch;
+mod generated;
 mod helpers;
 mod kernels;
 #[cfg(test)]
@@ -164,9 +165,13 @@ impl SoftEngine {
             Opcode::Barrier => {
                 found.exact::<packet::Barrier>().map_err(malformed)?;
             }
-            Opcode::Dispatch if state.held_back => {}
+            Opcode::Dispatch | Opcode::DispatchGenerated if state.held_back => {}
             Opcode::Dispatch => {
                 let invocations = dispatch::run(self, job, found, base)?;
+                state.invocations = state.invocations.wrapping_add(invocations);
+            }
+            Opcode::DispatchGenerated => {
+                let invocations = generated::run(self, job, found, base)?;
                 state.invocations = state.invocations.wrapping_add(invocations);
             }
             Opcode::Condition => {

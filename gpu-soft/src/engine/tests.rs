@@ -134,6 +134,73 @@ fn indirect_counts_are_read_at_execution() {
     assert_eq!(b.data[..64], want);
 }
 
+fn generated(b: &Bench, tokens: &[packet::Token], sequences: u32, count: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let p = packet::DispatchGenerated {
+        kernel: b.kernel.as_ptr() as u64,
+        kernel_bytes: b.kernel.len() as u64,
+        count,
+        sequences,
+        token_count: tokens.len() as u32,
+        push_bytes: 0,
+        set_count: 1,
+        dynamic_count: 0,
+        reserved: 0,
+    };
+    emit(&mut out, &p, &[&(b.set.as_ptr() as u64).to_le_bytes(), zerocopy::IntoBytes::as_bytes(tokens)]);
+    out
+}
+
+fn token(action: u32, address: u64, stride: u32) -> packet::Token {
+    packet::Token { address, table: 0, stride, action, offset: 0, size: 0 }
+}
+
+#[test]
+fn generated_dispatches_follow_their_tokens() {
+    let mut b = Bench::new();
+    let cancel = Cancel::new();
+    // Three sequences of (kernel, groups); the second names a table entry that is no kernel, but runs nothing.
+    let words = [0u32, 1, 1, 1, 1, 1, 0, 1, 0, 2, 1, 1];
+    b.data[512..524].copy_from_slice(&words);
+    let table = b.at(600).next_multiple_of(8);
+    let at = (table - b.at(0)) as usize / 4;
+    let (kernel, bytes) = (b.kernel.as_ptr() as u64, b.kernel.len() as u64);
+    for (i, w) in [kernel, bytes, 0, 0].into_iter().enumerate() {
+        b.data[at + 2 * i] = w as u32;
+        b.data[at + 2 * i + 1] = (w >> 32) as u32;
+    }
+    let choose = packet::Token { table, size: 2, ..token(packet::Token::KERNEL, b.at(512), 16) };
+    let run = token(packet::Token::DISPATCH, b.at(513), 16);
+    let s = generated(&b, &[choose, run], 3, 0);
+    assert_eq!(b.run(&s, &cancel), Ok(()));
+    // The first eight elements were reached twice.
+    let want =
+        |twice: u32| (0..64u32).map(|i| if i < 8 { twice * i } else { i * u32::from(i < 16) }).collect::<Vec<_>>();
+    assert_eq!(b.data[..64], want(2));
+    // A count in memory.
+    b.data[700] = 1;
+    let s = generated(&b, &[choose, run], 3, b.at(700));
+    assert_eq!(b.run(&s, &cancel), Ok(()));
+    assert_eq!(b.data[..64], want(3));
+    let refused = |b: &mut Bench, tokens: &[packet::Token]| {
+        let s = generated(b, tokens, 3, 0);
+        assert!(matches!(b.run(&s, &cancel), Err(EngineFault::BadPacket { .. })), "{tokens:?}");
+    };
+    refused(&mut b, &[packet::Token { size: 1, ..choose }, run]);
+    let data = b.at(512);
+    refused(&mut b, &[token(9, data, 16)]);
+    refused(&mut b, &[packet::Token { offset: 250, size: 8, ..token(packet::Token::PUSH, data, 0) }]);
+    refused(&mut b, &[packet::Token { offset: u32::MAX, ..token(packet::Token::SEQUENCE, 0, 0) }]);
+    refused(&mut b, &[run; packet::MAX_TOKENS + 1]);
+    let hole = b.space.base();
+    let s = generated(&b, &[token(packet::Token::DISPATCH, hole, 0)], 1, 0);
+    assert_eq!(b.run(&s, &cancel), Err(EngineFault::PageFault { address: hole, write: false }));
+    let mut s = generated(&b, &[choose, run], 3, 0);
+    // More tokens than there are bytes for.
+    s[8 + 28..8 + 32].copy_from_slice(&3u32.to_le_bytes());
+    assert!(matches!(b.run(&s, &cancel), Err(EngineFault::BadPacket { .. })));
+}
+
 #[test]
 fn conditions_hold_dispatches_back_and_counts_see_those_that_ran() {
     let mut b = Bench::new();

@@ -4,7 +4,10 @@ use super::image::tile_of;
 use super::parts::{blocks, parts, Part};
 use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
 use crate::texel;
-use runtime::gpu::{BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion};
+use runtime::gpu::{
+    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, TexelRegion,
+};
+use zerocopy::IntoBytes;
 
 /// Bytes of a chain packet.
 pub const CHAIN_BYTES: usize = size_of::<packet::Header>() + size_of::<packet::Chain>();
@@ -47,12 +50,7 @@ fn dispatch(
     buffer: &mut Vec<u8>,
     sink: &mut dyn EncodeSink,
 ) -> Result<(), EncodeError> {
-    if parts.push.len() > packet::MAX_PUSH
-        || parts.sets.len() > packet::MAX_SETS
-        || parts.dynamic.len() > packet::MAX_DYNAMIC
-    {
-        return Err(EncodeError::Unsupported("dispatch with too many sets, dynamic buffers or push constants"));
-    }
+    parts.check()?;
     let head = packet::Dispatch {
         kernel: parts.kernel,
         kernel_bytes: parts.kernel_bytes,
@@ -65,15 +63,36 @@ fn dispatch(
         reserved: 0,
     };
     buffer.clear();
-    emit(buffer, &head, &[parts.push]);
-    for set in parts.sets {
-        buffer.extend_from_slice(&set.to_le_bytes());
+    parts.emit(buffer, &head);
+    finish(buffer, sink)
+}
+
+impl DispatchParts<'_> {
+    fn check(&self) -> Result<(), EncodeError> {
+        if self.push.len() > packet::MAX_PUSH
+            || self.sets.len() > packet::MAX_SETS
+            || self.dynamic.len() > packet::MAX_DYNAMIC
+        {
+            return Err(EncodeError::Unsupported("dispatch with too many sets, dynamic buffers or push constants"));
+        }
+        Ok(())
     }
-    for d in parts.dynamic {
-        buffer.extend_from_slice(&d.address.to_le_bytes());
-        buffer.extend_from_slice(&d.size.to_le_bytes());
+
+    /// Appends a packet's fixed part and what a kernel finds its data with.
+    fn emit<P: Packet>(&self, buffer: &mut Vec<u8>, head: &P) {
+        emit(buffer, head, &[self.push]);
+        for set in self.sets {
+            buffer.extend_from_slice(&set.to_le_bytes());
+        }
+        for d in self.dynamic {
+            buffer.extend_from_slice(&d.address.to_le_bytes());
+            buffer.extend_from_slice(&d.size.to_le_bytes());
+        }
     }
-    // The header's size counts what was appended by hand.
+}
+
+/// Passes a packet on whose header does not count yet what was appended by hand.
+fn finish(buffer: &mut [u8], sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
     let size = (padded(buffer.len()) as u32).to_le_bytes();
     buffer[4..8].copy_from_slice(&size);
     sink.emit(buffer)
@@ -111,6 +130,47 @@ fn blit_side(r: &BlitRegion) -> Option<packet::BlitSide> {
     })
 }
 
+fn token(t: &GeneratedToken) -> packet::Token {
+    let (action, offset, size, table) = match t.action {
+        GeneratedAction::Push { offset, size } => (packet::Token::PUSH, offset, size, 0),
+        GeneratedAction::Sequence { offset } => (packet::Token::SEQUENCE, offset, 0, 0),
+        GeneratedAction::Kernel { table, entries } => (packet::Token::KERNEL, 0, entries, table),
+        GeneratedAction::Dispatch => (packet::Token::DISPATCH, 0, 0, 0),
+    };
+    packet::Token { address: t.address, table, stride: t.stride, action, offset, size }
+}
+
+fn generated(
+    parts: &DispatchParts<'_>,
+    tokens: &[GeneratedToken],
+    sequences: u32,
+    count: u64,
+    buffer: &mut Vec<u8>,
+    sink: &mut dyn EncodeSink,
+) -> Result<(), EncodeError> {
+    parts.check()?;
+    if tokens.len() > packet::MAX_TOKENS || sequences > packet::MAX_SEQUENCES {
+        return Err(EncodeError::Unsupported("generated commands of too many tokens or sequences"));
+    }
+    let head = packet::DispatchGenerated {
+        kernel: parts.kernel,
+        kernel_bytes: parts.kernel_bytes,
+        count,
+        sequences,
+        token_count: tokens.len() as u32,
+        push_bytes: parts.push.len() as u32,
+        set_count: parts.sets.len() as u32,
+        dynamic_count: parts.dynamic.len() as u32,
+        reserved: 0,
+    };
+    buffer.clear();
+    parts.emit(buffer, &head);
+    for t in tokens {
+        buffer.extend_from_slice(token(t).as_bytes());
+    }
+    finish(buffer, sink)
+}
+
 /// Encodes one command.
 pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
     match *cmd {
@@ -125,6 +185,10 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             buffer,
             sink,
         ),
+        GpuCmd::DispatchGenerated { kernel, kernel_bytes, push, sets, dynamic, tokens, sequences, count } => {
+            let parts = DispatchParts { kernel, kernel_bytes, push, sets, dynamic };
+            generated(&parts, tokens, sequences, count, buffer, sink)
+        }
         GpuCmd::CopyBuffer { src, dst, size } => put(buffer, sink, &packet::Copy { src, dst, size }, &[]),
         GpuCmd::FillBuffer { dst, size, value } => {
             put(buffer, sink, &packet::Fill { dst, size, value, reserved: 0 }, &[])

@@ -7,7 +7,8 @@ use crate::image::MAX_LOD_BIAS;
 use crate::kernel_abi::{Width, ABI_VERSION};
 use ash::vk;
 use runtime::gpu::{
-    FloatModes, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, QueueFamily, SubgroupProps,
+    FloatModes, GeneratedLimits, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, QueueFamily,
+    SubgroupProps,
 };
 
 /// Workgroup memory in bytes.
@@ -277,6 +278,12 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         combined_sampler_offset: COMBINED_SAMPLER_OFFSET,
         max_inline_uniform_block_size: 4096,
         max_push_descriptors: 32,
+        generated: Some(GeneratedLimits {
+            max_kernels: 1 << 16,
+            max_sequences: crate::packet::MAX_SEQUENCES,
+            max_tokens: crate::packet::MAX_TOKENS as u32,
+            max_stride: 1 << 16,
+        }),
         subgroup,
         float_controls: [floats, floats, doubles],
         matrices: super::matrices::matrices(subgroup.default_size),

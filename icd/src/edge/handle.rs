@@ -179,6 +179,15 @@ handles! {
     ShaderModule => Arc<runtime::ShaderModule>;
 }
 
+use crate::generated::types;
+
+handles! {
+    types;
+    IndirectCommandsLayoutEXT => Arc<runtime::IndirectLayout>;
+    IndirectExecutionSetEXT => Arc<runtime::ExecutionSet>;
+    PipelineBinaryKHR => Arc<runtime::PipelineBinary>;
+}
+
 /// A descriptor set's handle is the address of the object itself, which its pool keeps alive.
 impl Decode for vk::DescriptorSet {
     type Object = runtime::DescriptorSet;

@@ -124,6 +124,12 @@ impl<T, C: Count> OutArray<'_, T, C> {
         (!self.1.is_null()).then(|| unsafe { self.0.read() }.to_usize())
     }
 
+    /// Writes the count alone.
+    pub fn set_count(self, count: usize) {
+        // SAFETY: `new`'s contract.
+        unsafe { self.0.write(C::from_usize(count)) };
+    }
+
     /// Writes plain elements.
     pub fn write<I>(self, items: I) -> vk::Result
     where

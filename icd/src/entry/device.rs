@@ -4,6 +4,7 @@ use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, Out, OutSlice, Slice, Taken};
 use crate::extensions::{self, ExtensionTable};
 use crate::features;
+use crate::generated::types;
 use crate::objects::{Device, DeviceCore, Owned, PhysicalDevice, Queue};
 use crate::reports::memory_reports;
 use ash::vk;
@@ -68,6 +69,9 @@ pub fn create_device(
         let text = format!("features not supported: {}", missing.join(", "));
         refuse(pd, vk::Result::ERROR_FEATURE_NOT_PRESENT, &text)
     })?;
+    let no_internal_cache = info
+        .next::<types::DevicePipelineBinaryInternalCacheControlKHR<'_>>()
+        .is_some_and(|c| c.disable_internal_cache != vk::FALSE);
     let create_info = DeviceCreate {
         queues: queues(pd, info)?,
         features: DeviceFeatures {
@@ -76,7 +80,7 @@ pub fn create_device(
             robust_image_access: features.robustImageAccess,
             robust_image_access2: features.robustImageAccess2,
             null_descriptor: features.nullDescriptor,
-            no_kernel_cache: crate::env::options().debug.nocache,
+            no_kernel_cache: crate::env::options().debug.nocache || no_internal_cache,
         },
     };
     // The device learns its own handle after it is made, through this reference.

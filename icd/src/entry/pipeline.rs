@@ -4,6 +4,7 @@ use super::shader_module::{module, specialization};
 use super::{Callbacks, VkResult};
 use crate::edge::{Allocator, Block, Dispatch, In, OutSlice, Slice, Taken};
 use crate::env;
+use crate::generated::types;
 use crate::objects::Device;
 use ash::vk;
 use ash::vk::Handle;
@@ -34,8 +35,14 @@ fn robustness(info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> Option<Pipelin
     })
 }
 
-/// Where the stage's code is: a module, SPIR-V in the chain, or only its identifier.
-fn code(device: &Device, stage: In<'_, vk::PipelineShaderStageCreateInfo<'_>>) -> VkResult<ProgramCode> {
+/// Where the code is: a binary, a module, SPIR-V in the stage's chain, or only its identifier.
+fn code(device: &Device, info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> VkResult<ProgramCode> {
+    let binaries = info.next::<types::PipelineBinaryInfoKHR<'_>>();
+    // A compute pipeline has one binary; a structure that names none asks for nothing.
+    if let Some(binary) = binaries.and_then(|b| b.pipeline_binaries().at(0)) {
+        return Ok(ProgramCode::Binary(binary.object().clone()));
+    }
+    let stage = info.stage();
     if let Some(m) = stage.module() {
         return Ok(ProgramCode::Module(m.clone()));
     }
@@ -49,14 +56,18 @@ fn code(device: &Device, stage: In<'_, vk::PipelineShaderStageCreateInfo<'_>>) -
     }
 }
 
-fn pipeline_create(device: &Device, info: In<'_, vk::ComputePipelineCreateInfo<'_>>) -> VkResult<ProgramCreate> {
+/// What the runtime makes a compute pipeline of.
+pub(super) fn pipeline_create(
+    device: &Device,
+    info: In<'_, vk::ComputePipelineCreateInfo<'_>>,
+) -> VkResult<ProgramCreate> {
     let stage = info.stage();
     let flags = info
         .next::<vk::PipelineCreateFlags2CreateInfoKHR<'_>>()
         .map_or(vk::PipelineCreateFlags2KHR::from_raw(u64::from(info.flags.as_raw())), |f| f.flags);
     Ok(ProgramCreate {
         flags: flags | debug_flags(),
-        code: code(device, stage)?,
+        code: code(device, info)?,
         entry: stage.name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         specialization: stage.specialization_info().map(specialization).unwrap_or_default(),
         layout: super::pipeline_layout(device, info, flags)?,

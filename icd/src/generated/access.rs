@@ -715,6 +715,48 @@ impl<'a> In<'a, vk::FenceGetFdInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, types::GeneratedCommandsInfoEXT<'a>> {
+    /// What `indirect_execution_set` names.
+    pub fn indirect_execution_set(self) -> Option<&'a <types::IndirectExecutionSetEXT as Decode>::Object> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt(self.indirect_execution_set) }
+    }
+    /// What `indirect_commands_layout` names.
+    pub fn indirect_commands_layout(self) -> &'a <types::IndirectCommandsLayoutEXT as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.indirect_commands_layout) }
+    }
+}
+
+impl<'a> In<'a, types::GeneratedCommandsMemoryRequirementsInfoEXT<'a>> {
+    /// What `indirect_execution_set` names.
+    pub fn indirect_execution_set(self) -> Option<&'a <types::IndirectExecutionSetEXT as Decode>::Object> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt(self.indirect_execution_set) }
+    }
+    /// What `indirect_commands_layout` names.
+    pub fn indirect_commands_layout(self) -> &'a <types::IndirectCommandsLayoutEXT as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.indirect_commands_layout) }
+    }
+}
+
+impl<'a> In<'a, types::GeneratedCommandsPipelineInfoEXT<'a>> {
+    /// What `pipeline` names.
+    pub fn pipeline(self) -> &'a <vk::Pipeline as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.pipeline) }
+    }
+}
+
+impl<'a> In<'a, types::GeneratedCommandsShaderInfoEXT<'a>> {
+    /// What `p_shaders` names.
+    pub fn shaders(self) -> Slice<'a, vk::ShaderEXT> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_shaders, self.shader_count as usize) }
+    }
+}
+
 impl<'a> In<'a, types::HostAddressRangeConstEXT<'a>> {
     /// What `address` names.
     pub fn address(self) -> &'a [u8] {
@@ -828,6 +870,53 @@ impl<'a> In<'a, vk::ImportSemaphoreFdInfoKHR<'a>> {
     }
 }
 
+impl<'a> In<'a, types::IndirectCommandsLayoutCreateInfoEXT<'a>> {
+    /// What `pipeline_layout` names.
+    pub fn pipeline_layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt(self.pipeline_layout) }
+    }
+    /// What `p_tokens` names.
+    pub fn tokens(self) -> Slice<'a, types::IndirectCommandsLayoutTokenEXT<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_tokens, self.token_count as usize) }
+    }
+}
+
+impl<'a> In<'a, types::IndirectExecutionSetPipelineInfoEXT<'a>> {
+    /// What `initial_pipeline` names.
+    pub fn initial_pipeline(self) -> &'a <vk::Pipeline as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.initial_pipeline) }
+    }
+}
+
+impl<'a> In<'a, types::IndirectExecutionSetShaderInfoEXT<'a>> {
+    /// What `p_initial_shaders` names.
+    pub fn initial_shaders(self) -> Slice<'a, vk::ShaderEXT> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_initial_shaders, self.shader_count as usize) }
+    }
+    /// What `p_set_layout_infos` names.
+    pub fn set_layout_infos(self) -> Slice<'a, types::IndirectExecutionSetShaderLayoutInfoEXT<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_set_layout_infos, self.shader_count as usize) }
+    }
+    /// What `p_push_constant_ranges` names.
+    pub fn push_constant_ranges(self) -> &'a [vk::PushConstantRange] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_push_constant_ranges, self.push_constant_range_count as usize) }
+    }
+}
+
+impl<'a> In<'a, types::IndirectExecutionSetShaderLayoutInfoEXT<'a>> {
+    /// What `p_set_layouts` names.
+    pub fn set_layouts(self) -> Slice<'a, vk::DescriptorSetLayout> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_set_layouts, self.set_layout_count as usize) }
+    }
+}
+
 impl<'a> In<'a, vk::InstanceCreateInfo<'a>> {
     /// What `p_application_info` names.
     pub fn application_info(self) -> Option<In<'a, vk::ApplicationInfo<'a>>> {
@@ -912,6 +1001,53 @@ impl<'a> In<'a, types::OpaqueCaptureDataCreateInfoEXT<'a>> {
     pub fn data(self) -> Option<In<'a, types::HostAddressRangeConstEXT<'a>>> {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { In::opt(self.p_data) }
+    }
+}
+
+impl<'a> In<'a, types::PipelineBinaryCreateInfoKHR<'a>> {
+    /// What `p_keys_and_data_info` names.
+    pub fn keys_and_data_info(self) -> Option<In<'a, types::PipelineBinaryKeysAndDataKHR<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_keys_and_data_info) }
+    }
+    /// What `pipeline` names.
+    pub fn pipeline(self) -> Option<&'a <vk::Pipeline as Decode>::Object> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { opt(self.pipeline) }
+    }
+    /// What `p_pipeline_create_info` names.
+    pub fn pipeline_create_info(self) -> Option<In<'a, types::PipelineCreateInfoKHR<'a>>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { In::opt(self.p_pipeline_create_info) }
+    }
+}
+
+impl<'a> In<'a, types::PipelineBinaryDataInfoKHR<'a>> {
+    /// What `pipeline_binary` names.
+    pub fn pipeline_binary(self) -> &'a <types::PipelineBinaryKHR as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.pipeline_binary) }
+    }
+}
+
+impl<'a> In<'a, types::PipelineBinaryInfoKHR<'a>> {
+    /// What `p_pipeline_binaries` names.
+    pub fn pipeline_binaries(self) -> Slice<'a, types::PipelineBinaryKHR> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_pipeline_binaries, self.binary_count as usize) }
+    }
+}
+
+impl<'a> In<'a, types::PipelineBinaryKeysAndDataKHR<'a>> {
+    /// What `p_pipeline_binary_keys` names.
+    pub fn pipeline_binary_keys(self) -> Slice<'a, types::PipelineBinaryKeyKHR<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_pipeline_binary_keys, self.binary_count as usize) }
+    }
+    /// What `p_pipeline_binary_data` names.
+    pub fn pipeline_binary_data(self) -> Slice<'a, types::PipelineBinaryDataKHR<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_pipeline_binary_data, self.binary_count as usize) }
     }
 }
 
@@ -1022,6 +1158,14 @@ impl<'a> In<'a, vk::PushDescriptorSetWithTemplateInfoKHR<'a>> {
     pub fn layout(self) -> Option<&'a <vk::PipelineLayout as Decode>::Object> {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { opt(self.layout) }
+    }
+}
+
+impl<'a> In<'a, types::ReleaseCapturedPipelineDataInfoKHR<'a>> {
+    /// What `pipeline` names.
+    pub fn pipeline(self) -> &'a <vk::Pipeline as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.pipeline) }
     }
 }
 
@@ -1304,6 +1448,22 @@ impl<'a> In<'a, vk::WriteDescriptorSetInlineUniformBlock<'a>> {
     pub fn data(self) -> &'a [u8] {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { plain(self.p_data.cast::<u8>(), self.data_size as usize) }
+    }
+}
+
+impl<'a> In<'a, types::WriteIndirectExecutionSetPipelineEXT<'a>> {
+    /// What `pipeline` names.
+    pub fn pipeline(self) -> &'a <vk::Pipeline as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.pipeline) }
+    }
+}
+
+impl<'a> In<'a, types::WriteIndirectExecutionSetShaderEXT<'a>> {
+    /// What `shader` names.
+    pub fn shader(self) -> &'a <vk::ShaderEXT as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.shader) }
     }
 }
 

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 395] = [
+pub static ENTRIES: [Entry; 409] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -80,6 +80,7 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkCmdEndRendering", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdEndRendering: vk::PFN_vkCmdEndRendering = cmd_end_rendering) },
     Entry { name: "vkCmdEndRendering2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance10], pfn: erase!(vkCmdEndRendering2KHR: types::PFN_vkCmdEndRendering2KHR = cmd_end_rendering2_khr) },
     Entry { name: "vkCmdExecuteCommands", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdExecuteCommands: vk::PFN_vkCmdExecuteCommands = cmd_execute_commands) },
+    Entry { name: "vkCmdExecuteGeneratedCommandsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkCmdExecuteGeneratedCommandsEXT: types::PFN_vkCmdExecuteGeneratedCommandsEXT = cmd_execute_generated_commands_ext) },
     Entry { name: "vkCmdFillBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdFillBuffer: vk::PFN_vkCmdFillBuffer = cmd_fill_buffer) },
     Entry { name: "vkCmdInsertDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdInsertDebugUtilsLabelEXT: vk::PFN_vkCmdInsertDebugUtilsLabelEXT = cmd_insert_debug_utils_label_ext) },
     Entry { name: "vkCmdNextSubpass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdNextSubpass: vk::PFN_vkCmdNextSubpass = cmd_next_subpass) },
@@ -87,6 +88,7 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkCmdPipelineBarrier", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdPipelineBarrier: vk::PFN_vkCmdPipelineBarrier = cmd_pipeline_barrier) },
     Entry { name: "vkCmdPipelineBarrier2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdPipelineBarrier2: vk::PFN_vkCmdPipelineBarrier2 = cmd_pipeline_barrier2) },
     Entry { name: "vkCmdPipelineBarrier2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdPipelineBarrier2: vk::PFN_vkCmdPipelineBarrier2 = cmd_pipeline_barrier2) },
+    Entry { name: "vkCmdPreprocessGeneratedCommandsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkCmdPreprocessGeneratedCommandsEXT: types::PFN_vkCmdPreprocessGeneratedCommandsEXT = cmd_preprocess_generated_commands_ext) },
     Entry { name: "vkCmdPushConstants", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdPushConstants: vk::PFN_vkCmdPushConstants = cmd_push_constants) },
     Entry { name: "vkCmdPushConstants2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdPushConstants2KHR: vk::PFN_vkCmdPushConstants2KHR = cmd_push_constants2_khr) },
     Entry { name: "vkCmdPushConstants2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdPushConstants2KHR: vk::PFN_vkCmdPushConstants2KHR = cmd_push_constants2_khr) },
@@ -198,7 +200,10 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkCreateGraphicsPipelines", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateGraphicsPipelines: vk::PFN_vkCreateGraphicsPipelines = create_graphics_pipelines) },
     Entry { name: "vkCreateImage", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateImage: vk::PFN_vkCreateImage = create_image) },
     Entry { name: "vkCreateImageView", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateImageView: vk::PFN_vkCreateImageView = create_image_view) },
+    Entry { name: "vkCreateIndirectCommandsLayoutEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkCreateIndirectCommandsLayoutEXT: types::PFN_vkCreateIndirectCommandsLayoutEXT = create_indirect_commands_layout_ext) },
+    Entry { name: "vkCreateIndirectExecutionSetEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkCreateIndirectExecutionSetEXT: types::PFN_vkCreateIndirectExecutionSetEXT = create_indirect_execution_set_ext) },
     Entry { name: "vkCreateInstance", level: Level::Global, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateInstance: vk::PFN_vkCreateInstance = create_instance) },
+    Entry { name: "vkCreatePipelineBinariesKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_binary], pfn: erase!(vkCreatePipelineBinariesKHR: types::PFN_vkCreatePipelineBinariesKHR = create_pipeline_binaries_khr) },
     Entry { name: "vkCreatePipelineCache", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreatePipelineCache: vk::PFN_vkCreatePipelineCache = create_pipeline_cache) },
     Entry { name: "vkCreatePipelineLayout", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreatePipelineLayout: vk::PFN_vkCreatePipelineLayout = create_pipeline_layout) },
     Entry { name: "vkCreatePrivateDataSlot", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCreatePrivateDataSlot: vk::PFN_vkCreatePrivateDataSlot = create_private_data_slot) },
@@ -226,8 +231,11 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkDestroyFramebuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyFramebuffer: vk::PFN_vkDestroyFramebuffer = destroy_framebuffer) },
     Entry { name: "vkDestroyImage", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyImage: vk::PFN_vkDestroyImage = destroy_image) },
     Entry { name: "vkDestroyImageView", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyImageView: vk::PFN_vkDestroyImageView = destroy_image_view) },
+    Entry { name: "vkDestroyIndirectCommandsLayoutEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkDestroyIndirectCommandsLayoutEXT: types::PFN_vkDestroyIndirectCommandsLayoutEXT = destroy_indirect_commands_layout_ext) },
+    Entry { name: "vkDestroyIndirectExecutionSetEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkDestroyIndirectExecutionSetEXT: types::PFN_vkDestroyIndirectExecutionSetEXT = destroy_indirect_execution_set_ext) },
     Entry { name: "vkDestroyInstance", level: Level::Instance, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyInstance: vk::PFN_vkDestroyInstance = destroy_instance) },
     Entry { name: "vkDestroyPipeline", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyPipeline: vk::PFN_vkDestroyPipeline = destroy_pipeline) },
+    Entry { name: "vkDestroyPipelineBinaryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_binary], pfn: erase!(vkDestroyPipelineBinaryKHR: types::PFN_vkDestroyPipelineBinaryKHR = destroy_pipeline_binary_khr) },
     Entry { name: "vkDestroyPipelineCache", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyPipelineCache: vk::PFN_vkDestroyPipelineCache = destroy_pipeline_cache) },
     Entry { name: "vkDestroyPipelineLayout", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkDestroyPipelineLayout: vk::PFN_vkDestroyPipelineLayout = destroy_pipeline_layout) },
     Entry { name: "vkDestroyPrivateDataSlot", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkDestroyPrivateDataSlot: vk::PFN_vkDestroyPrivateDataSlot = destroy_private_data_slot) },
@@ -289,6 +297,7 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkGetEventStatus", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetEventStatus: vk::PFN_vkGetEventStatus = get_event_status) },
     Entry { name: "vkGetFenceFdKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_external_fence_fd], pfn: erase!(vkGetFenceFdKHR: vk::PFN_vkGetFenceFdKHR = get_fence_fd_khr) },
     Entry { name: "vkGetFenceStatus", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetFenceStatus: vk::PFN_vkGetFenceStatus = get_fence_status) },
+    Entry { name: "vkGetGeneratedCommandsMemoryRequirementsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkGetGeneratedCommandsMemoryRequirementsEXT: types::PFN_vkGetGeneratedCommandsMemoryRequirementsEXT = get_generated_commands_memory_requirements_ext) },
     Entry { name: "vkGetImageMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetImageMemoryRequirements: vk::PFN_vkGetImageMemoryRequirements = get_image_memory_requirements) },
     Entry { name: "vkGetImageMemoryRequirements2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetImageMemoryRequirements2: vk::PFN_vkGetImageMemoryRequirements2 = get_image_memory_requirements2) },
     Entry { name: "vkGetImageMemoryRequirements2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_get_memory_requirements2], pfn: erase!(vkGetImageMemoryRequirements2: vk::PFN_vkGetImageMemoryRequirements2 = get_image_memory_requirements2) },
@@ -341,10 +350,12 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkGetPhysicalDeviceSparseImageFormatProperties2KHR", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::KHR_get_physical_device_properties2], pfn: erase!(vkGetPhysicalDeviceSparseImageFormatProperties2: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 = get_physical_device_sparse_image_format_properties2) },
     Entry { name: "vkGetPhysicalDeviceToolProperties", level: Level::PhysicalDevice, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetPhysicalDeviceToolProperties: vk::PFN_vkGetPhysicalDeviceToolProperties = get_physical_device_tool_properties) },
     Entry { name: "vkGetPhysicalDeviceToolPropertiesEXT", level: Level::PhysicalDevice, core: NOT_CORE, extensions: &[Extension::EXT_tooling_info], pfn: erase!(vkGetPhysicalDeviceToolProperties: vk::PFN_vkGetPhysicalDeviceToolProperties = get_physical_device_tool_properties) },
+    Entry { name: "vkGetPipelineBinaryDataKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_binary], pfn: erase!(vkGetPipelineBinaryDataKHR: types::PFN_vkGetPipelineBinaryDataKHR = get_pipeline_binary_data_khr) },
     Entry { name: "vkGetPipelineCacheData", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetPipelineCacheData: vk::PFN_vkGetPipelineCacheData = get_pipeline_cache_data) },
     Entry { name: "vkGetPipelineExecutableInternalRepresentationsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_executable_properties], pfn: erase!(vkGetPipelineExecutableInternalRepresentationsKHR: vk::PFN_vkGetPipelineExecutableInternalRepresentationsKHR = get_pipeline_executable_internal_representations_khr) },
     Entry { name: "vkGetPipelineExecutablePropertiesKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_executable_properties], pfn: erase!(vkGetPipelineExecutablePropertiesKHR: vk::PFN_vkGetPipelineExecutablePropertiesKHR = get_pipeline_executable_properties_khr) },
     Entry { name: "vkGetPipelineExecutableStatisticsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_executable_properties], pfn: erase!(vkGetPipelineExecutableStatisticsKHR: vk::PFN_vkGetPipelineExecutableStatisticsKHR = get_pipeline_executable_statistics_khr) },
+    Entry { name: "vkGetPipelineKeyKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_binary], pfn: erase!(vkGetPipelineKeyKHR: types::PFN_vkGetPipelineKeyKHR = get_pipeline_key_khr) },
     Entry { name: "vkGetPrivateData", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetPrivateData: vk::PFN_vkGetPrivateData = get_private_data) },
     Entry { name: "vkGetPrivateDataEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_private_data], pfn: erase!(vkGetPrivateData: vk::PFN_vkGetPrivateData = get_private_data) },
     Entry { name: "vkGetQueryPoolResults", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkGetQueryPoolResults: vk::PFN_vkGetQueryPoolResults = get_query_pool_results) },
@@ -374,6 +385,7 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkQueueSubmit2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkQueueSubmit2: vk::PFN_vkQueueSubmit2 = queue_submit2) },
     Entry { name: "vkQueueWaitIdle", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkQueueWaitIdle: vk::PFN_vkQueueWaitIdle = queue_wait_idle) },
     Entry { name: "vkRegisterCustomBorderColorEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkRegisterCustomBorderColorEXT: types::PFN_vkRegisterCustomBorderColorEXT = register_custom_border_color_ext) },
+    Entry { name: "vkReleaseCapturedPipelineDataKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_pipeline_binary], pfn: erase!(vkReleaseCapturedPipelineDataKHR: types::PFN_vkReleaseCapturedPipelineDataKHR = release_captured_pipeline_data_khr) },
     Entry { name: "vkResetCommandBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkResetCommandBuffer: vk::PFN_vkResetCommandBuffer = reset_command_buffer) },
     Entry { name: "vkResetCommandPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkResetCommandPool: vk::PFN_vkResetCommandPool = reset_command_pool) },
     Entry { name: "vkResetDescriptorPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkResetDescriptorPool: vk::PFN_vkResetDescriptorPool = reset_descriptor_pool) },
@@ -401,6 +413,8 @@ pub static ENTRIES: [Entry; 395] = [
     Entry { name: "vkUpdateDescriptorSetWithTemplate", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkUpdateDescriptorSetWithTemplate: vk::PFN_vkUpdateDescriptorSetWithTemplate = update_descriptor_set_with_template) },
     Entry { name: "vkUpdateDescriptorSetWithTemplateKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_descriptor_update_template], pfn: erase!(vkUpdateDescriptorSetWithTemplate: vk::PFN_vkUpdateDescriptorSetWithTemplate = update_descriptor_set_with_template) },
     Entry { name: "vkUpdateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkUpdateDescriptorSets: vk::PFN_vkUpdateDescriptorSets = update_descriptor_sets) },
+    Entry { name: "vkUpdateIndirectExecutionSetPipelineEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkUpdateIndirectExecutionSetPipelineEXT: types::PFN_vkUpdateIndirectExecutionSetPipelineEXT = update_indirect_execution_set_pipeline_ext) },
+    Entry { name: "vkUpdateIndirectExecutionSetShaderEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkUpdateIndirectExecutionSetShaderEXT: types::PFN_vkUpdateIndirectExecutionSetShaderEXT = update_indirect_execution_set_shader_ext) },
     Entry { name: "vkWaitForFences", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkWaitForFences: vk::PFN_vkWaitForFences = wait_for_fences) },
     Entry { name: "vkWaitSemaphores", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkWaitSemaphores: vk::PFN_vkWaitSemaphores = wait_semaphores) },
     Entry { name: "vkWaitSemaphoresKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_timeline_semaphore], pfn: erase!(vkWaitSemaphores: vk::PFN_vkWaitSemaphores = wait_semaphores) },
@@ -760,6 +774,11 @@ pub(super) unsafe extern "system" fn cmd_execute_commands(command_buffer: vk::Co
     guard("vkCmdExecuteCommands", (), || unsafe { entry::cmd_execute_commands(obj(command_buffer), Slice::new(p_command_buffers, command_buffer_count as usize)) })
 }
 
+pub(super) unsafe extern "system" fn cmd_execute_generated_commands_ext(command_buffer: vk::CommandBuffer, is_preprocessed: vk::Bool32, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdExecuteGeneratedCommandsEXT.
+    guard("vkCmdExecuteGeneratedCommandsEXT", (), || unsafe { entry::cmd_execute_generated_commands_ext(obj(command_buffer), is_preprocessed, In::new(p_generated_commands_info)) })
+}
+
 pub(super) unsafe extern "system" fn cmd_fill_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) {
     // SAFETY: the caller follows the valid usage of vkCmdFillBuffer.
     guard("vkCmdFillBuffer", (), || unsafe { entry::cmd_fill_buffer(obj(command_buffer), obj(dst_buffer), dst_offset, size, data) })
@@ -791,6 +810,11 @@ pub(super) unsafe extern "system" fn cmd_pipeline_barrier(command_buffer: vk::Co
 pub(super) unsafe extern "system" fn cmd_pipeline_barrier2(command_buffer: vk::CommandBuffer, p_dependency_info: *const vk::DependencyInfo<'_>) {
     // SAFETY: the caller follows the valid usage of vkCmdPipelineBarrier2.
     guard("vkCmdPipelineBarrier2", (), || unsafe { entry::cmd_pipeline_barrier2(obj(command_buffer), In::new(p_dependency_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_preprocess_generated_commands_ext(command_buffer: vk::CommandBuffer, p_generated_commands_info: *const types::GeneratedCommandsInfoEXT<'_>, state_command_buffer: vk::CommandBuffer) {
+    // SAFETY: the caller follows the valid usage of vkCmdPreprocessGeneratedCommandsEXT.
+    guard("vkCmdPreprocessGeneratedCommandsEXT", (), || unsafe { entry::cmd_preprocess_generated_commands_ext(obj(command_buffer), In::new(p_generated_commands_info), obj(state_command_buffer)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_push_constants(command_buffer: vk::CommandBuffer, layout: vk::PipelineLayout, stage_flags: vk::ShaderStageFlags, offset: u32, size: u32, p_values: *const c_void) {
@@ -1277,9 +1301,24 @@ pub(super) unsafe extern "system" fn create_image_view(device: vk::Device, p_cre
     guard("vkCreateImageView", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_image_view(obj(device), In::new(p_create_info), In::opt(p_allocator), Out::new(p_view)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn create_indirect_commands_layout_ext(device: vk::Device, p_create_info: *const types::IndirectCommandsLayoutCreateInfoEXT<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_indirect_commands_layout: *mut types::IndirectCommandsLayoutEXT) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCreateIndirectCommandsLayoutEXT.
+    guard("vkCreateIndirectCommandsLayoutEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_indirect_commands_layout_ext(obj(device), In::new(p_create_info), In::opt(p_allocator), Out::new(p_indirect_commands_layout)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn create_indirect_execution_set_ext(device: vk::Device, p_create_info: *const types::IndirectExecutionSetCreateInfoEXT<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_indirect_execution_set: *mut types::IndirectExecutionSetEXT) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCreateIndirectExecutionSetEXT.
+    guard("vkCreateIndirectExecutionSetEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_indirect_execution_set_ext(obj(device), In::new(p_create_info), In::opt(p_allocator), Out::new(p_indirect_execution_set)).into_result() })
+}
+
 pub(super) unsafe extern "system" fn create_instance(p_create_info: *const vk::InstanceCreateInfo<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_instance: *mut vk::Instance) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkCreateInstance.
     guard("vkCreateInstance", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_instance(In::new(p_create_info), In::opt(p_allocator), Out::new(p_instance)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn create_pipeline_binaries_khr(device: vk::Device, p_create_info: *const types::PipelineBinaryCreateInfoKHR<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_binaries: *mut types::PipelineBinaryHandlesInfoKHR<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkCreatePipelineBinariesKHR.
+    guard("vkCreatePipelineBinariesKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::create_pipeline_binaries_khr(obj(device), In::new(p_create_info), In::opt(p_allocator), InOut::new(p_binaries)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn create_pipeline_cache(device: vk::Device, p_create_info: *const vk::PipelineCacheCreateInfo<'_>, p_allocator: *const vk::AllocationCallbacks<'_>, p_pipeline_cache: *mut vk::PipelineCache) -> vk::Result {
@@ -1402,6 +1441,16 @@ pub(super) unsafe extern "system" fn destroy_image_view(device: vk::Device, imag
     guard("vkDestroyImageView", (), || unsafe { entry::destroy_image_view(obj(device), Taken::new(image_view), In::opt(p_allocator)) })
 }
 
+pub(super) unsafe extern "system" fn destroy_indirect_commands_layout_ext(device: vk::Device, indirect_commands_layout: types::IndirectCommandsLayoutEXT, p_allocator: *const vk::AllocationCallbacks<'_>) {
+    // SAFETY: the caller follows the valid usage of vkDestroyIndirectCommandsLayoutEXT.
+    guard("vkDestroyIndirectCommandsLayoutEXT", (), || unsafe { entry::destroy_indirect_commands_layout_ext(obj(device), Taken::new(indirect_commands_layout), In::opt(p_allocator)) })
+}
+
+pub(super) unsafe extern "system" fn destroy_indirect_execution_set_ext(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, p_allocator: *const vk::AllocationCallbacks<'_>) {
+    // SAFETY: the caller follows the valid usage of vkDestroyIndirectExecutionSetEXT.
+    guard("vkDestroyIndirectExecutionSetEXT", (), || unsafe { entry::destroy_indirect_execution_set_ext(obj(device), Taken::new(indirect_execution_set), In::opt(p_allocator)) })
+}
+
 pub(super) unsafe extern "system" fn destroy_instance(instance: vk::Instance, p_allocator: *const vk::AllocationCallbacks<'_>) {
     // SAFETY: the caller follows the valid usage of vkDestroyInstance.
     guard("vkDestroyInstance", (), || unsafe { entry::destroy_instance(Taken::new(instance), In::opt(p_allocator)) })
@@ -1410,6 +1459,11 @@ pub(super) unsafe extern "system" fn destroy_instance(instance: vk::Instance, p_
 pub(super) unsafe extern "system" fn destroy_pipeline(device: vk::Device, pipeline: vk::Pipeline, p_allocator: *const vk::AllocationCallbacks<'_>) {
     // SAFETY: the caller follows the valid usage of vkDestroyPipeline.
     guard("vkDestroyPipeline", (), || unsafe { entry::destroy_pipeline(obj(device), Taken::new(pipeline), In::opt(p_allocator)) })
+}
+
+pub(super) unsafe extern "system" fn destroy_pipeline_binary_khr(device: vk::Device, pipeline_binary: types::PipelineBinaryKHR, p_allocator: *const vk::AllocationCallbacks<'_>) {
+    // SAFETY: the caller follows the valid usage of vkDestroyPipelineBinaryKHR.
+    guard("vkDestroyPipelineBinaryKHR", (), || unsafe { entry::destroy_pipeline_binary_khr(obj(device), Taken::new(pipeline_binary), In::opt(p_allocator)) })
 }
 
 pub(super) unsafe extern "system" fn destroy_pipeline_cache(device: vk::Device, pipeline_cache: vk::PipelineCache, p_allocator: *const vk::AllocationCallbacks<'_>) {
@@ -1647,6 +1701,11 @@ pub(super) unsafe extern "system" fn get_fence_status(device: vk::Device, fence:
     guard("vkGetFenceStatus", vk::Result::ERROR_DEVICE_LOST, || unsafe { entry::get_fence_status(obj(device), obj(fence)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn get_generated_commands_memory_requirements_ext(device: vk::Device, p_info: *const types::GeneratedCommandsMemoryRequirementsInfoEXT<'_>, p_memory_requirements: *mut vk::MemoryRequirements2<'_>) {
+    // SAFETY: the caller follows the valid usage of vkGetGeneratedCommandsMemoryRequirementsEXT.
+    guard("vkGetGeneratedCommandsMemoryRequirementsEXT", (), || unsafe { entry::get_generated_commands_memory_requirements_ext(obj(device), In::new(p_info), InOut::new(p_memory_requirements)) })
+}
+
 pub(super) unsafe extern "system" fn get_image_memory_requirements(device: vk::Device, image: vk::Image, p_memory_requirements: *mut vk::MemoryRequirements) {
     // SAFETY: the caller follows the valid usage of vkGetImageMemoryRequirements.
     guard("vkGetImageMemoryRequirements", (), || unsafe { entry::get_image_memory_requirements(obj(device), obj(image), Out::new(p_memory_requirements)) })
@@ -1827,6 +1886,11 @@ pub(super) unsafe extern "system" fn get_physical_device_tool_properties(physica
     guard("vkGetPhysicalDeviceToolProperties", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_physical_device_tool_properties(obj(physical_device), OutArray::new(p_tool_count, p_tool_properties)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn get_pipeline_binary_data_khr(device: vk::Device, p_info: *const types::PipelineBinaryDataInfoKHR<'_>, p_pipeline_binary_key: *mut types::PipelineBinaryKeyKHR<'_>, p_pipeline_binary_data_size: *mut usize, p_pipeline_binary_data: *mut c_void) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetPipelineBinaryDataKHR.
+    guard("vkGetPipelineBinaryDataKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_pipeline_binary_data_khr(obj(device), In::new(p_info), InOut::new(p_pipeline_binary_key), OutArray::new(p_pipeline_binary_data_size, p_pipeline_binary_data.cast::<u8>())).into_result() })
+}
+
 pub(super) unsafe extern "system" fn get_pipeline_cache_data(device: vk::Device, pipeline_cache: vk::PipelineCache, p_data_size: *mut usize, p_data: *mut c_void) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetPipelineCacheData.
     guard("vkGetPipelineCacheData", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_pipeline_cache_data(obj(device), obj(pipeline_cache), OutArray::new(p_data_size, p_data.cast::<u8>())).into_result() })
@@ -1845,6 +1909,11 @@ pub(super) unsafe extern "system" fn get_pipeline_executable_properties_khr(devi
 pub(super) unsafe extern "system" fn get_pipeline_executable_statistics_khr(device: vk::Device, p_executable_info: *const vk::PipelineExecutableInfoKHR<'_>, p_statistic_count: *mut u32, p_statistics: *mut vk::PipelineExecutableStatisticKHR<'_>) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetPipelineExecutableStatisticsKHR.
     guard("vkGetPipelineExecutableStatisticsKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_pipeline_executable_statistics_khr(obj(device), In::new(p_executable_info), OutArray::new(p_statistic_count, p_statistics)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_pipeline_key_khr(device: vk::Device, p_pipeline_create_info: *const types::PipelineCreateInfoKHR<'_>, p_pipeline_key: *mut types::PipelineBinaryKeyKHR<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetPipelineKeyKHR.
+    guard("vkGetPipelineKeyKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_pipeline_key_khr(obj(device), In::opt(p_pipeline_create_info), InOut::new(p_pipeline_key)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_private_data(device: vk::Device, object_type: vk::ObjectType, object_handle: u64, private_data_slot: vk::PrivateDataSlot, p_data: *mut u64) {
@@ -1967,6 +2036,11 @@ pub(super) unsafe extern "system" fn register_custom_border_color_ext(device: vk
     guard("vkRegisterCustomBorderColorEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::register_custom_border_color_ext(obj(device), In::new(p_border_color), request_index, Out::new(p_index)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn release_captured_pipeline_data_khr(device: vk::Device, p_info: *const types::ReleaseCapturedPipelineDataInfoKHR<'_>, p_allocator: *const vk::AllocationCallbacks<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkReleaseCapturedPipelineDataKHR.
+    guard("vkReleaseCapturedPipelineDataKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::release_captured_pipeline_data_khr(obj(device), In::new(p_info), In::opt(p_allocator)).into_result() })
+}
+
 pub(super) unsafe extern "system" fn reset_command_buffer(command_buffer: vk::CommandBuffer, flags: vk::CommandBufferResetFlags) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkResetCommandBuffer.
     guard("vkResetCommandBuffer", vk::Result::ERROR_UNKNOWN, || unsafe { entry::reset_command_buffer(obj(command_buffer), flags).into_result() })
@@ -2065,6 +2139,16 @@ pub(super) unsafe extern "system" fn update_descriptor_set_with_template(device:
 pub(super) unsafe extern "system" fn update_descriptor_sets(device: vk::Device, descriptor_write_count: u32, p_descriptor_writes: *const vk::WriteDescriptorSet<'_>, descriptor_copy_count: u32, p_descriptor_copies: *const vk::CopyDescriptorSet<'_>) {
     // SAFETY: the caller follows the valid usage of vkUpdateDescriptorSets.
     guard("vkUpdateDescriptorSets", (), || unsafe { entry::update_descriptor_sets(obj(device), Slice::new(p_descriptor_writes, descriptor_write_count as usize), Slice::new(p_descriptor_copies, descriptor_copy_count as usize)) })
+}
+
+pub(super) unsafe extern "system" fn update_indirect_execution_set_pipeline_ext(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetPipelineEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkUpdateIndirectExecutionSetPipelineEXT.
+    guard("vkUpdateIndirectExecutionSetPipelineEXT", (), || unsafe { entry::update_indirect_execution_set_pipeline_ext(obj(device), obj(indirect_execution_set), Slice::new(p_execution_set_writes, execution_set_write_count as usize)) })
+}
+
+pub(super) unsafe extern "system" fn update_indirect_execution_set_shader_ext(device: vk::Device, indirect_execution_set: types::IndirectExecutionSetEXT, execution_set_write_count: u32, p_execution_set_writes: *const types::WriteIndirectExecutionSetShaderEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkUpdateIndirectExecutionSetShaderEXT.
+    guard("vkUpdateIndirectExecutionSetShaderEXT", (), || unsafe { entry::update_indirect_execution_set_shader_ext(obj(device), obj(indirect_execution_set), Slice::new(p_execution_set_writes, execution_set_write_count as usize)) })
 }
 
 pub(super) unsafe extern "system" fn wait_for_fences(device: vk::Device, fence_count: u32, p_fences: *const vk::Fence, wait_all: vk::Bool32, timeout: u64) -> vk::Result {

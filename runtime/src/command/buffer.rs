@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::command::memory::{CommandMemory, Segment, Sink};
 use crate::command::pool::CommandPool;
 use crate::command::state::{BindState, PushedSet};
-use crate::command::stream::{Record, Stream};
+use crate::command::stream::{DispatchState, Record, Stream};
 use crate::command::Dependency;
 use crate::descriptor_set::{DescriptorSet, SetWriter};
 use crate::error::{Error, Result};
@@ -343,10 +343,8 @@ impl CommandBuffer {
             if groups.contains(&0) {
                 return Ok(());
             }
-            let Inner { bind, stream, memory, .. } = inner;
-            let state = bind.dispatch(stream, |data, align| memory.upload(&self.pool, data, align))?;
-            match state {
-                Some(state) => stream.push(Record::Dispatch { state, base, groups }),
+            match inner.dispatch_state(&self.pool)? {
+                Some(state) => inner.stream.push(Record::Dispatch { state, base, groups }),
                 None => Ok(()),
             }
         });
@@ -354,16 +352,12 @@ impl CommandBuffer {
 
     /// vkCmdDispatchIndirect.
     pub fn dispatch_indirect(&self, buffer: &Buffer, offset: u64) {
-        self.record(|inner| {
-            let Inner { bind, stream, memory, .. } = inner;
-            let state = bind.dispatch(stream, |data, align| memory.upload(&self.pool, data, align))?;
-            match state {
-                Some(state) => {
-                    let indirect = buffer.address().wrapping_add(offset);
-                    stream.push(Record::DispatchIndirect { state, indirect })
-                }
-                None => Ok(()),
+        self.record(|inner| match inner.dispatch_state(&self.pool)? {
+            Some(state) => {
+                let indirect = buffer.address().wrapping_add(offset);
+                inner.stream.push(Record::DispatchIndirect { state, indirect })
             }
+            None => Ok(()),
         });
     }
 
@@ -445,6 +439,12 @@ impl CommandBuffer {
 }
 
 impl Inner {
+    /// Places what a dispatch of the bound program needs; `None` without one.
+    pub(super) fn dispatch_state(&mut self, pool: &CommandPool) -> Result<Option<DispatchState>> {
+        let Inner { bind, stream, memory, .. } = self;
+        bind.dispatch(stream, |data, align| memory.upload(pool, data, align))
+    }
+
     fn finish_pending(&mut self) {
         let once = self.usage.contains(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
         self.state = if once { CommandState::Invalid } else { CommandState::Executable };

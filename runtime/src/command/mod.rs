@@ -1,6 +1,7 @@
 //! Command buffers: recording, encoding, states.
 
 mod buffer;
+mod generated;
 mod images;
 mod memory;
 mod pool;
@@ -10,6 +11,7 @@ mod stream;
 mod transfer;
 
 pub use buffer::{CommandBuffer, CommandState};
+pub use generated::{ExecutionSet, GeneratedCommands, IndirectAction, IndirectLayout, IndirectToken};
 pub use pool::CommandPool;
 
 pub(crate) use memory::Segment;

@@ -1,7 +1,7 @@
 //! The recorded form of a command buffer: small records whose variable parts stand in shared arenas.
 
 use crate::error::Result;
-use crate::gpu::{BlitRegion, DynamicBuffer, GpuCmd, TexelRegion};
+use crate::gpu::{BlitRegion, DynamicBuffer, GeneratedToken, GpuCmd, TexelRegion};
 use ash::vk;
 
 /// A run of elements of an arena.
@@ -31,11 +31,20 @@ pub(crate) enum ImageRecord {
     Clear { image: TexelRegion, extent: [u32; 3], color: [u32; 4] },
 }
 
+/// What generated commands have besides the state of a dispatch; boxed, because they are rare.
+#[derive(Clone, Debug)]
+pub(crate) struct GeneratedRecord {
+    pub tokens: Vec<GeneratedToken>,
+    pub sequences: u32,
+    pub count: u64,
+}
+
 /// A recorded command.
 #[derive(Clone, Debug)]
 pub(crate) enum Record {
     Dispatch { state: DispatchState, base: [u32; 3], groups: [u32; 3] },
     DispatchIndirect { state: DispatchState, indirect: u64 },
+    DispatchGenerated { state: DispatchState, generated: Box<GeneratedRecord> },
     CopyBuffer { src: u64, dst: u64, size: u64 },
     FillBuffer { dst: u64, size: u64, value: u32 },
     UpdateBuffer { dst: u64, data: Span },
@@ -143,6 +152,9 @@ impl Stream {
                 Record::DispatchIndirect { state: s, indirect } => {
                     Record::DispatchIndirect { state: state(*s), indirect: *indirect }
                 }
+                Record::DispatchGenerated { state: s, generated } => {
+                    Record::DispatchGenerated { state: state(*s), generated: generated.clone() }
+                }
                 Record::UpdateBuffer { dst, data } => Record::UpdateBuffer { dst: *dst, data: moved(*data, bytes) },
                 Record::CopyBuffer { .. }
                 | Record::FillBuffer { .. }
@@ -191,6 +203,16 @@ impl Stream {
                 sets: slice(&self.words, s.sets),
                 dynamic: slice(&self.dynamics, s.dynamic),
                 indirect,
+            },
+            Record::DispatchGenerated { state: s, ref generated } => GpuCmd::DispatchGenerated {
+                kernel: s.kernel,
+                kernel_bytes: s.kernel_bytes,
+                push: slice(&self.bytes, s.push),
+                sets: slice(&self.words, s.sets),
+                dynamic: slice(&self.dynamics, s.dynamic),
+                tokens: &generated.tokens,
+                sequences: generated.sequences,
+                count: generated.count,
             },
             Record::CopyBuffer { src, dst, size } => GpuCmd::CopyBuffer { src, dst, size },
             Record::FillBuffer { dst, size, value } => GpuCmd::FillBuffer { dst, size, value },

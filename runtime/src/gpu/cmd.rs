@@ -14,6 +14,43 @@ pub struct DynamicBuffer {
     pub size: u64,
 }
 
+/// A token of generated commands: what happens with the data of a sequence, which stands at `address + sequence · stride`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeneratedToken {
+    /// The data of the first sequence.
+    pub address: u64,
+    /// Bytes from one sequence to the next.
+    pub stride: u32,
+    /// What happens.
+    pub action: GeneratedAction,
+}
+
+/// What a token of generated commands does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GeneratedAction {
+    /// The data becomes push constants.
+    Push {
+        /// First byte of the push constants.
+        offset: u32,
+        /// Number of bytes.
+        size: u32,
+    },
+    /// The number of the sequence becomes a push constant of four bytes; there is no data.
+    Sequence {
+        /// First byte of the push constants.
+        offset: u32,
+    },
+    /// The data is a `u32` index into a table of kernels, each an address and a number of bytes (two `u64`).
+    Kernel {
+        /// Address of the table.
+        table: u64,
+        /// Number of entries.
+        entries: u32,
+    },
+    /// The data is three `u32` group counts, which are dispatched.
+    Dispatch,
+}
+
 /// A box of texels of one level and aspect of an image, in memory terms. Texel (x, y) of slice s of a linear image stands
 /// at `address + s·slice_pitch + (y / block height)·row_pitch + (x / block width)·block bytes`, plus
 /// `sample·sample_pitch`.
@@ -93,6 +130,26 @@ pub enum GpuCmd<'a> {
         dynamic: &'a [DynamicBuffer],
         /// Address of the group counts, a multiple of 4.
         indirect: u64,
+    },
+    /// Dispatches that memory describes: sequences of the same tokens. Each sequence begins with the kernel and push constants
+    /// given here. Sequences run in any order; a sequence's tokens in theirs.
+    DispatchGenerated {
+        /// Address of the kernel binary.
+        kernel: u64,
+        /// Its bytes.
+        kernel_bytes: u64,
+        /// Push constants.
+        push: &'a [u8],
+        /// Memory of each descriptor set.
+        sets: &'a [u64],
+        /// Dynamic buffers.
+        dynamic: &'a [DynamicBuffer],
+        /// What a sequence consists of; at most [`super::GeneratedLimits::max_tokens`].
+        tokens: &'a [GeneratedToken],
+        /// Number of sequences.
+        sequences: u32,
+        /// Address of a `u32` read at execution that lessens the number of sequences, a multiple of 4; 0: there is none.
+        count: u64,
     },
     /// Copies bytes between ranges that do not overlap.
     CopyBuffer {

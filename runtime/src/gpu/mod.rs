@@ -8,7 +8,10 @@ mod image;
 mod matrices;
 mod props;
 
-pub use cmd::{BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GpuCmd, TexelRegion, MAX_PACKET};
+pub use cmd::{
+    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, TexelRegion,
+    MAX_PACKET,
+};
 pub use compile::{
     BindingSlot, CompileError, CompileRequest, CompiledKernel, Robustness, RobustnessLevel, Statistic, StatisticValue,
 };
@@ -16,8 +19,8 @@ pub use descriptor::{BorderColor, DescriptorWrite, SamplerInfo, ViewInfo};
 pub use image::{ImageCreate, ImageLayout, SparseLayout, SubresourceLayout};
 pub use matrices::{CooperativeMatrices, MatrixProduct, BFLOAT16, FLOAT8_E4M3, FLOAT8_E5M2};
 pub use props::{
-    FloatModes, FormatFeatures, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo, PciAddress,
-    QueueFamily, SubgroupProps,
+    FloatModes, FormatFeatures, GeneratedLimits, GpuFeatures, GpuProps, HeapInfo, MemorySegment, MemoryTypeInfo,
+    PciAddress, QueueFamily, SubgroupProps,
 };
 
 use ash::vk;

@@ -171,6 +171,19 @@ pub struct GpuFeatures {
     pub invocation_count: bool,
 }
 
+/// Limits of [`super::GpuCmd::DispatchGenerated`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeneratedLimits {
+    /// Most entries of a table of kernels.
+    pub max_kernels: u32,
+    /// Most sequences.
+    pub max_sequences: u32,
+    /// Most tokens of a sequence.
+    pub max_tokens: u32,
+    /// Most bytes from one sequence to the next; tokens stand before it.
+    pub max_stride: u32,
+}
+
 /// What a GPU is and can do.
 #[derive(Clone, Debug)]
 pub struct GpuProps {
@@ -214,6 +227,8 @@ pub struct GpuProps {
     pub max_inline_uniform_block_size: u32,
     /// Most push descriptors of a set.
     pub max_push_descriptors: u32,
+    /// Limits of dispatches that memory describes; `None`: the GPU has no such command.
+    pub generated: Option<GeneratedLimits>,
     /// Subgroups.
     pub subgroup: SubgroupProps,
     /// Float controls of 16-, 32- and 64-bit floats.

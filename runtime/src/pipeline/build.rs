@@ -52,6 +52,9 @@ fn buffer_align(props: &GpuProps) -> u32 {
 
 /// Hash of everything the kernel depends on.
 pub(crate) fn key(device: &Device, create: &ProgramCreate, settings: &Settings) -> [u8; 32] {
+    if let ProgramCode::Binary(binary) = &create.code {
+        return binary.key();
+    }
     let props = device.props();
     let mut h = blake3::Hasher::new();
     h.update(&props.pipeline_cache_uuid);

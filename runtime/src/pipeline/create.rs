@@ -45,9 +45,12 @@ impl Program {
             let settings = Settings::of(device, create);
             let key = build::key(device, create, &settings);
             let refuse = create.flags.contains(vk::PipelineCreateFlags2KHR::FAIL_ON_PIPELINE_COMPILE_REQUIRED);
-            let (program, cache_hit) = match find(device, cache, &key, &settings) {
+            let (program, cache_hit) = match find(device, cache, create, &key, &settings) {
                 Some((kernel, hit)) => {
-                    keep(device, cache, key, &kernel);
+                    // What an application gives is not taken for what this driver compiled.
+                    if !matches!(create.code, ProgramCode::Binary(_)) {
+                        keep(device, cache, key, &kernel);
+                    }
                     (Program::upload(device, &create.layout, &create.entry, key, kernel, Vec::new()), hit)
                 }
                 None => {
@@ -102,9 +105,13 @@ struct Job {
 fn find(
     device: &Device,
     cache: Option<&PipelineCache>,
+    create: &ProgramCreate,
     key: &Key,
     settings: &Settings,
 ) -> Option<(Arc<CompiledKernel>, bool)> {
+    if let ProgramCode::Binary(binary) = &create.code {
+        return Some((binary.kernel().clone(), false));
+    }
     if settings.texts {
         return None;
     }

@@ -1,5 +1,6 @@
 //! Programs: what compute pipelines and compute shader objects are made of.
 
+mod binary;
 mod build;
 mod cache;
 mod create;
@@ -8,6 +9,7 @@ mod entry;
 mod program;
 mod shader;
 
+pub use binary::PipelineBinary;
 pub use cache::PipelineCache;
 pub use create::{Feedback, ProgramOutcome};
 pub(crate) use debug::debug;

@@ -1,5 +1,6 @@
 //! A kernel that commands can be bound to.
 
+use super::binary::PipelineBinary;
 use super::cache::Key;
 use crate::device::Device;
 use crate::error::Result;
@@ -31,14 +32,17 @@ pub enum ProgramCode {
     Module(Arc<ShaderModule>),
     /// The hash of SPIR-V that is not given (VK_EXT_shader_module_identifier): a kernel that was compiled before is found by it.
     Identifier([u8; 32]),
+    /// A kernel that was compiled before (VK_KHR_pipeline_binary); the other parts of the creation are ignored, but for the layout.
+    Binary(Arc<PipelineBinary>),
 }
 
 impl ProgramCode {
-    /// Hash of the SPIR-V.
+    /// Hash of the SPIR-V, or what stands for it.
     pub fn hash(&self) -> [u8; 32] {
         match self {
             ProgramCode::Module(module) => module.hash(),
             ProgramCode::Identifier(hash) => *hash,
+            ProgramCode::Binary(binary) => binary.key(),
         }
     }
 }

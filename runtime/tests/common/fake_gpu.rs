@@ -92,6 +92,7 @@ impl FakeGpu {
             combined_sampler_offset: IMAGE_BYTES,
             max_inline_uniform_block_size: 256,
             max_push_descriptors: 32,
+            generated: None,
             subgroup: SubgroupProps {
                 default_size: 8,
                 min_size: 8,
@@ -277,6 +278,7 @@ impl Gpu for FakeGpu {
                 GpuCmd::DispatchIndirect { kernel, kernel_bytes, push, sets, dynamic, indirect } => {
                     dispatch(op::INDIRECT, kernel, kernel_bytes, push, sets, dynamic, [indirect, 0, 0])
                 }
+                GpuCmd::DispatchGenerated { .. } => return Err(EncodeError::Unsupported("generated commands")),
                 GpuCmd::CopyBuffer { src, dst, size } => packet(op::COPY, &[src, dst, size], &[]),
                 GpuCmd::FillBuffer { dst, size, value } => packet(op::FILL, &[dst, size, value.into()], &[]),
                 GpuCmd::UpdateBuffer { dst, data } => packet(op::UPDATE, &[dst, data.len() as u64], data),

@@ -333,7 +333,7 @@ fn the_cpu_copies_between_images_and_its_memory() {
             tiling: vk::ImageTiling::OPTIMAL,
             usage,
         };
-        let image = Image::new(&s.device, &create).unwrap();
+        let image = Image::new(&s.device, &create, None).unwrap();
         let memory = memory(&s.device, image.requirements().size);
         image.bind(&memory, 0).unwrap();
         (image, memory)

@@ -287,7 +287,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         nestedCommandBufferSimultaneousUse: true,
         pageableDeviceLocalMemory: true,
         reportAddressBinding: true,
-        shaderRawAccessChains: true,
+        shaderRawAccessChains: false,
         // Known, and not there: a row is turned on when what it stands for works.
         computeDerivativeGroupLinear: true,
         computeDerivativeGroupQuads: true,

@@ -320,6 +320,10 @@ fn memory_and_buffers() {
         zero: false,
     };
     assert_eq!(Memory::allocate(&s.device, &too_much).unwrap_err(), Error::OutOfDeviceMemory);
+    let not_there = MemoryAllocate { size: fake_gpu::AVAILABLE_MEMORY + 1, source: MemorySource::New, ..too_much };
+    assert_eq!(Memory::allocate(&s.device, &not_there).unwrap_err(), Error::OutOfDeviceMemory);
+    let there = MemoryAllocate { size: fake_gpu::AVAILABLE_MEMORY, source: MemorySource::New, ..too_much };
+    assert!(Memory::allocate(&s.device, &there).is_ok());
     for export in [Default::default(), vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD] {
         let zeros = MemoryAllocate { size: 5000, export, zero: true, source: MemorySource::New, ..too_much };
         let m = Memory::allocate(&s.device, &zeros).unwrap();

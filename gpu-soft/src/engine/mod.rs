@@ -46,15 +46,22 @@ fn default_threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// A row of /proc/meminfo in bytes.
+fn meminfo(row: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|l| l.strip_prefix(row).is_some_and(|rest| rest.starts_with(':')))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Physical memory of the machine in bytes; 1 GiB if the system does not say.
 pub(crate) fn system_memory() -> u64 {
-    std::fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-            line.split_whitespace().nth(1)?.parse::<u64>().ok()
-        })
-        .map_or(1 << 30, |kib| kib * 1024)
+    meminfo("MemTotal").unwrap_or(1 << 30)
+}
+
+/// What of it, and of what can be swapped out to, is there to be had; no bound if the system does not say.
+pub(crate) fn available_memory() -> u64 {
+    let swap = meminfo("SwapFree").unwrap_or(0);
+    meminfo("MemAvailable").map_or(u64::MAX, |bytes| bytes.saturating_add(swap))
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC.

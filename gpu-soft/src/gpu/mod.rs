@@ -64,6 +64,10 @@ impl Gpu for Soft {
         formats::features(format)
     }
 
+    fn available_memory(&self) -> u64 {
+        crate::engine::available_memory()
+    }
+
     fn descriptor_size(&self, ty: vk::DescriptorType) -> u32 {
         descriptor::size(ty)
     }

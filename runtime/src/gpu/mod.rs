@@ -87,6 +87,12 @@ pub trait Gpu: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Bytes that memory of the GPU can be backed with right now, if it is made of the system's memory and that may be
+    /// promised more often than it is there.
+    fn available_memory(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Private data that goes with the submission of `bytes` bytes of packets at `address`; appended to `out`.
     fn submit_private_data(&self, family: u32, address: u64, bytes: u64, out: &mut Vec<u8>) {
         let _ = (family, address, bytes, out);

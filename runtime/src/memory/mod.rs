@@ -57,6 +57,9 @@ pub struct MemoryRequirements {
     pub requires_dedicated: bool,
 }
 
+/// From this size on, in bytes, an allocation is refused unless the system has that much memory to give.
+const LARGE: u64 = 1 << 30;
+
 /// A VkDeviceMemory: resident and mapped for the GPU from the start.
 #[derive(Debug)]
 pub struct Memory {
@@ -82,6 +85,10 @@ impl Memory {
         let heap_size = props.heaps.get(ty.heap as usize).map_or(0, |h| h.size);
         let imported = !matches!(info.source, MemorySource::New);
         if !imported && (info.size > props.max_memory_allocation_size || info.size > heap_size) {
+            return Err(Error::OutOfDeviceMemory);
+        }
+        // Better refused here than killed by the system when the pages are touched.
+        if !imported && info.size >= LARGE && info.size > device.gpu().available_memory() {
             return Err(Error::OutOfDeviceMemory);
         }
         let visible = ty.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);

@@ -43,6 +43,9 @@ pub struct FakeGpu {
     pub compiled: AtomicUsize,
 }
 
+/// What the fake GPU says can be had at once.
+pub const AVAILABLE_MEMORY: u64 = (1 << 30) + 4096;
+
 impl Default for FakeGpu {
     fn default() -> FakeGpu {
         FakeGpu::new()
@@ -181,6 +184,10 @@ fn dispatch(
 impl Gpu for FakeGpu {
     fn props(&self) -> &GpuProps {
         &self.props
+    }
+
+    fn available_memory(&self) -> u64 {
+        AVAILABLE_MEMORY
     }
 
     fn format_features(&self, format: vk::Format) -> FormatFeatures {

@@ -198,6 +198,9 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_shader_subgroup_partitioned: gpu(|p| {
             p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV)
         }),
+        NV_shader_atomic_float16_vector: gpu(|p| {
+            p.features.buffer_float16_atomic_add && p.features.float_atomic_min_max
+        }),
         NV_shader_subgroup_partitioned: gpu(|p| {
             p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV)
         }),

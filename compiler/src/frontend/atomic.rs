@@ -4,7 +4,7 @@ use super::error::{Error, R};
 use super::memory::Operands;
 use super::module::Inst;
 use super::translator::Translator;
-use super::val::{Ptr, Root, TexelPtr, Val};
+use super::val::{Leaves, Ptr, Root, TexelPtr, Val};
 use crate::sir::{Access, AluOp, AtomicOp, BindingKind, ImageDim, ImageRef, Op as Sir, Type, Value};
 use smallvec::smallvec;
 use spirv::{MemorySemantics as S, Op};
@@ -34,6 +34,12 @@ fn rmw(op: Op) -> Option<AtomicOp> {
     })
 }
 
+/// Vectors that have atomics (SPV_NV_shader_atomic_fp16_vector).
+fn vector_fits(op: Op, ty: Type, n: u32) -> bool {
+    let changes = matches!(op, Op::AtomicExchange | Op::AtomicFAddEXT | Op::AtomicFMinEXT | Op::AtomicFMaxEXT);
+    changes && ty == Type::F16 && matches!(n, 2 | 4)
+}
+
 impl ImageRef {
     /// The image of a texel pointer.
     fn of(t: &TexelPtr) -> ImageRef {
@@ -61,11 +67,14 @@ impl Translator<'_> {
             Place::Memory(p) => p.pointee,
             Place::Texel(t) => t.ty.sampled_type,
         };
-        let ty = self.types.scalar(scalar_ty)?;
+        let (ty, n) = self.types.vector(scalar_ty)?;
         if ty == Type::Bool {
             return Err(Error::invalid("atomics on Bool"));
         }
-        if inst.ty != 0 && self.types.scalar(inst.ty)? != ty {
+        if n != 1 && !vector_fits(inst.op, ty, n) {
+            return Err(Error::invalid("atomics on a vector"));
+        }
+        if inst.ty != 0 && self.types.vector(inst.ty)? != (ty, n) {
             return Err(Error::invalid("the result type is not what the pointer points to"));
         }
         let memory = self.scope(inst.word(1)?)?;
@@ -93,12 +102,32 @@ impl Translator<'_> {
             }
         }
         self.release(memory, semantics);
-        let old = self.atomic_op(inst, &place, ty, volatile)?;
+        let old: Leaves = match &place {
+            Place::Memory(p) if n > 1 => self.vector_rmw(inst, p, ty, volatile)?,
+            _ => self.atomic_op(inst, &place, ty, volatile)?.into_iter().collect(),
+        };
         self.acquire(memory, semantics);
-        match old {
-            Some(v) => self.set_leaves(inst, smallvec![v]),
-            None => Ok(()),
+        if old.is_empty() {
+            return Ok(());
         }
+        self.set_leaves(inst, old)
+    }
+
+    /// A read-modify-write of a vector: of one component after the other, each by itself.
+    fn vector_rmw(&mut self, inst: &Inst<'_>, p: &Ptr, ty: Type, volatile: bool) -> R<Leaves> {
+        let op = rmw(inst.op).ok_or_else(|| inst.unsupported())?;
+        let values = self.vector(inst.word(3)?)?;
+        if self.types.vector(p.pointee)? != (ty, values.len() as u32) || values.iter().any(|&v| self.b.ty(v) != ty) {
+            return Err(Error::invalid("the value is not of the type the pointer points to"));
+        }
+        let mut old = Leaves::new();
+        let mut part = p.clone();
+        for v in values {
+            old.push(self.atomic_rmw(&Place::Memory(part.clone()), op, v, volatile)?);
+            let next = part.imm.checked_add(i64::from(ty.bytes()));
+            part.imm = next.ok_or_else(|| Error::limit("the offset is too large"))?;
+        }
+        Ok(old)
     }
 
     fn atomic_op(&mut self, inst: &Inst<'_>, place: &Place, ty: Type, volatile: bool) -> R<Option<Value>> {

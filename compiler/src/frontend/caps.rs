@@ -94,6 +94,7 @@ fn supported(c: C) -> bool {
             | C::AtomicFloat32AddEXT
             | C::AtomicFloat64AddEXT
             | C::AtomicFloat16MinMaxEXT
+            | C::AtomicFloat16VectorNV
             | C::AtomicFloat32MinMaxEXT
             | C::AtomicFloat64MinMaxEXT
             | C::DotProduct

@@ -718,6 +718,19 @@ fn derivatives_in_squares() {
 }
 
 #[test]
+fn atomics_on_vectors() {
+    let out = run("atomic_vectors", &Options::default(), 4 + 16, &[]);
+    let half = |n: f32| u32::from(half::f16::from_f32(n).to_bits());
+    assert_eq!(out[0], half(6.0) | half(4.0) << 16);
+    assert_eq!(out[2..4], [half(3.0) | half(9.0) << 16, half(1.0) | half(9.0) << 16]);
+    for i in 0..4usize {
+        let old: Vec<f32> = out[4 + i * 4..8 + i * 4].iter().map(|&w| f32::from_bits(w)).collect();
+        let before = (0..i).sum::<usize>() as f32;
+        assert_eq!(old, [before, i as f32, i.saturating_sub(1) as f32, if i == 0 { 0.0 } else { 9.0 }]);
+    }
+}
+
+#[test]
 fn older_subgroup_instructions() {
     let expected: Vec<u32> = (0..8u32).map(|i| 2 + 0x1f * 100 + 2 + ((i + 1) % 8) * 16 + (i ^ 1) * 7).collect();
     assert_eq!(run("old_subgroups", &Options::default(), 8, &[]), expected);

@@ -150,6 +150,7 @@ pub enum Extension {
     NV_cooperative_matrix,
     NV_cooperative_matrix2,
     NV_raw_access_chains,
+    NV_shader_atomic_float16_vector,
     NV_shader_subgroup_partitioned,
     VALVE_mutable_descriptor_type,
 }
@@ -301,6 +302,7 @@ pub struct ExtensionTable {
     pub NV_cooperative_matrix: bool,
     pub NV_cooperative_matrix2: bool,
     pub NV_raw_access_chains: bool,
+    pub NV_shader_atomic_float16_vector: bool,
     pub NV_shader_subgroup_partitioned: bool,
     pub VALVE_mutable_descriptor_type: bool,
 }
@@ -453,6 +455,7 @@ impl ExtensionTable {
             Extension::NV_cooperative_matrix => self.NV_cooperative_matrix,
             Extension::NV_cooperative_matrix2 => self.NV_cooperative_matrix2,
             Extension::NV_raw_access_chains => self.NV_raw_access_chains,
+            Extension::NV_shader_atomic_float16_vector => self.NV_shader_atomic_float16_vector,
             Extension::NV_shader_subgroup_partitioned => self.NV_shader_subgroup_partitioned,
             Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type,
         }
@@ -605,6 +608,7 @@ impl ExtensionTable {
             Extension::NV_cooperative_matrix => self.NV_cooperative_matrix = on,
             Extension::NV_cooperative_matrix2 => self.NV_cooperative_matrix2 = on,
             Extension::NV_raw_access_chains => self.NV_raw_access_chains = on,
+            Extension::NV_shader_atomic_float16_vector => self.NV_shader_atomic_float16_vector = on,
             Extension::NV_shader_subgroup_partitioned => self.NV_shader_subgroup_partitioned = on,
             Extension::VALVE_mutable_descriptor_type => self.VALVE_mutable_descriptor_type = on,
         }
@@ -612,7 +616,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 146] = [
+pub static EXTENSIONS: [Info; 147] = [
     Info { id: Extension::AMD_buffer_marker, name: c"VK_AMD_buffer_marker", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_image_load_store_lod, name: c"VK_AMD_shader_image_load_store_lod", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
@@ -757,6 +761,7 @@ pub static EXTENSIONS: [Info; 146] = [
     Info { id: Extension::NV_cooperative_matrix, name: c"VK_NV_cooperative_matrix", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::NV_cooperative_matrix2, name: c"VK_NV_cooperative_matrix2", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_cooperative_matrix] },
     Info { id: Extension::NV_raw_access_chains, name: c"VK_NV_raw_access_chains", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::NV_shader_atomic_float16_vector, name: c"VK_NV_shader_atomic_float16_vector", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::NV_shader_subgroup_partitioned, name: c"VK_NV_shader_subgroup_partitioned", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::VALVE_mutable_descriptor_type, name: c"VK_VALVE_mutable_descriptor_type", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_maintenance3] },
 ];

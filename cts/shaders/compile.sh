@@ -3,6 +3,7 @@
 #
 # A kernel is compiled once under its own name, or once for each line "// variant: NAME DEFINE…" in it; a line
 # "// target: ENV" chooses another environment than vulkan1.1. *.spvasm files are assembled ("; target: ENV" likewise).
+# api/heap.spv needs instructions that packaged assemblers do not know: `write_module` of compiler/tests/frontend/heap.rs makes it.
 set -euo pipefail
 cd "$(dirname "$0")"
 # *.glsl files need a glslang of 2025 or later: set GLSLANG to it.

@@ -3,7 +3,7 @@
 // variant: bench_matrix_byte IN=int8_t OUT=int MATRIX=1
 // variant: bench_plain_half IN=float16_t OUT=float
 // variant: bench_plain_byte IN=int8_t OUT=int
-// C = A·B of S×S: with cooperative matrices, four of 16×16 beside each other per subgroup; or the usual way, by tiles of
+// C = A·B of S×S: with cooperative matrices, 16×16 of C per subgroup; or the usual way, by tiles of
 // 16×16 in workgroup memory, one element per invocation.
 #version 450
 #pragma use_vulkan_memory_model
@@ -18,19 +18,17 @@ layout(set = 0, binding = 1) buffer B { IN b[]; };
 layout(set = 0, binding = 2) buffer C { OUT c[]; };
 #ifdef MATRIX
 void main() {
-    uint row = gl_WorkGroupID.y * 16, col = gl_WorkGroupID.x * 64;
-    coopmat<OUT, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> sum[4];
-    for (uint j = 0; j < 4; ++j) sum[j] = coopmat<OUT, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(0);
+    uint row = gl_WorkGroupID.y * 16, col = gl_WorkGroupID.x * 16;
+    coopmat<OUT, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> sum =
+        coopmat<OUT, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(0);
     for (uint k = 0; k < S; k += 16) {
         coopmat<IN, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA> x;
+        coopmat<IN, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB> y;
         coopMatLoad(x, a, row * S + k, S, gl_CooperativeMatrixLayoutRowMajor);
-        for (uint j = 0; j < 4; ++j) {
-            coopmat<IN, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB> y;
-            coopMatLoad(y, b, k * S + col + 16 * j, S, gl_CooperativeMatrixLayoutRowMajor);
-            sum[j] = coopMatMulAdd(x, y, sum[j]);
-        }
+        coopMatLoad(y, b, k * S + col, S, gl_CooperativeMatrixLayoutRowMajor);
+        sum = coopMatMulAdd(x, y, sum);
     }
-    for (uint j = 0; j < 4; ++j) coopMatStore(sum[j], c, row * S + col + 16 * j, S, gl_CooperativeMatrixLayoutRowMajor);
+    coopMatStore(sum, c, row * S + col, S, gl_CooperativeMatrixLayoutRowMajor);
 }
 #else
 shared IN x[16][16];

@@ -244,7 +244,9 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderSharedFloat32AtomicMinMax: f.float_atomic_min_max,
         shaderSharedFloat64AtomicMinMax: f.float_atomic_min_max && f.shader_float64,
         shaderImageFloat32AtomicMinMax: f.image_float32_atomic_add && f.float_atomic_min_max,
-        sparseImageFloat32AtomicMinMax: false,
+        sparseImageFloat32AtomicMinMax: f.image_float32_atomic_add
+            && f.float_atomic_min_max
+            && f.sparse_residency_image_2d,
         shaderDeviceClock: f.shader_clock,
         shaderSubgroupClock: f.shader_clock,
         shaderMaximalReconvergence: true,
@@ -270,7 +272,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderFmaFloat32: true,
         shaderFmaFloat64: f.shader_float64,
         shaderImageInt64Atomics: f.image_int64_atomics,
-        sparseImageInt64Atomics: false,
+        sparseImageInt64Atomics: f.image_int64_atomics && f.sparse_residency_image_2d,
         shaderRelaxedExtendedInstruction: true,
         shaderReplicatedComposites: true,
         shaderSubgroupUniformControlFlow: true,

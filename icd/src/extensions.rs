@@ -233,7 +233,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         NV_compute_shader_derivatives: device,
         KHR_internally_synchronized_queues: false,
         KHR_maintenance8: false,
-        KHR_maintenance9: false,
+        KHR_maintenance9: device,
         KHR_shader_quad_control: device,
     }
 }

@@ -296,7 +296,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         computeDerivativeGroupQuads: true,
         internallySynchronizedQueues: false,
         maintenance8: false,
-        maintenance9: false,
+        maintenance9: true,
         shaderQuadControl: true,
     }
 }

@@ -4,7 +4,7 @@ use crate::support::*;
 use ash::vk;
 use vk::PipelineStageFlags as Stage;
 
-tests! { timestamps, copy_results, host_reset, availability, timestamps2, invocations }
+tests! { reset_from_the_start, timestamps, copy_results, host_reset, availability, timestamps2, invocations }
 
 unsafe fn pool(t: &T, n: u32) -> R<vk::QueryPool> {
     let info = vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(n);
@@ -190,5 +190,20 @@ unsafe fn availability() -> R {
     let mut got = [[0u32; 2]; 1];
     t.d.get_query_pool_results(q, 1, &mut got, F::WITH_AVAILABILITY)?;
     check!(got[0][1] != 0);
+    Ok(())
+}
+
+/// VK_KHR_maintenance9: pools whose queries need no reset before they are asked for.
+unsafe fn reset_from_the_start() -> R {
+    let t = T::new(&[c"VK_KHR_maintenance9"])?;
+    need!(t.has(c"VK_KHR_maintenance9"), "VK_KHR_maintenance9");
+    let reset = vk::QueryPoolCreateFlags::from_raw(1);
+    let info = vk::QueryPoolCreateInfo::default().flags(reset).query_type(vk::QueryType::TIMESTAMP).query_count(5);
+    let pool = t.own(t.d.create_query_pool(&info, None)?);
+    let mut results = [[7u64; 2]; 5];
+    let flags = vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WITH_AVAILABILITY;
+    let found = t.d.get_query_pool_results(pool, 0, &mut results, flags);
+    check!(found == Ok(()) || found == Err(vk::Result::NOT_READY), "{found:?}");
+    check!(results.iter().all(|r| r[1] == 0), "a query is available: {results:?}");
     Ok(())
 }

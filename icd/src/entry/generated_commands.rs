@@ -18,11 +18,13 @@ fn token(info: TokenInfo<'_>) -> Result<IndirectToken, Error> {
     let range = || unsafe { info.data.p_push_constant.as_ref() }.map(|p| p.update_range);
     let missing = || Error::Unknown("an indirect commands token without its data".to_owned());
     let action = match info.ty {
-        types::INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_CONSTANT_EXT => {
+        // Push data and push constants are one memory.
+        types::INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_CONSTANT_EXT | types::INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_DATA_EXT => {
             let r = range().ok_or_else(missing)?;
             IndirectAction::Push { offset: r.offset, size: r.size }
         }
-        types::INDIRECT_COMMANDS_TOKEN_TYPE_SEQUENCE_INDEX_EXT => {
+        types::INDIRECT_COMMANDS_TOKEN_TYPE_SEQUENCE_INDEX_EXT
+        | types::INDIRECT_COMMANDS_TOKEN_TYPE_PUSH_DATA_SEQUENCE_INDEX_EXT => {
             IndirectAction::Sequence { offset: range().ok_or_else(missing)?.offset }
         }
         types::INDIRECT_COMMANDS_TOKEN_TYPE_EXECUTION_SET_EXT => IndirectAction::Program,

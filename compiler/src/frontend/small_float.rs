@@ -34,6 +34,43 @@ impl SmallFloat {
         }
     }
 
+    /// The number that these bits are.
+    pub fn decode(self, bits: u64) -> f64 {
+        let (fraction, least, _, top) = self.eight();
+        let magnitude = (bits & 0x7f) as u32;
+        let value = match self {
+            SmallFloat::Bf16 => return f64::from(f32::from_bits((bits as u32) << 16)),
+            SmallFloat::E5m2 if magnitude == top + 1 => f64::INFINITY,
+            _ if magnitude > top => f64::NAN,
+            _ if magnitude >> fraction == 0 => f64::from(magnitude) * f64::from(least - fraction as i32).exp2(),
+            _ => {
+                let digits = f64::from((magnitude & ((1 << fraction) - 1)) | 1 << fraction);
+                digits * f64::from((magnitude >> fraction) as i32 - 1 + least - fraction as i32).exp2()
+            }
+        };
+        value.copysign(if bits & 0x80 != 0 { -1.0 } else { 1.0 })
+    }
+
+    /// The bits of the nearest number, ties to even; beyond the range infinity, or NaN where there is none.
+    pub fn encode(self, value: f64) -> u64 {
+        let (fraction, least, _, top) = self.eight();
+        if self == SmallFloat::Bf16 {
+            return u64::from(half::bf16::from_f32(value as f32).to_bits());
+        }
+        let sign = if value.is_sign_negative() { 0x80 } else { 0 };
+        if value.is_nan() {
+            return sign | 0x7f;
+        }
+        let magnitude = value.abs();
+        let exponent = ((magnitude.to_bits() >> 52) as i32 - 1023).clamp(least, 64);
+        let digits = (magnitude / f64::from(exponent - fraction as i32).exp2()).round_ties_even().min(1e6) as u32;
+        // The leading bit counts as one of the exponent, and so does a carry into the next.
+        let code = ((exponent - least) as u32) << fraction;
+        let code = code.saturating_add(digits);
+        let beyond = if self == SmallFloat::E5m2 { top + 1 } else { 0x7f };
+        sign | u64::from(if code > top { beyond } else { code })
+    }
+
     /// The integer type its values travel in.
     fn carrier(self) -> Type {
         match self {
@@ -230,5 +267,27 @@ impl Translator<'_> {
         let sign = b.alu(AluOp::And, Type::I32, &[sign, sign_bit]);
         let out = b.alu(AluOp::Or, Type::I32, &[code, sign]);
         b.alu(AluOp::ITrunc, format.carrier(), &[out])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_itself() {
+        for f in [SmallFloat::E4m3, SmallFloat::E5m2, SmallFloat::Bf16] {
+            for bits in 0..1u64 << f.bits() {
+                let v = f.decode(bits);
+                assert!(v.is_nan() || f.encode(v) == bits, "{f:?} {bits:#x} is {v}");
+            }
+            assert!(f.decode(f.encode(f64::NAN)).is_nan());
+        }
+        assert_eq!(SmallFloat::E4m3.decode(0x7e), 448.0);
+        assert_eq!(SmallFloat::E5m2.decode(0x7b), 57344.0);
+        assert_eq!((SmallFloat::E4m3.encode(464.0), SmallFloat::E4m3.encode(465.0)), (0x7e, 0x7f));
+        assert_eq!((SmallFloat::E5m2.encode(-61439.0), SmallFloat::E5m2.encode(-61440.0)), (0xfb, 0xfc));
+        assert_eq!((SmallFloat::E4m3.encode(1e300), SmallFloat::E4m3.encode(1e-300)), (0x7f, 0));
+        assert_eq!(SmallFloat::E4m3.encode(1.0625), SmallFloat::E4m3.encode(1.0));
     }
 }

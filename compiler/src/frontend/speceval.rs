@@ -68,6 +68,25 @@ pub(super) fn eval(op: Op, inst: &Inst<'_>, consts: &Consts, types: &mut Types) 
         _ => {}
     }
     let (out, n) = types.vector(inst.ty)?;
+    if op == Op::FConvert {
+        let from = types.small_float(type_of(arg(0)?)?);
+        let to = types.small_float(inst.ty);
+        if from.is_some() || to.is_some() {
+            let (t, count) = types.vector(type_of(arg(0)?)?)?;
+            shape(count == n)?;
+            let convert = |&bits: &u64| {
+                let value = match from {
+                    Some(f) => f.decode(bits).to_bits(),
+                    None => fconvert(t, Type::F64, bits)?,
+                };
+                match to {
+                    Some(f) => Ok(f.encode(f64::from_bits(value))),
+                    None => fconvert(Type::F64, out, value),
+                }
+            };
+            return consts.leaves(types, arg(0)?)?.iter().map(convert).collect();
+        }
+    }
     let arity = arity(op).ok_or_else(|| Error::unsupported(format!("Op{op:?} in OpSpecConstantOp")))?;
     let mut operands = Vec::new();
     for i in 0..arity {

@@ -98,6 +98,11 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_bind_memory2: device,
         KHR_buffer_device_address: gpu(|p| p.features.buffer_device_address),
         KHR_copy_commands2: device,
+        // Promoted, and asked for by name with VK_KHR_maintenance5; nothing of them is usable without graphics.
+        KHR_create_renderpass2: device,
+        KHR_depth_stencil_resolve: device,
+        KHR_dynamic_rendering: device,
+        KHR_multiview: device,
         KHR_dedicated_allocation: device,
         KHR_descriptor_update_template: device,
         KHR_device_group: device,

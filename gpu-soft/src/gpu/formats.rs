@@ -29,6 +29,7 @@ fn storage(f: &Format) -> bool {
                 | vk::Format::R5G5B5A1_UNORM_PACK16
                 | vk::Format::B5G5R5A1_UNORM_PACK16
                 | vk::Format::A1R5G5B5_UNORM_PACK16
+                | vk::Format::A1B5G5R5_UNORM_PACK16_KHR
                 // What two-bit signed alpha does with values that do not fit is not settled between implementations.
                 | vk::Format::A2R10G10B10_SINT_PACK32
                 | vk::Format::A2B10G10R10_SINT_PACK32

@@ -227,7 +227,7 @@ fn limits() -> vk::PhysicalDeviceLimits {
         max_cull_distances: 8,
         max_combined_clip_and_cull_distances: 8,
         discrete_queue_priorities: 2,
-        point_size_range: [1.0, 64.0],
+        point_size_range: [1.0, 255.875],
         line_width_range: [1.0, 1.0],
         point_size_granularity: 0.125,
         line_width_granularity: 0.0,

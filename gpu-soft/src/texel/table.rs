@@ -114,6 +114,8 @@ formats! {
     R5G5B5A1_UNORM_PACK16 Unorm "a1 b5 g5 r5";
     B5G5R5A1_UNORM_PACK16 Unorm "a1 r5 g5 b5";
     A1R5G5B5_UNORM_PACK16 Unorm "b5 g5 r5 a1";
+    A1B5G5R5_UNORM_PACK16_KHR Unorm "r5 g5 b5 a1";
+    A8_UNORM_KHR Unorm "a8";
     R8_UNORM Unorm "r8";
     R8_SNORM Snorm "r8";
     R8_USCALED Uscaled "r8";

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 409] = [
+pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -26,7 +26,9 @@ pub static ENTRIES: [Entry; 409] = [
     Entry { name: "vkCmdBeginQuery", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBeginQuery: vk::PFN_vkCmdBeginQuery = cmd_begin_query) },
     Entry { name: "vkCmdBeginRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBeginRenderPass: vk::PFN_vkCmdBeginRenderPass = cmd_begin_render_pass) },
     Entry { name: "vkCmdBeginRenderPass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdBeginRenderPass2: vk::PFN_vkCmdBeginRenderPass2 = cmd_begin_render_pass2) },
+    Entry { name: "vkCmdBeginRenderPass2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_create_renderpass2], pfn: erase!(vkCmdBeginRenderPass2: vk::PFN_vkCmdBeginRenderPass2 = cmd_begin_render_pass2) },
     Entry { name: "vkCmdBeginRendering", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBeginRendering: vk::PFN_vkCmdBeginRendering = cmd_begin_rendering) },
+    Entry { name: "vkCmdBeginRenderingKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_dynamic_rendering], pfn: erase!(vkCmdBeginRendering: vk::PFN_vkCmdBeginRendering = cmd_begin_rendering) },
     Entry { name: "vkCmdBindDescriptorBufferEmbeddedSamplers2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance6], pfn: erase!(vkCmdBindDescriptorBufferEmbeddedSamplers2EXT: vk::PFN_vkCmdBindDescriptorBufferEmbeddedSamplers2EXT = cmd_bind_descriptor_buffer_embedded_samplers2_ext) },
     Entry { name: "vkCmdBindDescriptorBufferEmbeddedSamplersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdBindDescriptorBufferEmbeddedSamplersEXT: vk::PFN_vkCmdBindDescriptorBufferEmbeddedSamplersEXT = cmd_bind_descriptor_buffer_embedded_samplers_ext) },
     Entry { name: "vkCmdBindDescriptorBuffersEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_buffer], pfn: erase!(vkCmdBindDescriptorBuffersEXT: vk::PFN_vkCmdBindDescriptorBuffersEXT = cmd_bind_descriptor_buffers_ext) },
@@ -77,14 +79,17 @@ pub static ENTRIES: [Entry; 409] = [
     Entry { name: "vkCmdEndQuery", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdEndQuery: vk::PFN_vkCmdEndQuery = cmd_end_query) },
     Entry { name: "vkCmdEndRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdEndRenderPass: vk::PFN_vkCmdEndRenderPass = cmd_end_render_pass) },
     Entry { name: "vkCmdEndRenderPass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdEndRenderPass2: vk::PFN_vkCmdEndRenderPass2 = cmd_end_render_pass2) },
+    Entry { name: "vkCmdEndRenderPass2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_create_renderpass2], pfn: erase!(vkCmdEndRenderPass2: vk::PFN_vkCmdEndRenderPass2 = cmd_end_render_pass2) },
     Entry { name: "vkCmdEndRendering", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdEndRendering: vk::PFN_vkCmdEndRendering = cmd_end_rendering) },
     Entry { name: "vkCmdEndRendering2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance10], pfn: erase!(vkCmdEndRendering2KHR: types::PFN_vkCmdEndRendering2KHR = cmd_end_rendering2_khr) },
+    Entry { name: "vkCmdEndRenderingKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_dynamic_rendering], pfn: erase!(vkCmdEndRendering: vk::PFN_vkCmdEndRendering = cmd_end_rendering) },
     Entry { name: "vkCmdExecuteCommands", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdExecuteCommands: vk::PFN_vkCmdExecuteCommands = cmd_execute_commands) },
     Entry { name: "vkCmdExecuteGeneratedCommandsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkCmdExecuteGeneratedCommandsEXT: types::PFN_vkCmdExecuteGeneratedCommandsEXT = cmd_execute_generated_commands_ext) },
     Entry { name: "vkCmdFillBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdFillBuffer: vk::PFN_vkCmdFillBuffer = cmd_fill_buffer) },
     Entry { name: "vkCmdInsertDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdInsertDebugUtilsLabelEXT: vk::PFN_vkCmdInsertDebugUtilsLabelEXT = cmd_insert_debug_utils_label_ext) },
     Entry { name: "vkCmdNextSubpass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdNextSubpass: vk::PFN_vkCmdNextSubpass = cmd_next_subpass) },
     Entry { name: "vkCmdNextSubpass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdNextSubpass2: vk::PFN_vkCmdNextSubpass2 = cmd_next_subpass2) },
+    Entry { name: "vkCmdNextSubpass2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_create_renderpass2], pfn: erase!(vkCmdNextSubpass2: vk::PFN_vkCmdNextSubpass2 = cmd_next_subpass2) },
     Entry { name: "vkCmdPipelineBarrier", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdPipelineBarrier: vk::PFN_vkCmdPipelineBarrier = cmd_pipeline_barrier) },
     Entry { name: "vkCmdPipelineBarrier2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdPipelineBarrier2: vk::PFN_vkCmdPipelineBarrier2 = cmd_pipeline_barrier2) },
     Entry { name: "vkCmdPipelineBarrier2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdPipelineBarrier2: vk::PFN_vkCmdPipelineBarrier2 = cmd_pipeline_barrier2) },
@@ -211,6 +216,7 @@ pub static ENTRIES: [Entry; 409] = [
     Entry { name: "vkCreateQueryPool", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateQueryPool: vk::PFN_vkCreateQueryPool = create_query_pool) },
     Entry { name: "vkCreateRenderPass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateRenderPass: vk::PFN_vkCreateRenderPass = create_render_pass) },
     Entry { name: "vkCreateRenderPass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCreateRenderPass2: vk::PFN_vkCreateRenderPass2 = create_render_pass2) },
+    Entry { name: "vkCreateRenderPass2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_create_renderpass2], pfn: erase!(vkCreateRenderPass2: vk::PFN_vkCreateRenderPass2 = create_render_pass2) },
     Entry { name: "vkCreateSampler", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCreateSampler: vk::PFN_vkCreateSampler = create_sampler) },
     Entry { name: "vkCreateSamplerYcbcrConversion", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCreateSamplerYcbcrConversion: vk::PFN_vkCreateSamplerYcbcrConversion = create_sampler_ycbcr_conversion) },
     Entry { name: "vkCreateSamplerYcbcrConversionKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_sampler_ycbcr_conversion], pfn: erase!(vkCreateSamplerYcbcrConversion: vk::PFN_vkCreateSamplerYcbcrConversion = create_sampler_ycbcr_conversion) },

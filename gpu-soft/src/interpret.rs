@@ -1,7 +1,7 @@
 //! Kernels run by the interpreter, over real GPU memory: slow, exact, and without a code generator.
 
 use crate::binary::{Bound, LoadError};
-use crate::image::{Coords, ImageDesc, Lookup, PackedSampler, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
+use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
 use crate::kernel_abi::{BindingSlot, BufferDesc};
 use compiler::interp::{
     BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel,
@@ -156,7 +156,7 @@ impl SoftMachine<'_> {
         let at = self.descriptor(desc)?;
         let read = |at: u64| {
             // SAFETY: set memory that the application bound holds a sampler descriptor at this address.
-            unsafe { ((at + offset) as *const PackedSampler).read_unaligned() }.unpack()
+            unsafe { SamplerDesc::read((at + offset) as *const u8) }
         };
         Ok(at.map_or_else(SamplerDesc::default, read))
     }

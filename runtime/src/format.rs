@@ -21,6 +21,35 @@ const fn compressed(width: u32, height: u32, bytes: u32) -> FormatBlock {
     FormatBlock { width, height, bytes }
 }
 
+/// Bytes of a component and number of planes of a multi-planar colour format; `None` for others.
+fn planes(format: vk::Format) -> Option<(u32, u32)> {
+    use vk::Format as F;
+    let name = match format {
+        F::G8_B8_R8_3PLANE_420_UNORM | F::G8_B8_R8_3PLANE_422_UNORM | F::G8_B8_R8_3PLANE_444_UNORM => (1, 3),
+        F::G8_B8R8_2PLANE_420_UNORM | F::G8_B8R8_2PLANE_422_UNORM | F::G8_B8R8_2PLANE_444_UNORM => (1, 2),
+        F::G10X6_B10X6_R10X6_3PLANE_420_UNORM_3PACK16
+        | F::G10X6_B10X6_R10X6_3PLANE_422_UNORM_3PACK16
+        | F::G10X6_B10X6_R10X6_3PLANE_444_UNORM_3PACK16
+        | F::G12X4_B12X4_R12X4_3PLANE_420_UNORM_3PACK16
+        | F::G12X4_B12X4_R12X4_3PLANE_422_UNORM_3PACK16
+        | F::G12X4_B12X4_R12X4_3PLANE_444_UNORM_3PACK16
+        | F::G16_B16_R16_3PLANE_420_UNORM
+        | F::G16_B16_R16_3PLANE_422_UNORM
+        | F::G16_B16_R16_3PLANE_444_UNORM => (2, 3),
+        F::G10X6_B10X6R10X6_2PLANE_420_UNORM_3PACK16
+        | F::G10X6_B10X6R10X6_2PLANE_422_UNORM_3PACK16
+        | F::G10X6_B10X6R10X6_2PLANE_444_UNORM_3PACK16
+        | F::G12X4_B12X4R12X4_2PLANE_420_UNORM_3PACK16
+        | F::G12X4_B12X4R12X4_2PLANE_422_UNORM_3PACK16
+        | F::G12X4_B12X4R12X4_2PLANE_444_UNORM_3PACK16
+        | F::G16_B16R16_2PLANE_420_UNORM
+        | F::G16_B16R16_2PLANE_422_UNORM
+        | F::G16_B16R16_2PLANE_444_UNORM => (2, 2),
+        _ => return None,
+    };
+    Some(name)
+}
+
 /// The aspects a format has.
 pub fn aspects(format: vk::Format) -> vk::ImageAspectFlags {
     use vk::ImageAspectFlags as A;
@@ -30,15 +59,28 @@ pub fn aspects(format: vk::Format) -> vk::ImageAspectFlags {
         vk::Format::D16_UNORM_S8_UINT | vk::Format::D24_UNORM_S8_UINT | vk::Format::D32_SFLOAT_S8_UINT => {
             A::DEPTH | A::STENCIL
         }
-        _ => A::COLOR,
+        _ => match planes(format) {
+            Some((_, 3)) => A::PLANE_0 | A::PLANE_1 | A::PLANE_2,
+            Some(_) => A::PLANE_0 | A::PLANE_1,
+            None => A::COLOR,
+        },
     }
 }
 
-/// The block of a format in linear memory, as buffer copies of one aspect see it; `None` for formats with several planes and
-/// unknown ones.
+/// The block of a format in linear memory, as buffer copies of one aspect see it; `None` for aspects that a format lacks and
+/// unknown formats.
 pub fn block(format: vk::Format, aspect: vk::ImageAspectFlags) -> Option<FormatBlock> {
     if aspect == vk::ImageAspectFlags::STENCIL {
         return aspects(format).contains(aspect).then_some(texel(1));
+    }
+    if let Some((bytes, planes)) = planes(format) {
+        use vk::ImageAspectFlags as A;
+        return match aspect {
+            A::PLANE_0 => Some(texel(bytes)),
+            A::PLANE_1 => Some(texel(if planes == 2 { 2 * bytes } else { bytes })),
+            A::PLANE_2 if planes == 3 => Some(texel(bytes)),
+            _ => None,
+        };
     }
     // The core formats are numbered by layout, so ranges of numbers say their size.
     Some(match format.as_raw() {
@@ -74,6 +116,16 @@ pub fn block(format: vk::Format, aspect: vk::ImageAspectFlags) -> Option<FormatB
             vk::Format::A4R4G4B4_UNORM_PACK16 | vk::Format::A4B4G4R4_UNORM_PACK16 => texel(2),
             vk::Format::A1B5G5R5_UNORM_PACK16_KHR => texel(2),
             vk::Format::A8_UNORM_KHR => texel(1),
+            vk::Format::G8B8G8R8_422_UNORM | vk::Format::B8G8R8G8_422_UNORM => compressed(2, 1, 4),
+            vk::Format::R10X6_UNORM_PACK16 | vk::Format::R12X4_UNORM_PACK16 => texel(2),
+            vk::Format::R10X6G10X6_UNORM_2PACK16 | vk::Format::R12X4G12X4_UNORM_2PACK16 => texel(4),
+            vk::Format::R10X6G10X6B10X6A10X6_UNORM_4PACK16 | vk::Format::R12X4G12X4B12X4A12X4_UNORM_4PACK16 => texel(8),
+            vk::Format::G10X6B10X6G10X6R10X6_422_UNORM_4PACK16
+            | vk::Format::B10X6G10X6R10X6G10X6_422_UNORM_4PACK16
+            | vk::Format::G12X4B12X4G12X4R12X4_422_UNORM_4PACK16
+            | vk::Format::B12X4G12X4R12X4G12X4_422_UNORM_4PACK16
+            | vk::Format::G16B16G16R16_422_UNORM
+            | vk::Format::B16G16R16G16_422_UNORM => compressed(2, 1, 8),
             _ => return None,
         },
     })
@@ -137,5 +189,10 @@ mod tests {
         }
         assert_eq!(block(vk::Format::D32_SFLOAT_S8_UINT, vk::ImageAspectFlags::STENCIL).map(|b| b.bytes), Some(1));
         assert_eq!(block(vk::Format::R8_UNORM, vk::ImageAspectFlags::STENCIL), None);
+        let nv12 = vk::Format::G8_B8R8_2PLANE_420_UNORM;
+        assert_eq!(block(nv12, vk::ImageAspectFlags::PLANE_1).map(|b| b.bytes), Some(2));
+        assert_eq!(block(nv12, vk::ImageAspectFlags::PLANE_2), None);
+        assert_eq!(block(nv12, color), None);
+        assert_eq!(aspects(nv12), vk::ImageAspectFlags::PLANE_0 | vk::ImageAspectFlags::PLANE_1);
     }
 }

@@ -18,8 +18,8 @@ pub struct Image {
     create: ImageCreate,
     layout: Arc<ImageLayout>,
     requirements: MemoryRequirements,
-    /// GPU address; 0 until bound.
-    address: AtomicU64,
+    /// GPU addresses that the offsets of each plane count from, all the same unless the image is disjoint; 0 until bound.
+    addresses: [AtomicU64; 3],
     /// The addresses of a sparse image.
     sparse: Option<VaRange>,
     /// Where the CPU finds an image for host copies; the image does not keep its memory.
@@ -58,6 +58,15 @@ fn requirements(device: &Device, create: &ImageCreate, layout: &ImageLayout) -> 
     } else {
         plain
     }
+}
+
+fn plane_requirements(
+    layout: &ImageLayout,
+    whole: MemoryRequirements,
+    aspect: vk::ImageAspectFlags,
+) -> MemoryRequirements {
+    let size = layout.plane_sizes.get(layout.plane(aspect)).copied().unwrap_or(layout.size);
+    MemoryRequirements { size: size.checked_next_multiple_of(whole.align.max(1)).unwrap_or(u64::MAX), ..whole }
 }
 
 fn sparse_requirements(
@@ -107,9 +116,10 @@ impl Image {
             true => Some(sparse::reserve(device, requirements.size, address)?),
             false => None,
         };
-        let address = AtomicU64::new(sparse.as_ref().map_or(0, VaRange::base));
+        let base = sparse.as_ref().map_or(0, VaRange::base);
+        let addresses = [0; 3].map(|_| AtomicU64::new(base));
         let bound = Mutex::new(None);
-        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, address, sparse, bound }))
+        Ok(Arc::new(Image { create: *create, layout: Arc::new(layout), requirements, addresses, sparse, bound }))
     }
 
     /// What memory such an image needs.
@@ -145,7 +155,9 @@ impl Image {
         if host_transfer(&self.create) {
             *lock(&self.bound) = Some((Arc::downgrade(memory), offset));
         }
-        self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
+        for address in &self.addresses {
+            address.store(memory.address().wrapping_add(offset), Ordering::Release);
+        }
         Ok(())
     }
 
@@ -168,7 +180,40 @@ impl Image {
 
     /// GPU address; 0 until bound.
     pub fn address(&self) -> u64 {
-        self.address.load(Ordering::Acquire)
+        self.addresses[0].load(Ordering::Acquire)
+    }
+
+    /// GPU addresses that the offsets of each plane count from; 0 until bound.
+    pub fn addresses(&self) -> [u64; 3] {
+        [0, 1, 2].map(|i| self.addresses[i].load(Ordering::Acquire))
+    }
+
+    /// What memory a plane of a disjoint image needs.
+    pub fn plane_requirements(&self, aspect: vk::ImageAspectFlags) -> MemoryRequirements {
+        plane_requirements(&self.layout, self.requirements, aspect)
+    }
+
+    /// What memory a plane of such a disjoint image needs.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn plane_requirements_of(
+        device: &Device,
+        create: &ImageCreate,
+        aspect: vk::ImageAspectFlags,
+    ) -> Result<MemoryRequirements> {
+        let layout = layout_of(device, create)?;
+        Ok(plane_requirements(&layout, requirements(device, create, &layout), aspect))
+    }
+
+    /// Binds memory to a plane of a disjoint image.
+    ///
+    /// # Errors
+    /// None on valid use.
+    pub fn bind_plane(&self, aspect: vk::ImageAspectFlags, memory: &Memory, offset: u64) -> Result<()> {
+        let address = memory.address().wrapping_add(offset);
+        self.addresses[self.layout.plane(aspect)].store(address, Ordering::Release);
+        Ok(())
     }
 
     /// How it was made.
@@ -225,7 +270,7 @@ impl Image {
         let place = self.layout.level(aspect, level);
         let at = |v: i32| u32::try_from(v).unwrap_or(0);
         Some(TexelRegion {
-            address: self.address().wrapping_add(place.offset),
+            address: self.addresses()[self.layout.plane(aspect)].wrapping_add(place.offset),
             row_pitch: place.row_pitch,
             slice_pitch: if self.is_3d() { place.depth_pitch } else { place.array_pitch },
             sample_pitch: place.sample_pitch,

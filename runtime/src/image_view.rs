@@ -24,6 +24,8 @@ pub struct ImageViewCreate {
     pub slices: Option<(u32, u32)>,
     /// Least level of detail (VK_EXT_image_view_min_lod), 0 if not given.
     pub min_lod: f32,
+    /// VkImageViewASTCDecodeModeEXT.
+    pub decode_mode: Option<vk::Format>,
 }
 
 /// A VkImageView.
@@ -38,6 +40,16 @@ fn resolve(swizzle: vk::ComponentSwizzle, identity: vk::ComponentSwizzle) -> vk:
     } else {
         swizzle
     }
+}
+
+/// A swizzle without IDENTITY.
+pub fn swizzle(c: &vk::ComponentMapping) -> [vk::ComponentSwizzle; 4] {
+    [
+        resolve(c.r, vk::ComponentSwizzle::R),
+        resolve(c.g, vk::ComponentSwizzle::G),
+        resolve(c.b, vk::ComponentSwizzle::B),
+        resolve(c.a, vk::ComponentSwizzle::A),
+    ]
 }
 
 impl ImageView {
@@ -64,20 +76,14 @@ impl ImageView {
             let rest = image.slices(range.base_mip_level).saturating_sub(first);
             (first, count.min(rest))
         });
-        let c = &create.components;
         Ok(Arc::new(ImageView {
             info: ViewInfo {
-                address: image.address(),
+                addresses: image.addresses(),
                 image: *image_create,
                 layout: image.layout().clone(),
                 view_type: create.view_type,
                 format: create.format,
-                swizzle: [
-                    resolve(c.r, vk::ComponentSwizzle::R),
-                    resolve(c.g, vk::ComponentSwizzle::G),
-                    resolve(c.b, vk::ComponentSwizzle::B),
-                    resolve(c.a, vk::ComponentSwizzle::A),
-                ],
+                swizzle: swizzle(&create.components),
                 aspect: range.aspect_mask,
                 base_level: range.base_mip_level,
                 levels,
@@ -86,6 +92,7 @@ impl ImageView {
                 slices,
                 usage: create.usage.unwrap_or(image_create.usage),
                 min_lod: create.min_lod,
+                decode_mode: create.decode_mode,
             },
         }))
     }

@@ -71,7 +71,7 @@ pub use fence::Fence;
 pub use gpu::*;
 pub use host_copy::HostRegion;
 pub use image::Image;
-pub use image_view::{ImageView, ImageViewCreate};
+pub use image_view::{swizzle, ImageView, ImageViewCreate};
 pub use instance::Instance;
 pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource, DEFAULT_PRIORITY};
 pub use physical_device::{ExternalHandle, ImageFormatQuery, MemoryBudget, PhysicalDevice};

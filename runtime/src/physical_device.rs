@@ -141,8 +141,7 @@ impl PhysicalDevice {
         // The CPU would have to follow what is bound.
         let sparse_on_host =
             query.flags.contains(C::SPARSE_BINDING) && query.usage.contains(vk::ImageUsageFlags::HOST_TRANSFER_EXT);
-        let unsupported = query.flags.intersects(C::PROTECTED | C::DISJOINT) || sparse_on_host;
-        if unsupported || !self.has_sparse(query.ty, query.flags) {
+        if query.flags.contains(C::PROTECTED) || sparse_on_host || !self.has_sparse(query.ty, query.flags) {
             return Err(Error::FormatNotSupported);
         }
         let features = self.gpu.format_features(query.format);
@@ -151,6 +150,13 @@ impl PhysicalDevice {
         // With EXTENDED_USAGE a usage need only be supported by some format of a view.
         let usage = if query.flags.contains(C::EXTENDED_USAGE) { vk::ImageUsageFlags::empty() } else { query.usage };
         if features.is_empty() || !features.contains(needed(usage)) {
+            return Err(Error::FormatNotSupported);
+        }
+        use vk::FormatFeatureFlags2 as F;
+        // Formats of luma and chroma make plain images only.
+        let chroma = features.intersects(F::MIDPOINT_CHROMA_SAMPLES | F::COSITED_CHROMA_SAMPLES);
+        let plain = query.ty == vk::ImageType::TYPE_2D && !query.flags.contains(C::CUBE_COMPATIBLE);
+        if chroma && !plain || query.flags.contains(C::DISJOINT) && !features.contains(F::DISJOINT) {
             return Err(Error::FormatNotSupported);
         }
         let block = format::block(query.format, format::aspects(query.format) & !vk::ImageAspectFlags::STENCIL);
@@ -171,9 +177,9 @@ impl PhysicalDevice {
             _ => return Err(Error::FormatNotSupported),
         };
         let longest = extent.iter().copied().max().unwrap_or(1).max(1);
-        let levels = 32 - longest.leading_zeros();
+        let levels = if chroma { 1 } else { 32 - longest.leading_zeros() };
         let resident = query.flags.contains(C::SPARSE_RESIDENCY);
-        let single = !two_d || resident || linear || compressed || query.flags.contains(C::CUBE_COMPATIBLE);
+        let single = !two_d || chroma || resident || linear || compressed || query.flags.contains(C::CUBE_COMPATIBLE);
         let sample_counts = if single { vk::SampleCountFlags::TYPE_1 } else { self.samples(query) };
         // What the GPU refuses to lay out does not exist.
         let probe = ImageCreate {

@@ -139,6 +139,7 @@ fn sampler(s: &Setup, min_lod: f32) -> Arc<Sampler> {
         max_lod: 10.0,
         border: border_color(vk::BorderColor::FLOAT_OPAQUE_BLACK, None),
         unnormalized: false,
+        conversion: None,
         seamless: true,
         reduction: vk::SamplerReductionMode::WEIGHTED_AVERAGE,
     };

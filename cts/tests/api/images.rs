@@ -424,7 +424,7 @@ unsafe fn texture(t: &T, w: u32, h: u32, mips: u32, array: u32) -> R<(Img, Vec<[
     Ok((i, texels))
 }
 
-unsafe fn sample(t: &T, i: &Img, sampler: vk::SamplerCreateInfo<'_>, places: &[[f32; 4]]) -> R<Vec<[f32; 4]>> {
+pub unsafe fn sample(t: &T, i: &Img, sampler: vk::SamplerCreateInfo<'_>, places: &[[f32; 4]]) -> R<Vec<[f32; 4]>> {
     let s = t.own(t.d.create_sampler(&sampler, None)?);
     let view = t.view(i, vk::ImageViewType::TYPE_2D_ARRAY)?;
     let p = t.buf_of(places)?;

@@ -21,6 +21,7 @@ mod descriptor_heap;
 mod descriptor_memory;
 mod descriptors;
 mod device;
+mod formats;
 mod fuzz;
 mod generated_commands;
 mod images;
@@ -60,6 +61,7 @@ fn all() -> Vec<Test> {
         device::TESTS,
         fuzz::TESTS,
         generated_commands::TESTS,
+        formats::TESTS,
         images::TESTS,
         instance::TESTS,
         math::TESTS,

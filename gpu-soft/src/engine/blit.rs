@@ -20,7 +20,7 @@ struct Side {
 impl Side {
     /// The image and the bytes of its level; `None` for unknown formats and sizes that do not fit.
     fn new(side: &BlitSide) -> Option<(Side, u64)> {
-        let format = texel::find(vk::Format::from_raw(side.format))?;
+        let format = texel::find(vk::Format::from_raw(side.format)).filter(|f| f.codec.is_none())?;
         let [w, h, d, _] = side.tile;
         let tile = [w, h, d];
         let tiled = tile != [0; 3];

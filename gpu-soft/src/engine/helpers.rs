@@ -1,6 +1,6 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 
-use crate::image::{Coords, ImageDesc, Lookup, PackedSampler, Residency, SamplerDesc, View};
+use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
 use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, TexelClass};
 use crate::texel::Texel;
 use compiler::sir::SampleMode;
@@ -47,7 +47,7 @@ impl Lanes<'_> {
             return SamplerDesc::default();
         }
         // SAFETY: a non-null entry points to a sampler descriptor in set memory.
-        unsafe { p.cast::<PackedSampler>().read_unaligned() }.unpack()
+        unsafe { SamplerDesc::read(p) }
     }
 
     /// # Safety
@@ -460,6 +460,7 @@ mod tests {
             samples: 1,
             kind: ImageDesc::IMAGE,
             bytes: 4,
+            block: [1, 1],
             swizzle: [0, 1, 2, 3],
             ..ImageDesc::default()
         };

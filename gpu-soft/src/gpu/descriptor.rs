@@ -1,11 +1,12 @@
 //! Descriptors in set memory.
 
 use crate::image::{
-    Filter, ImageDesc, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES,
+    ConversionDesc, Filter, ImageDesc, PackedPlanes, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET,
+    IMAGE_DESC_BYTES, PLANES_BYTES, SAMPLER_DESC_BYTES,
 };
 use crate::texel;
 use ash::vk;
-use runtime::gpu::{DescriptorWrite, SamplerInfo, ViewInfo};
+use runtime::gpu::{DescriptorWrite, SamplerInfo, ViewInfo, YcbcrConversion};
 use zerocopy::IntoBytes;
 
 /// Bytes of a buffer descriptor: address and size.
@@ -24,7 +25,7 @@ pub fn size(ty: vk::DescriptorType) -> u32 {
         | vk::DescriptorType::STORAGE_TEXEL_BUFFER
         | vk::DescriptorType::INPUT_ATTACHMENT => IMAGE_DESC_BYTES,
         vk::DescriptorType::SAMPLER => SAMPLER_DESC_BYTES,
-        vk::DescriptorType::COMBINED_IMAGE_SAMPLER => IMAGE_DESC_BYTES + SAMPLER_DESC_BYTES,
+        vk::DescriptorType::COMBINED_IMAGE_SAMPLER => IMAGE_DESC_BYTES + SAMPLER_DESC_BYTES + PLANES_BYTES,
         vk::DescriptorType::INLINE_UNIFORM_BLOCK => 1,
         _ => 0,
     }
@@ -48,12 +49,22 @@ pub fn write(ty: vk::DescriptorType, write: &DescriptorWrite<'_>, out: &mut [u8]
             put(out, desc.as_bytes());
         }
         DescriptorWrite::Image(view) => put(out, image(view, ty).as_bytes()),
-        DescriptorWrite::Sampler(info) => put(out, sampler(info).as_bytes()),
+        // A sampler by itself cannot convert.
+        DescriptorWrite::Sampler(info) => put(out, sampler(&SamplerInfo { conversion: None, ..**info }).as_bytes()),
         DescriptorWrite::Combined { view, sampler: info } => {
             let split = (COMBINED_SAMPLER_OFFSET as usize).min(out.len());
             let (image_part, sampler_part) = out.split_at_mut(split);
             put(image_part, view.map_or_else(ImageDesc::default, |v| image(v, ty)).as_bytes());
+            let (sampler_part, planes_part) =
+                sampler_part.split_at_mut((SAMPLER_DESC_BYTES as usize).min(sampler_part.len()));
             put(sampler_part, info.map_or_else(PackedSampler::default, sampler).as_bytes());
+            let planes =
+                info.and_then(|i| i.conversion.as_ref()).map_or_else(PackedPlanes::default, |c| PackedPlanes {
+                    conversion: conversion(c),
+                    planes: [1, 2].map(|plane| view.map_or(0, |v| plane_address(v, plane))),
+                    reserved: 0,
+                });
+            put(planes_part, planes.as_bytes());
         }
     }
 }
@@ -88,8 +99,22 @@ fn swizzle(component: vk::ComponentSwizzle, own: u8) -> u8 {
     }
 }
 
+/// Address of the first byte of a plane.
+fn plane_address(view: &ViewInfo, plane: usize) -> u64 {
+    let first = plane * view.layout.level_count as usize;
+    let offset = view.layout.levels.get(first).map_or(0, |l| l.offset);
+    view.addresses.get(plane).map_or(0, |a| a.wrapping_add(offset))
+}
+
 fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
-    let Some(format) = texel::find(view.image.format) else { return ImageDesc::default() };
+    // Views of one plane, and of depth or stencil, see a format of their own.
+    let own = texel::aspect_format(view.image.format, view.aspect);
+    let Some(format) = texel::find(own) else { return ImageDesc::default() };
+    let plane = view.layout.plane(view.aspect);
+    let shift = texel::planes(view.image.format).and_then(|p| p.get(plane)).map_or([0, 0], |p| p.shift);
+    let [width, height, depth] = view.image.extent;
+    // Of a multi-planar view as a whole the format says how the planes are to be read.
+    let seen = if texel::depth_stencil_planes(view.format).is_some() { own } else { view.format };
     let (slices, base_layer, layers) = match (view.slices, view.image.ty, view.view_type) {
         (_, vk::ImageType::TYPE_3D, t) if t != vk::ImageViewType::TYPE_3D => {
             (ImageDesc::SLICES_AS_LAYERS, view.base_layer, view.layers)
@@ -107,9 +132,9 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
         std::array::from_fn(|i| swizzle(view.swizzle[i], i as u8))
     };
     ImageDesc {
-        addr: view.address,
-        format: view.format.as_raw(),
-        extent: view.image.extent,
+        addr: plane_address(view, plane),
+        format: seen.as_raw(),
+        extent: [width >> shift[0], height >> shift[1], depth],
         image_layers: view.image.layers,
         base_layer,
         layers,
@@ -124,7 +149,9 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
         swizzle: components,
         min_lod: view.min_lod.to_bits(),
         tile: super::image::tile(&view.image).unwrap_or_default(),
-        reserved: [0; 9],
+        block: format.block,
+        unorm8: u8::from(view.decode_mode == Some(vk::Format::R8G8B8A8_UNORM)),
+        reserved: [0; 6],
     }
 }
 
@@ -133,6 +160,17 @@ fn filter(filter: vk::Filter) -> Filter {
         vk::Filter::NEAREST => Filter::Nearest,
         vk::Filter::CUBIC_EXT => Filter::Cubic,
         _ => Filter::Linear,
+    }
+}
+
+fn conversion(c: &YcbcrConversion) -> ConversionDesc {
+    let midpoint = c.offsets.map(|o| u8::from(o == vk::ChromaLocation::MIDPOINT));
+    ConversionDesc {
+        model: (c.model.as_raw() as u8).saturating_add(1),
+        narrow: u8::from(c.range == vk::SamplerYcbcrRange::ITU_NARROW),
+        midpoint: midpoint[0] | midpoint[1] << 1,
+        linear: u8::from(c.chroma_filter != vk::Filter::NEAREST),
+        swizzle: std::array::from_fn(|i| swizzle(c.components[i], i as u8)),
     }
 }
 
@@ -152,6 +190,8 @@ fn sampler(info: &SamplerInfo) -> PackedSampler {
         min_lod: info.min_lod.to_bits(),
         max_lod: info.max_lod.to_bits(),
         border: info.border.bits,
+        converts: u8::from(info.conversion.is_some()),
+        ..SamplerDesc::default()
     };
     desc.pack()
 }

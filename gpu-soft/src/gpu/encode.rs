@@ -115,7 +115,8 @@ fn rect(src: &Part, at: [u32; 3], dst: &Part, bytes: u32) -> packet::CopyRect {
 
 /// One image of a blit. `None` for formats whose texels are not each a number of bytes of their own.
 fn blit_side(r: &BlitRegion) -> Option<packet::BlitSide> {
-    let format = texel::find(r.image.format).filter(|f| r.image.block == [1, 1, f.bytes])?;
+    let own = texel::aspect_format(r.image.format, r.image.aspect);
+    let format = texel::find(own).filter(|f| r.image.block == [1, 1, f.bytes])?;
     let [w, h, d] = tile_of(r.image.tiling);
     Some(packet::BlitSide {
         address: r.image.address,

@@ -3,7 +3,7 @@
 //! The required-format tables of the specification do not except devices without graphics, so formats that must have
 //! attachment, blend, blit and vertex bits have them here, although no queue of this device can use them so.
 
-use crate::texel::{self, Class, Format, Numeric};
+use crate::texel::{self, Class, Codec, Format, Numeric};
 use ash::vk::{self, FormatFeatureFlags2 as F};
 use runtime::gpu::FormatFeatures;
 
@@ -14,6 +14,7 @@ fn three_components(f: &Format) -> bool {
 /// Formats that storage images and storage texel buffers take.
 fn storage(f: &Format) -> bool {
     !three_components(f)
+        && f.codec.is_none()
         && !f.depth
         && !f.stencil
         && !matches!(f.numeric, Numeric::Srgb | Numeric::SharedExponent | Numeric::Uscaled | Numeric::Sscaled)
@@ -30,6 +31,8 @@ fn storage(f: &Format) -> bool {
                 | vk::Format::B5G5R5A1_UNORM_PACK16
                 | vk::Format::A1R5G5B5_UNORM_PACK16
                 | vk::Format::A1B5G5R5_UNORM_PACK16_KHR
+                | vk::Format::R10X6G10X6B10X6A10X6_UNORM_4PACK16
+                | vk::Format::R12X4G12X4B12X4A12X4_UNORM_4PACK16
                 // What two-bit signed alpha does with values that do not fit is not settled between implementations.
                 | vk::Format::A2R10G10B10_SINT_PACK32
                 | vk::Format::A2B10G10R10_SINT_PACK32
@@ -47,7 +50,31 @@ fn atomic(f: &Format) -> bool {
     )
 }
 
+/// What images of luma and chroma can do through a conversion.
+fn chroma_features() -> F {
+    F::TRANSFER_SRC
+        | F::TRANSFER_DST
+        | F::SAMPLED_IMAGE
+        | F::SAMPLED_IMAGE_FILTER_LINEAR
+        | F::MIDPOINT_CHROMA_SAMPLES
+        | F::COSITED_CHROMA_SAMPLES
+        | F::SAMPLED_IMAGE_YCBCR_CONVERSION_LINEAR_FILTER
+        | F::SAMPLED_IMAGE_YCBCR_CONVERSION_SEPARATE_RECONSTRUCTION_FILTER
+}
+
+/// Whether images of a format of one plane are only seen through a conversion.
+fn converts(f: &Format) -> bool {
+    matches!(f.codec, Some(Codec::Packed422 { .. }))
+        || matches!(
+            f.vk,
+            vk::Format::R10X6G10X6B10X6A10X6_UNORM_4PACK16 | vk::Format::R12X4G12X4B12X4A12X4_UNORM_4PACK16
+        )
+}
+
 fn image_features(f: &Format) -> F {
+    if converts(f) {
+        return chroma_features();
+    }
     let mut out = F::TRANSFER_SRC | F::TRANSFER_DST;
     if matches!(f.numeric, Numeric::Uscaled | Numeric::Sscaled) {
         // Vertex formats only.
@@ -71,6 +98,10 @@ fn image_features(f: &Format) -> F {
         }
         return out;
     }
+    if f.codec.is_some() {
+        // Blits read texel by texel.
+        return out & !F::BLIT_SRC;
+    }
     if !three_components(f) && f.numeric != Numeric::SharedExponent {
         out |= F::COLOR_ATTACHMENT | F::BLIT_DST;
         if f.class() == Class::Float {
@@ -87,7 +118,7 @@ fn image_features(f: &Format) -> F {
 }
 
 fn buffer_features(f: &Format) -> F {
-    if f.depth || f.stencil {
+    if f.depth || f.stencil || f.codec.is_some() || converts(f) {
         return F::empty();
     }
     let mut out = F::empty();
@@ -111,13 +142,26 @@ fn buffer_features(f: &Format) -> F {
 
 /// What a format can be used for; nothing for formats this GPU does not know.
 pub fn features(format: vk::Format) -> FormatFeatures {
+    if texel::colour_planes(format).is_some() {
+        let both = chroma_features() | F::DISJOINT;
+        return FormatFeatures { linear: both, optimal: both, buffer: F::empty() };
+    }
+    if let Some([depth, _]) = texel::depth_stencil_planes(format) {
+        // Depth can do more than stencil: what is read from an image is one of the two. One of the formats has to be an attachment;
+        // the others do not claim that they could be.
+        let f = features(depth.format);
+        let attachment = format == vk::Format::D32_SFLOAT_S8_UINT;
+        let not = if attachment { F::empty() } else { F::DEPTH_STENCIL_ATTACHMENT };
+        return FormatFeatures { optimal: f.optimal & !not, ..f };
+    }
     let Some(f) = texel::find(format) else { return FormatFeatures::default() };
     let image = image_features(f);
     let attachments = F::COLOR_ATTACHMENT | F::COLOR_ATTACHMENT_BLEND | F::DEPTH_STENCIL_ATTACHMENT;
-    // The CPU copies what the GPU samples, but for formats of graphics.
-    let host = image.contains(F::SAMPLED_IMAGE) && !f.depth && !f.stencil;
+    // The CPU copies what the GPU samples, but for formats of graphics, blocks and planes.
+    let host = image.contains(F::SAMPLED_IMAGE) && !f.depth && !f.stencil && !converts(f);
     let image = if host { image | F::HOST_IMAGE_TRANSFER_EXT } else { image };
-    let linear = if f.depth || f.stencil { F::empty() } else { image & !attachments };
+    let blocks = f.codec.is_some() && !converts(f);
+    let linear = if f.depth || f.stencil || blocks { F::empty() } else { image & !attachments };
     FormatFeatures { linear, optimal: image, buffer: buffer_features(f) }
 }
 
@@ -143,5 +187,16 @@ mod tests {
         }
         assert!(features(vk::Format::R32_UINT).optimal.contains(F::STORAGE_IMAGE_ATOMIC));
         assert_eq!(features(vk::Format::UNDEFINED).optimal, F::empty());
+    }
+
+    #[test]
+    fn blocks_and_planes() {
+        let bc1 = features(vk::Format::BC1_RGB_UNORM_BLOCK);
+        assert!(bc1.optimal.contains(F::SAMPLED_IMAGE_FILTER_LINEAR) && !bc1.optimal.contains(F::STORAGE_IMAGE));
+        assert_eq!(bc1.linear | bc1.buffer, F::empty());
+        let nv12 = features(vk::Format::G8_B8R8_2PLANE_420_UNORM);
+        assert!(nv12.optimal.contains(F::MIDPOINT_CHROMA_SAMPLES | F::DISJOINT));
+        assert!(features(vk::Format::D32_SFLOAT_S8_UINT).optimal.contains(F::DEPTH_STENCIL_ATTACHMENT));
+        assert!(features(vk::Format::D24_UNORM_S8_UINT).optimal.contains(F::SAMPLED_IMAGE));
     }
 }

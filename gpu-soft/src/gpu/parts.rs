@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn parts_are_where_the_layout_says() {
         for tile in [[0; 3], tile(4, true).unwrap()] {
-            let shape = Shape { bytes: 4, extent: [75, 70, 40], layers: 1, levels: 1, samples: 1, tile };
+            let shape = Shape { bytes: 4, block: [1, 1], extent: [75, 70, 40], layers: 1, levels: 1, samples: 1, tile };
             let level = shape.level(0);
             let region = TexelRegion {
                 address: 1 << 20,

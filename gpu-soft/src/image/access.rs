@@ -3,6 +3,7 @@
 use super::desc::ImageDesc;
 use super::layout::Level;
 use crate::texel::{self, Format, Texel};
+use ash::vk;
 use dxg_model::AddressSpace;
 use std::cell::Cell;
 
@@ -38,6 +39,24 @@ impl<'a> Residency<'a> {
     }
 }
 
+/// A level of a view.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewLevel {
+    /// Where it stands.
+    pub level: Level,
+    /// Width, height and depth in texels of the view's format.
+    pub size: [u32; 3],
+}
+
+/// Where a texel stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Address of its block.
+    pub address: u64,
+    /// Its column and row in the block.
+    pub inside: [u32; 2],
+}
+
 /// A view that is not null, with its format looked up.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -55,7 +74,9 @@ impl<'a> View<'a> {
         if desc.kind != ImageDesc::IMAGE && desc.kind != ImageDesc::BUFFER {
             return None;
         }
-        Some(View { desc, format: texel::find(desc.vk_format())?, residency: None })
+        // Of several planes it is the first that is seen.
+        let format = texel::aspect_format(desc.vk_format(), vk::ImageAspectFlags::PLANE_0);
+        Some(View { desc, format: texel::find(format)?, residency: None })
     }
 
     /// The view, with somebody who wants to know whether what is read has memory.
@@ -71,11 +92,18 @@ impl<'a> View<'a> {
         let [width, height, depth] =
             self.desc.shape().level_extent(u32::from(self.desc.base_level).saturating_add(level));
         let sliced = self.desc.slices == ImageDesc::SOME_SLICES;
-        [width, height, if sliced { self.desc.layers } else { depth }]
+        // Each texel of an uncompressed view of a compressed image is a block of it.
+        let [w, h] =
+            if self.format.block == self.desc.block { [1, 1] } else { self.desc.block.map(|b| u32::from(b.max(1))) };
+        [width.div_ceil(w), height.div_ceil(h), if sliced { self.desc.layers } else { depth }]
     }
 
-    /// The layout of a level of the view.
-    pub fn level(&self, level: u32) -> Level {
+    /// A level of the view.
+    pub fn level(&self, level: u32) -> ViewLevel {
+        ViewLevel { level: self.layout(level), size: self.extent(level) }
+    }
+
+    fn layout(&self, level: u32) -> Level {
         if self.desc.kind == ImageDesc::BUFFER {
             let size = u64::from(self.desc.extent[0]) * u64::from(self.desc.bytes);
             return Level {
@@ -92,38 +120,38 @@ impl<'a> View<'a> {
         self.desc.shape().level(u32::from(self.desc.base_level).saturating_add(level))
     }
 
-    /// Address of a texel of a level from [`Self::level`], `None` if it lies outside of the view.
-    pub fn address(&self, level: &Level, at: &Coords) -> Option<u64> {
+    /// Where a texel of a level from [`Self::level`] stands, `None` if it lies outside of the view.
+    pub fn place(&self, ViewLevel { level, size }: &ViewLevel, at: &Coords) -> Option<Place> {
         let inside = |value: i32, end: u32| u32::try_from(value).ok().filter(|v| *v < end).map(u64::from);
         let desc = self.desc;
-        let x = inside(at.xyz[0], level.extent[0])?;
-        let y = inside(at.xyz[1], level.extent[1])?;
+        let x = inside(at.xyz[0], size[0])?;
+        let y = inside(at.xyz[1], size[1])?;
         let base = u64::from(desc.base_layer);
         let (z, layer) = match desc.slices {
-            ImageDesc::ALL_SLICES => {
-                (inside(at.xyz[2], level.extent[2])?, inside(at.layer, desc.layers.max(1))? + base)
-            }
+            ImageDesc::ALL_SLICES => (inside(at.xyz[2], size[2])?, inside(at.layer, desc.layers.max(1))? + base),
             ImageDesc::SLICES_AS_LAYERS => (inside(at.layer, desc.layers)? + base, 0),
             _ => (inside(at.xyz[2], desc.layers)? + base, 0),
         };
         let sample = inside(at.sample, u32::from(desc.samples.max(1)))?;
-        desc.addr.checked_add(level.at(u32::from(desc.bytes), [x, y, z], layer, sample))
+        let [w, h] = self.format.block.map(u64::from);
+        let block = level.at(u32::from(desc.bytes), [x / w, y / h, z], layer, sample);
+        Some(Place { address: desc.addr.checked_add(block)?, inside: [(x % w) as u32, (y % h) as u32] })
     }
 
-    fn locate(&self, at: &Coords) -> Option<u64> {
+    fn locate(&self, at: &Coords) -> Option<Place> {
         let level = u32::try_from(at.level).ok().filter(|l| *l < u32::from(self.desc.levels.max(1)))?;
         // Levels below the view's least level of detail are not there.
         if (level + u32::from(self.desc.base_level)) < f32::from_bits(self.desc.min_lod) as u32 {
             return None;
         }
-        self.address(&self.level(level), at)
+        self.place(&self.level(level), at)
     }
 
-    /// The texel at an address that [`Self::address`] gave.
+    /// The texel at a place that [`Self::place`] gave.
     ///
     /// # Safety
     /// The descriptor describes memory that is mapped and readable.
-    pub unsafe fn read(&self, address: u64) -> Texel {
+    pub unsafe fn read(&self, Place { address, inside }: Place) -> Texel {
         if let Some(residency) = self.residency {
             if !residency.space.is_backed(address, u64::from(self.format.bytes)) {
                 residency.missing.set(true);
@@ -134,7 +162,7 @@ impl<'a> View<'a> {
         unsafe {
             std::ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), self.format.bytes.min(16) as usize)
         };
-        texel::decode(self.format, &bytes)
+        texel::decode_block(self.format, &bytes, inside, self.desc.block_mode())
     }
 
     /// What a load outside of the image gives: zeros, and for formats without alpha 1 in alpha
@@ -153,7 +181,7 @@ impl<'a> View<'a> {
     /// As [`Self::read`].
     pub unsafe fn load(&self, at: &Coords) -> Option<Texel> {
         // SAFETY: this function's contract.
-        self.locate(at).map(|address| unsafe { self.read(address) })
+        self.locate(at).map(|place| unsafe { self.read(place) })
     }
 
     /// Stores a texel; outside of the view nothing happens.
@@ -161,7 +189,8 @@ impl<'a> View<'a> {
     /// # Safety
     /// The descriptor describes memory that is mapped and writable.
     pub unsafe fn store(&self, at: &Coords, texel: &Texel) {
-        if let Some(address) = self.locate(at) {
+        // Nothing is stored to formats of blocks.
+        if let Some(Place { address, .. }) = self.locate(at).filter(|_| self.format.codec.is_none()) {
             let bytes = texel::encode(self.format, texel);
             // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
             unsafe {
@@ -172,7 +201,7 @@ impl<'a> View<'a> {
 
     /// Address of a texel for an atomic operation of `bytes` bytes; `None` outside or if the format is of another size.
     pub fn atomic(&self, at: &Coords, bytes: u32) -> Option<u64> {
-        (self.format.bytes == bytes).then(|| self.locate(at)).flatten()
+        (self.format.bytes == bytes).then(|| self.locate(at)).flatten().map(|p| p.address)
     }
 
     /// Applies the view's swizzle.
@@ -189,7 +218,6 @@ impl<'a> View<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ash::vk;
 
     fn desc(memory: &mut [u8]) -> ImageDesc {
         ImageDesc {
@@ -204,6 +232,7 @@ mod tests {
             samples: 1,
             kind: ImageDesc::IMAGE,
             bytes: 4,
+            block: [1, 1],
             swizzle: [0, 1, 2, 3],
             ..ImageDesc::default()
         }
@@ -230,6 +259,34 @@ mod tests {
         // SAFETY: as above.
         assert_eq!(unsafe { View::new(&late).unwrap().load(&at(3, 1, 0)) }, None);
         assert!(View::new(&ImageDesc::default()).is_none());
+    }
+
+    #[test]
+    fn views_of_blocks() {
+        // Two blocks of two texels each.
+        let mut memory = vec![10u8, 20, 30, 40, 50, 60, 70, 80, 0, 0, 0, 0, 0, 0, 0, 0];
+        let packed = ImageDesc {
+            format: vk::Format::G8B8G8R8_422_UNORM.as_raw(),
+            extent: [4, 1, 1],
+            image_layers: 1,
+            base_layer: 0,
+            block: [2, 1],
+            ..desc(&mut memory)
+        };
+        let texels = ImageDesc { format: vk::Format::R8G8B8A8_UINT.as_raw(), ..packed };
+        let at = |x| Coords { xyz: [x, 0, 0], ..Coords::default() };
+        let (packed, texels) = (View::new(&packed).unwrap(), View::new(&texels).unwrap());
+        assert_eq!((packed.extent(0), texels.extent(0)), ([4, 1, 1], [2, 1, 1]));
+        // SAFETY: the descriptors describe `memory`.
+        unsafe {
+            let luma = |x| (f32::from_bits(packed.load(&at(x)).unwrap()[1] as u32) * 255.0).round();
+            assert_eq!([0, 1, 2, 3].map(luma), [10.0, 30.0, 50.0, 70.0]);
+            assert_eq!(packed.load(&at(4)), None);
+            assert_eq!(texels.load(&at(1)), Some([50, 60, 70, 80]));
+            assert_eq!(texels.load(&at(2)), None);
+            packed.store(&at(0), &[0; 4]);
+        }
+        assert_eq!(memory[0], 10);
     }
 
     #[test]

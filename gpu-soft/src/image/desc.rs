@@ -1,6 +1,7 @@
 //! Image and sampler descriptors as they stand in descriptor-set memory.
 
 use super::layout::{Shape, Tile};
+use crate::texel::BlockMode;
 use ash::vk;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -9,6 +10,9 @@ pub const IMAGE_DESC_BYTES: u32 = 64;
 
 /// Bytes of a sampler descriptor.
 pub const SAMPLER_DESC_BYTES: u32 = 32;
+
+/// Bytes behind the sampler of a combined image sampler ([`PackedPlanes`]).
+pub const PLANES_BYTES: u32 = 32;
 
 /// An image view or a texel buffer view. All zeros is the null descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -38,7 +42,7 @@ pub struct ImageDesc {
     pub kind: u8,
     /// What the view of a 3D image sees: [`ImageDesc::ALL_SLICES`] and the others.
     pub slices: u8,
-    /// Bytes of a texel of the image.
+    /// Bytes of a block of the image.
     pub bytes: u8,
     /// 1 for cube views.
     pub cube: u8,
@@ -48,8 +52,12 @@ pub struct ImageDesc {
     pub min_lod: u32,
     /// The image's tiles, as in [`Shape::tile`].
     pub tile: Tile,
+    /// Width and height of a block of the image, as in [`Shape::block`].
+    pub block: [u8; 2],
+    /// 1: blocks are decoded to eight bits ([`BlockMode::Unorm8`]).
+    pub unorm8: u8,
     /// Zeros.
-    pub reserved: [u8; 9],
+    pub reserved: [u8; 6],
 }
 
 impl ImageDesc {
@@ -69,11 +77,21 @@ impl ImageDesc {
     pub fn shape(&self) -> Shape {
         Shape {
             bytes: u32::from(self.bytes),
+            block: self.block,
             extent: self.extent,
             layers: self.image_layers,
             levels: u32::from(self.image_levels),
             samples: u32::from(self.samples),
             tile: self.tile,
+        }
+    }
+
+    /// How blocks are decoded.
+    pub fn block_mode(&self) -> BlockMode {
+        if self.unorm8 != 0 {
+            BlockMode::Unorm8
+        } else {
+            BlockMode::Full
         }
     }
 
@@ -136,6 +154,12 @@ pub struct SamplerDesc {
     pub max_lod: u32,
     /// Border colour: `f32` bits or integers.
     pub border: [u32; 4],
+    /// 1 if luma and chroma are converted.
+    pub converts: u8,
+    /// Conversion of luma and chroma, of combined image samplers only.
+    pub conversion: ConversionDesc,
+    /// Addresses of the second and third plane of the image that the sampler is combined with.
+    pub planes: [u64; 2],
 }
 
 /// A sampler in memory.
@@ -154,9 +178,36 @@ pub struct PackedSampler {
     pub border: [u32; 4],
 }
 
+/// What follows the sampler of a combined image sampler that converts luma and chroma.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PackedPlanes {
+    /// The conversion.
+    pub conversion: ConversionDesc,
+    /// Addresses of the second and third plane of the image.
+    pub planes: [u64; 2],
+    /// Zero.
+    pub reserved: u64,
+}
+
 impl SamplerDesc {
+    /// The sampler at an address, with what follows it if it converts.
+    ///
+    /// # Safety
+    /// The address is that of a sampler descriptor; if it converts, of one in a combined image sampler.
+    pub unsafe fn read(at: *const u8) -> SamplerDesc {
+        // SAFETY: this function's contract.
+        let mut out = unsafe { at.cast::<PackedSampler>().read_unaligned() }.unpack();
+        if out.converts != 0 {
+            // SAFETY: this function's contract.
+            let more = unsafe { at.add(SAMPLER_DESC_BYTES as usize).cast::<PackedPlanes>().read_unaligned() };
+            (out.conversion, out.planes) = (more.conversion, more.planes);
+        }
+        out
+    }
+
     /// The small fields with their widths in bits, in order.
-    fn fields(&mut self) -> [(&mut u8, u32); 12] {
+    fn fields(&mut self) -> [(&mut u8, u32); 13] {
         let [u, v, w] = &mut self.address;
         [
             (&mut self.mag, 2),
@@ -171,6 +222,7 @@ impl SamplerDesc {
             (&mut self.unnormalized, 1),
             (&mut self.anisotropy, 5),
             (&mut self.separate_faces, 1),
+            (&mut self.converts, 1),
         ]
     }
 
@@ -200,7 +252,24 @@ impl PackedSampler {
     }
 }
 
+/// VkSamplerYcbcrConversionCreateInfo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ConversionDesc {
+    /// 1 more than `VkSamplerYcbcrModelConversion`; 0: no conversion.
+    pub model: u8,
+    /// 1 for the narrow range.
+    pub narrow: u8,
+    /// Bits 0 and 1: chroma samples lie between luma samples in x and y.
+    pub midpoint: u8,
+    /// 1 if chroma is interpolated.
+    pub linear: u8,
+    /// Swizzle before the conversion, as in [`ImageDesc::swizzle`].
+    pub swizzle: [u8; 4],
+}
+
 const _: () = assert!(size_of::<ImageDesc>() == IMAGE_DESC_BYTES as usize);
+const _: () = assert!(size_of::<PackedPlanes>() == PLANES_BYTES as usize);
 const _: () = assert!(size_of::<PackedSampler>() == SAMPLER_DESC_BYTES as usize);
 
 #[cfg(test)]
@@ -224,6 +293,8 @@ mod tests {
             min_lod: 2,
             max_lod: 3,
             border: [4, 5, 6, 7],
+            converts: 1,
+            ..SamplerDesc::default()
         };
         assert_eq!(desc.pack().unpack(), desc);
         let other = SamplerDesc { min: 1, address: [1, 2, 0], compare_op: 5, unnormalized: 0, ..desc };

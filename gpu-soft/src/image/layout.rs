@@ -28,8 +28,10 @@ pub fn tile(bytes: u32, three_d: bool) -> Option<Tile> {
 /// What the layout of an image depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Bytes of a texel.
+    /// Bytes of a block.
     pub bytes: u32,
+    /// Width and height of a block in texels; 1 and 1 for most formats.
+    pub block: [u8; 2],
     /// Width, height and depth of level 0 in texels, each ≥ 1.
     pub extent: [u32; 3],
     /// Array layers, ≥ 1.
@@ -48,7 +50,7 @@ pub struct Shape {
 pub struct Level {
     /// Byte offset of its first texel from the start of the image.
     pub offset: u64,
-    /// Width, height and depth in texels.
+    /// Width and height in blocks, and depth.
     pub extent: [u32; 3],
     /// Bytes from one row to the next; from one row of tiles to the next.
     pub row: u64,
@@ -65,7 +67,7 @@ pub struct Level {
 }
 
 impl Level {
-    /// Offset of a texel from the start of the image. The coordinates are inside.
+    /// Offset of a block from the start of the image. The coordinates are inside.
     pub fn at(&self, bytes: u32, [x, y, z]: [u64; 3], layer: u64, sample: u64) -> u64 {
         let bytes = u64::from(bytes);
         let start = self.offset + layer * self.layer;
@@ -94,13 +96,19 @@ impl Shape {
         self.extent.map(|e| e.checked_shr(level).unwrap_or(0).max(1))
     }
 
+    /// Width and height in blocks, and depth, of a level.
+    fn level_blocks(&self, level: u32) -> [u32; 3] {
+        let [w, h, d] = self.level_extent(level);
+        [w.div_ceil(u32::from(self.block[0].max(1))), h.div_ceil(u32::from(self.block[1].max(1))), d]
+    }
+
     /// Whether a level of that extent stands in tiles.
     fn is_tiled(&self, extent: [u32; 3]) -> bool {
         self.tile != [0; 3] && extent.iter().zip(self.tile).all(|(e, t)| e >> t.min(31) != 0)
     }
 
     fn bare_level(&self, level: u32) -> Level {
-        let extent = self.level_extent(level);
+        let extent = self.level_blocks(level);
         let (row, slice, sample, tile);
         if self.is_tiled(extent) {
             let [w, h, d] = std::array::from_fn(|i| u64::from(extent[i]).div_ceil(1 << self.tile[i]));
@@ -127,7 +135,7 @@ impl Shape {
 
     /// The levels that do not stand in tiles, and the bytes where they are.
     pub fn tail(&self) -> (u32, Range<u64>) {
-        let first = (0..self.levels).find(|l| !self.is_tiled(self.level_extent(*l))).unwrap_or(self.levels);
+        let first = (0..self.levels).find(|l| !self.is_tiled(self.level_blocks(*l))).unwrap_or(self.levels);
         let end = self.size();
         let start = if first < self.levels { self.level(first).offset } else { end };
         (first, start..end)
@@ -141,7 +149,8 @@ mod tests {
 
     #[test]
     fn levels_follow_each_other() {
-        let shape = Shape { bytes: 4, extent: [5, 3, 1], layers: 2, levels: 3, samples: 1, tile: [0; 3] };
+        let shape =
+            Shape { bytes: 4, block: [1, 1], extent: [5, 3, 1], layers: 2, levels: 3, samples: 1, tile: [0; 3] };
         let l0 = shape.level(0);
         assert_eq!((l0.offset, l0.row, l0.slice, l0.size), (0, 32, 96, 192));
         let l1 = shape.level(1);
@@ -152,8 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn blocks_at_the_edge_are_whole() {
+        let shape =
+            Shape { bytes: 8, block: [4, 4], extent: [9, 5, 1], layers: 1, levels: 2, samples: 1, tile: [0; 3] };
+        let l0 = shape.level(0);
+        assert_eq!((l0.extent, l0.row, l0.size), ([3, 2, 1], 32, 64));
+        assert_eq!((shape.level_extent(1), shape.level(1).extent), ([4, 2, 1], [1, 1, 1]));
+    }
+
+    #[test]
     fn absurd_shapes_do_not_overflow() {
-        let shape = Shape { bytes: 16, extent: [u32::MAX; 3], layers: u32::MAX, levels: 32, samples: 64, tile: [0; 3] };
+        let shape = Shape {
+            bytes: 16,
+            block: [1, 1],
+            extent: [u32::MAX; 3],
+            layers: u32::MAX,
+            levels: 32,
+            samples: 64,
+            tile: [0; 3],
+        };
         assert!(shape.size() >= 1 << 62);
         assert!(Shape { tile: tile(16, true).unwrap(), ..shape }.size() >= 1 << 62);
     }
@@ -172,7 +198,8 @@ mod tests {
     #[test]
     fn texels_of_a_tile_stand_together_and_nowhere_else() {
         let extent = [70, 40, 33];
-        let shape = Shape { bytes: 8, extent, layers: 1, levels: 3, samples: 1, tile: tile(8, true).unwrap() };
+        let shape =
+            Shape { bytes: 8, block: [1, 1], extent, layers: 1, levels: 3, samples: 1, tile: tile(8, true).unwrap() };
         // Tiles of 32×16×16: 3×3×3 of them; then 35×20×16 in 2×2×1; 17×10×8 is the tail.
         let (first, tail) = shape.tail();
         assert_eq!((first, tail.start), (2, (27 + 4) * TILE_BYTES));

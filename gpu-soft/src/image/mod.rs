@@ -5,6 +5,7 @@
 //! `vkGetImageSubresourceLayout`, copies, clears and kernels.
 
 mod access;
+mod chroma;
 mod cube;
 mod desc;
 mod filter;
@@ -13,7 +14,10 @@ mod lod;
 mod sample;
 
 pub use access::{Coords, Residency, View};
-pub use desc::{Filter, ImageDesc, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES};
+pub use desc::{
+    ConversionDesc, Filter, ImageDesc, PackedPlanes, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, PLANES_BYTES,
+    SAMPLER_DESC_BYTES,
+};
 pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
 pub use sample::{Lookup, MAX_LOD_BIAS};
 

@@ -1,10 +1,10 @@
 //! Filtered reads (Vulkan specification, "Texel Input Operations").
 
-use super::access::{Coords, View};
+use super::access::{Coords, View, ViewLevel};
+use super::chroma::{convert, Chroma};
 use super::cube;
 use super::desc::{Filter, SamplerDesc};
 use super::filter::{compare, cubic_weights, floats, reduce, reduce_cubic, texel, wrap};
-use super::layout::Level;
 use super::lod::{face_gradients, Scale, MAX_ANISOTROPY};
 use crate::texel::{Class, Texel};
 
@@ -55,7 +55,9 @@ fn nearest(lambda: f32) -> f32 {
 struct Footprint<'a> {
     view: &'a View<'a>,
     sampler: &'a SamplerDesc,
-    level: Level,
+    level: ViewLevel,
+    /// Of a view with planes and a sampler that converts.
+    chroma: Option<Chroma<'a>>,
     layer: i32,
     face: Option<u32>,
     dref: Option<f32>,
@@ -79,7 +81,7 @@ impl Footprint<'_> {
     /// # Safety
     /// The descriptor describes mapped memory.
     unsafe fn fetch(&self, i: [i32; 3]) -> Option<Texel> {
-        let size = self.level.extent.map(|e| i32::try_from(e).unwrap_or(i32::MAX));
+        let size = self.level.size.map(|e| i32::try_from(e).unwrap_or(i32::MAX));
         let (xyz, layer) = match self.face {
             Some(face) if self.sampler.separate_faces == 0 => {
                 let (face, x, y) = cube::wrap_edge(face, i[0], i[1], size[0])?;
@@ -97,9 +99,13 @@ impl Footprint<'_> {
             }
         };
         let at = Coords { xyz, layer, ..Coords::default() };
-        match self.view.address(&self.level, &at) {
+        if let Some(chroma) = &self.chroma {
             // SAFETY: this function's contract.
-            Some(address) => Some(self.view.swizzle(&unsafe { self.view.read(address) })),
+            return Some(texel(unsafe { chroma.luma(self.view, &self.level, &at) }));
+        }
+        match self.view.place(&self.level, &at) {
+            // SAFETY: this function's contract.
+            Some(place) => Some(self.view.swizzle(&unsafe { self.view.read(place) })),
             None => Some(self.view.outside()),
         }
     }
@@ -127,6 +133,22 @@ impl Lookup {
     /// # Safety
     /// The view's descriptor describes memory that is mapped and readable.
     pub unsafe fn run(&self, view: &View<'_>, sampler: &SamplerDesc) -> LookupResult {
+        // SAFETY: this function's contract.
+        let value = unsafe { self.looked_up(view, sampler) };
+        let fp = self.footprint(view, sampler, None, 0);
+        let Some(chroma) = &fp.chroma else { return value };
+        let [u, v, _] = self.texel_space(&fp, self.coords, self.dims);
+        let linear = Filter::from_code(sampler.mag) == Filter::Linear;
+        // SAFETY: this function's contract.
+        let value = unsafe { chroma.complete(view, floats(&value), [u, v], fp.layer, linear) };
+        texel(convert(&sampler.conversion, view.format, value))
+    }
+
+    /// The value before its conversion.
+    ///
+    /// # Safety
+    /// As [`Self::run`].
+    unsafe fn looked_up(&self, view: &View<'_>, sampler: &SamplerDesc) -> LookupResult {
         if let Some(component) = self.gather {
             let (face, coords, dims) = self.on_face(self.coords);
             // SAFETY: this function's contract.
@@ -142,7 +164,7 @@ impl Lookup {
         let scale = match (self.lod, &self.grad) {
             (Some(lod), _) => Scale::isotropic(lod),
             (None, Some(grad)) => {
-                let size = view.level(0).extent.map(|e| e as f32);
+                let size = view.extent(0).map(|e| e as f32);
                 let most = if view.format.class() == Class::Float { sampler.anisotropy } else { 0 };
                 if self.cube {
                     Scale::of(&face_gradients(self.coords, grad), 2, size, most)
@@ -201,7 +223,8 @@ impl Lookup {
         let layer = (self.layer.round_ties_even() as i32).clamp(0, last);
         let dref =
             self.dref.map(|d| if view.format.numeric == crate::texel::Numeric::Unorm { d.clamp(0.0, 1.0) } else { d });
-        Footprint { view, sampler, level: view.level(level), layer, face, dref }
+        let chroma = Chroma::new(view.desc, sampler);
+        Footprint { view, sampler, level: view.level(level), chroma, layer, face, dref }
     }
 
     /// The value at a point for a level of detail: from one level or two.
@@ -233,7 +256,7 @@ impl Lookup {
 
     /// Texel-space coordinates in a level.
     fn texel_space(&self, fp: &Footprint<'_>, coords: [f32; 3], dims: u8) -> [f32; 3] {
-        let size = fp.level.extent.map(|e| e as f32);
+        let size = fp.level.size.map(|e| e as f32);
         let mut out = [0.0; 3];
         for d in 0..usize::from(dims.min(3)) {
             out[d] = if fp.sampler.unnormalized != 0 { coords[d] } else { coords[d] * size[d] };
@@ -252,7 +275,7 @@ impl Lookup {
                 i[d] = (at[d].floor() as i32).wrapping_add(self.offset[d]);
             }
             if let Some(_face) = fp.face {
-                let size = fp.level.extent[0] as i32;
+                let size = fp.level.size[0] as i32;
                 i = [i[0].clamp(0, size - 1), i[1].clamp(0, size - 1), 0];
             }
             if self.dref.is_some() {
@@ -346,6 +369,7 @@ mod tests {
             samples: 1,
             kind: ImageDesc::IMAGE,
             bytes: 4,
+            block: [1, 1],
             swizzle: [0, 1, 2, 3],
             ..ImageDesc::default()
         }

@@ -1,5 +1,6 @@
 //! Between the bytes of a texel and the four components a shader sees.
 
+use super::codec::BlockMode;
 use super::table::{Field, Format, Numeric};
 use half::f16;
 
@@ -20,7 +21,7 @@ fn sign_extend(value: u64, bits: u8) -> i64 {
     ((value << unused) as i64) >> unused
 }
 
-fn srgb_to_linear(c: f32) -> f32 {
+pub(super) fn srgb_to_linear(c: f32) -> f32 {
     if c <= 0.04045 {
         c / 12.92
     } else {
@@ -160,6 +161,14 @@ fn encode_field(value: u64, bits: u8, numeric: Numeric, alpha: bool) -> u64 {
         },
         Numeric::Ufloat => f32_to_ufloat(float, u32::from(bits) - 5),
         Numeric::SharedExponent => 0,
+    }
+}
+
+/// The texel at a place in a block; missing components are 0, and 1 for alpha.
+pub fn decode_block(format: &Format, bytes: &[u8; 16], at: [u32; 2], mode: BlockMode) -> Texel {
+    match format.codec {
+        Some(codec) => codec.texel(bytes, at, format, mode),
+        None => decode(format, bytes),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The format table.
 
+use super::codec::Codec;
 use super::Texel;
 use ash::vk;
 use std::collections::HashMap;
@@ -55,11 +56,15 @@ pub struct Field {
 pub struct Format {
     /// Its Vulkan name.
     pub vk: vk::Format,
-    /// Bytes of a texel, 1 to 16.
+    /// Width and height of a block of texels that stand together; 1 and 1 for most.
+    pub block: [u8; 2],
+    /// How the texels of a block are found; `None` for blocks of one texel.
+    pub codec: Option<Codec>,
+    /// Bytes of a block, 1 to 16.
     pub bytes: u32,
     /// How components are read.
     pub numeric: Numeric,
-    /// R, G, B, A; a depth or stencil value stands in R.
+    /// R, G, B, A; a depth or stencil value stands in R. Of blocks: which components there are.
     pub fields: [Option<Field>; 4],
     /// Depth aspect.
     pub depth: bool,
@@ -213,10 +218,104 @@ formats! {
     X8_D24_UNORM_PACK32 Unorm "d24 x8";
     D32_SFLOAT Sfloat "d32";
     S8_UINT Uint "s8";
+    R10X6_UNORM_PACK16 Unorm "x6 r10";
+    R10X6G10X6_UNORM_2PACK16 Unorm "x6 r10 x6 g10";
+    R10X6G10X6B10X6A10X6_UNORM_4PACK16 Unorm "x6 r10 x6 g10 x6 b10 x6 a10";
+    R12X4_UNORM_PACK16 Unorm "x4 r12";
+    R12X4G12X4_UNORM_2PACK16 Unorm "x4 r12 x4 g12";
+    R12X4G12X4B12X4A12X4_UNORM_4PACK16 Unorm "x4 r12 x4 g12 x4 b12 x4 a12";
+}
+
+macro_rules! block_formats {
+    ($($name:ident $numeric:ident $components:literal $bytes:literal $codec:expr;)*) => {
+        const BLOCK_ROWS: &[(vk::Format, Numeric, &str, u32, Codec)] =
+            &[$((vk::Format::$name, Numeric::$numeric, $components, $bytes, $codec)),*];
+    };
+}
+
+// Components, bytes of a block, how to read it.
+block_formats! {
+    BC1_RGB_UNORM_BLOCK Unorm "rgb" 8 Codec::Bc1 { alpha: false };
+    BC1_RGB_SRGB_BLOCK Srgb "rgb" 8 Codec::Bc1 { alpha: false };
+    BC1_RGBA_UNORM_BLOCK Unorm "rgba" 8 Codec::Bc1 { alpha: true };
+    BC1_RGBA_SRGB_BLOCK Srgb "rgba" 8 Codec::Bc1 { alpha: true };
+    BC2_UNORM_BLOCK Unorm "rgba" 16 Codec::Bc2;
+    BC2_SRGB_BLOCK Srgb "rgba" 16 Codec::Bc2;
+    BC3_UNORM_BLOCK Unorm "rgba" 16 Codec::Bc3;
+    BC3_SRGB_BLOCK Srgb "rgba" 16 Codec::Bc3;
+    BC4_UNORM_BLOCK Unorm "r" 8 Codec::Bc45 { two: false, signed: false };
+    BC4_SNORM_BLOCK Snorm "r" 8 Codec::Bc45 { two: false, signed: true };
+    BC5_UNORM_BLOCK Unorm "rg" 16 Codec::Bc45 { two: true, signed: false };
+    BC5_SNORM_BLOCK Snorm "rg" 16 Codec::Bc45 { two: true, signed: true };
+    BC6H_UFLOAT_BLOCK Ufloat "rgb" 16 Codec::Bc6 { signed: false };
+    BC6H_SFLOAT_BLOCK Sfloat "rgb" 16 Codec::Bc6 { signed: true };
+    BC7_UNORM_BLOCK Unorm "rgba" 16 Codec::Bc7;
+    BC7_SRGB_BLOCK Srgb "rgba" 16 Codec::Bc7;
+    ETC2_R8G8B8_UNORM_BLOCK Unorm "rgb" 8 Codec::Etc2 { alpha: false };
+    ETC2_R8G8B8_SRGB_BLOCK Srgb "rgb" 8 Codec::Etc2 { alpha: false };
+    ETC2_R8G8B8A1_UNORM_BLOCK Unorm "rgba" 8 Codec::Etc2 { alpha: true };
+    ETC2_R8G8B8A1_SRGB_BLOCK Srgb "rgba" 8 Codec::Etc2 { alpha: true };
+    ETC2_R8G8B8A8_UNORM_BLOCK Unorm "rgba" 16 Codec::Etc2Alpha8;
+    ETC2_R8G8B8A8_SRGB_BLOCK Srgb "rgba" 16 Codec::Etc2Alpha8;
+    EAC_R11_UNORM_BLOCK Unorm "r" 8 Codec::Eac { two: false, signed: false };
+    EAC_R11_SNORM_BLOCK Snorm "r" 8 Codec::Eac { two: false, signed: true };
+    EAC_R11G11_UNORM_BLOCK Unorm "rg" 16 Codec::Eac { two: true, signed: false };
+    EAC_R11G11_SNORM_BLOCK Snorm "rg" 16 Codec::Eac { two: true, signed: true };
+    ASTC_4X4_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(4, 4);
+    ASTC_4X4_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(4, 4);
+    ASTC_5X4_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(5, 4);
+    ASTC_5X4_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(5, 4);
+    ASTC_5X5_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(5, 5);
+    ASTC_5X5_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(5, 5);
+    ASTC_6X5_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(6, 5);
+    ASTC_6X5_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(6, 5);
+    ASTC_6X6_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(6, 6);
+    ASTC_6X6_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(6, 6);
+    ASTC_8X5_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(8, 5);
+    ASTC_8X5_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(8, 5);
+    ASTC_8X6_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(8, 6);
+    ASTC_8X6_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(8, 6);
+    ASTC_8X8_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(8, 8);
+    ASTC_8X8_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(8, 8);
+    ASTC_10X5_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(10, 5);
+    ASTC_10X5_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(10, 5);
+    ASTC_10X6_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(10, 6);
+    ASTC_10X6_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(10, 6);
+    ASTC_10X8_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(10, 8);
+    ASTC_10X8_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(10, 8);
+    ASTC_10X10_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(10, 10);
+    ASTC_10X10_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(10, 10);
+    ASTC_12X10_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(12, 10);
+    ASTC_12X10_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(12, 10);
+    ASTC_12X12_UNORM_BLOCK Unorm "rgba" 16 Codec::Astc(12, 12);
+    ASTC_12X12_SRGB_BLOCK Srgb "rgba" 16 Codec::Astc(12, 12);
+    G8B8G8R8_422_UNORM Unorm "rgb" 4 Codec::Packed422 { bits: 8, luma_first: true };
+    B8G8R8G8_422_UNORM Unorm "rgb" 4 Codec::Packed422 { bits: 8, luma_first: false };
+    G10X6B10X6G10X6R10X6_422_UNORM_4PACK16 Unorm "rgb" 8 Codec::Packed422 { bits: 10, luma_first: true };
+    B10X6G10X6R10X6G10X6_422_UNORM_4PACK16 Unorm "rgb" 8 Codec::Packed422 { bits: 10, luma_first: false };
+    G12X4B12X4G12X4R12X4_422_UNORM_4PACK16 Unorm "rgb" 8 Codec::Packed422 { bits: 12, luma_first: true };
+    B12X4G12X4R12X4G12X4_422_UNORM_4PACK16 Unorm "rgb" 8 Codec::Packed422 { bits: 12, luma_first: false };
+    G16B16G16R16_422_UNORM Unorm "rgb" 8 Codec::Packed422 { bits: 16, luma_first: true };
+    B16G16R16G16_422_UNORM Unorm "rgb" 8 Codec::Packed422 { bits: 16, luma_first: false };
+}
+
+fn parse_block(vk: vk::Format, numeric: Numeric, components: &str, bytes: u32, codec: Codec) -> Format {
+    let field = |letter| components.contains(letter).then_some(Field { shift: 0, bits: 8 });
+    Format {
+        vk,
+        block: codec.block(),
+        codec: Some(codec),
+        bytes,
+        numeric,
+        fields: ['r', 'g', 'b', 'a'].map(field),
+        depth: false,
+        stencil: false,
+    }
 }
 
 fn parse(vk: vk::Format, numeric: Numeric, text: &str) -> Format {
-    let mut format = Format { vk, bytes: 0, numeric, fields: [None; 4], depth: false, stencil: false };
+    let mut format =
+        Format { vk, block: [1, 1], codec: None, bytes: 0, numeric, fields: [None; 4], depth: false, stencil: false };
     let mut shift = 0u8;
     for word in text.split(' ') {
         let (letter, bits) = word.split_at(1);
@@ -245,8 +344,12 @@ fn parse(vk: vk::Format, numeric: Numeric, text: &str) -> Format {
     format
 }
 
-static TABLE: LazyLock<HashMap<vk::Format, Format>> =
-    LazyLock::new(|| ROWS.iter().map(|&(vk, numeric, text)| (vk, parse(vk, numeric, text))).collect());
+static TABLE: LazyLock<HashMap<vk::Format, Format>> = LazyLock::new(|| {
+    let plain = ROWS.iter().map(|&(vk, numeric, text)| (vk, parse(vk, numeric, text)));
+    let blocks =
+        BLOCK_ROWS.iter().map(|&(vk, numeric, c, bytes, codec)| (vk, parse_block(vk, numeric, c, bytes, codec)));
+    plain.chain(blocks).collect()
+});
 
 /// The row of a format, `None` if this GPU does not know it.
 pub fn find(format: vk::Format) -> Option<&'static Format> {
@@ -259,8 +362,8 @@ mod tests {
 
     #[test]
     fn rows_are_whole_bytes_and_unique() {
-        assert_eq!(TABLE.len(), ROWS.len());
-        for f in TABLE.values() {
+        assert_eq!(TABLE.len(), ROWS.len() + BLOCK_ROWS.len());
+        for f in TABLE.values().filter(|f| f.codec.is_none()) {
             let bits: u32 =
                 ROWS.iter().find(|r| r.0 == f.vk).unwrap().2.split(' ').map(|w| w[1..].parse::<u32>().unwrap()).sum();
             assert_eq!(bits % 8, 0, "{:?}", f.vk);

@@ -174,6 +174,7 @@ handles! {
     PrivateDataSlot => Arc<runtime::PrivateDataSlot>;
     QueryPool => Arc<runtime::QueryPool>;
     Sampler => Arc<runtime::Sampler>;
+    SamplerYcbcrConversion => runtime::gpu::YcbcrConversion;
     Semaphore => Arc<runtime::Semaphore>;
     ShaderEXT => Arc<runtime::Program>;
     ShaderModule => Arc<runtime::ShaderModule>;

@@ -172,7 +172,7 @@ pub unsafe fn get_image_view_opaque_capture_descriptor_data_ext(
     data: *mut c_void,
 ) -> VkResult {
     // SAFETY: this function's contract.
-    unsafe { put_capture(data, info.image_view().info().address) };
+    unsafe { put_capture(data, info.image_view().info().addresses[0]) };
     Ok(())
 }
 

@@ -81,7 +81,13 @@ pub fn get_image_memory_requirements2(
     info: In<'_, vk::ImageMemoryRequirementsInfo2<'_>>,
     out: InOut<'_, vk::MemoryRequirements2<'_>>,
 ) {
-    fill_requirements(out, info.image().requirements());
+    fill_requirements(
+        out,
+        match info.next::<vk::ImagePlaneMemoryRequirementsInfo<'_>>() {
+            Some(plane) => info.image().plane_requirements(plane.plane_aspect),
+            None => info.image().requirements(),
+        },
+    );
 }
 
 pub fn get_device_image_memory_requirements(
@@ -90,7 +96,14 @@ pub fn get_device_image_memory_requirements(
     out: InOut<'_, vk::MemoryRequirements2<'_>>,
 ) {
     // The command cannot fail: an image that cannot be made needs nothing.
-    let r = info.create_info().and_then(|c| Image::requirements_of(&device.rt, &image_create(c)).ok());
+    let r = info.create_info().and_then(|c| {
+        let create = image_create(c);
+        let disjoint = create.flags.contains(vk::ImageCreateFlags::DISJOINT);
+        match info.plane_aspect {
+            aspect if disjoint => Image::plane_requirements_of(&device.rt, &create, aspect).ok(),
+            _ => Image::requirements_of(&device.rt, &create).ok(),
+        }
+    });
     fill_requirements(out, r.unwrap_or(NO_REQUIREMENTS));
 }
 
@@ -152,7 +165,10 @@ pub fn bind_image_memory2(device: &Device, infos: Slice<'_, vk::BindImageMemoryI
     for b in infos.iter() {
         // SAFETY: without swapchains the memory is valid for every bind.
         let one = match unsafe { b.memory() } {
-            Some(memory) => bind_image_memory(device, b.image(), memory, b.memory_offset),
+            Some(memory) => match b.next::<vk::BindImagePlaneMemoryInfo<'_>>() {
+                Some(plane) => device.ok(b.image().bind_plane(plane.plane_aspect, memory, b.memory_offset)),
+                None => bind_image_memory(device, b.image(), memory, b.memory_offset),
+            },
             None => Err(vk::Result::ERROR_UNKNOWN),
         };
         all = all.and(note_bind(b, one));
@@ -224,6 +240,7 @@ pub(super) fn view_create(info: In<'_, vk::ImageViewCreateInfo<'_>>) -> ImageVie
             .map(|u| narrow_usage(u.usage))
             .or_else(|| info.next::<vk::ImageViewUsageCreateInfo<'_>>().map(|u| u.usage)),
         slices: info.next::<vk::ImageViewSlicedCreateInfoEXT<'_>>().map(|s| (s.slice_offset, s.slice_count)),
+        decode_mode: info.next::<vk::ImageViewASTCDecodeModeEXT<'_>>().map(|m| m.decode_mode),
         min_lod: info.next::<vk::ImageViewMinLodCreateInfoEXT<'_>>().map_or(0.0, |m| m.min_lod),
     }
 }

@@ -4,8 +4,8 @@ use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, Out, Taken};
 use crate::objects::Device;
 use ash::vk;
-use runtime::gpu::SamplerInfo;
-use runtime::{border_color, Sampler};
+use runtime::gpu::{SamplerInfo, YcbcrConversion};
+use runtime::{border_color, swizzle, Sampler};
 
 /// The bits of a custom border colour. Which of the union's members counts is said by the border colour; all have 32 bits.
 fn custom_color(info: In<'_, vk::SamplerCreateInfo<'_>>) -> Option<[u32; 4]> {
@@ -28,6 +28,7 @@ pub(super) fn sampler_info(info: In<'_, vk::SamplerCreateInfo<'_>>) -> SamplerIn
         max_lod: info.max_lod,
         border: border_color(info.border_color, custom_color(info)),
         unnormalized: info.unnormalized_coordinates != vk::FALSE,
+        conversion: info.next::<vk::SamplerYcbcrConversionInfo<'_>>().map(|c| *c.conversion()),
         seamless: !info.flags.contains(vk::SamplerCreateFlags::NON_SEAMLESS_CUBE_MAP_EXT),
         reduction: info
             .next::<vk::SamplerReductionModeCreateInfo<'_>>()
@@ -48,20 +49,28 @@ pub fn destroy_sampler(device: &Device, sampler: Taken<'_, vk::Sampler>, callbac
     sampler.destroy(&Allocator::choose(callbacks, &device.alloc));
 }
 
-/// samplerYcbcrConversion is not supported, so no valid use gets here.
 pub fn create_sampler_ycbcr_conversion(
     device: &Device,
-    _info: In<'_, vk::SamplerYcbcrConversionCreateInfo<'_>>,
-    _callbacks: Callbacks<'_>,
+    info: In<'_, vk::SamplerYcbcrConversionCreateInfo<'_>>,
+    callbacks: Callbacks<'_>,
     out: Out<'_, vk::SamplerYcbcrConversion>,
 ) -> VkResult {
-    out.set(vk::SamplerYcbcrConversion::null());
-    device.ok(Err(runtime::Error::FeatureNotPresent("samplerYcbcrConversion")))
+    create(&device.alloc, callbacks, out, || {
+        Ok(YcbcrConversion {
+            format: info.format,
+            model: info.ycbcr_model,
+            range: info.ycbcr_range,
+            components: swizzle(&info.components),
+            offsets: [info.x_chroma_offset, info.y_chroma_offset],
+            chroma_filter: info.chroma_filter,
+        })
+    })
 }
 
 pub fn destroy_sampler_ycbcr_conversion(
-    _device: &Device,
-    _conversion: vk::SamplerYcbcrConversion,
-    _callbacks: Callbacks<'_>,
+    device: &Device,
+    conversion: Taken<'_, vk::SamplerYcbcrConversion>,
+    callbacks: Callbacks<'_>,
 ) {
+    conversion.destroy(&Allocator::choose(callbacks, &device.alloc));
 }

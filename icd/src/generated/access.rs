@@ -1194,6 +1194,14 @@ impl<'a> In<'a, vk::SamplerCaptureDescriptorDataInfoEXT<'a>> {
     }
 }
 
+impl<'a> In<'a, vk::SamplerYcbcrConversionInfo<'a>> {
+    /// What `conversion` names.
+    pub fn conversion(self) -> &'a <vk::SamplerYcbcrConversion as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.conversion) }
+    }
+}
+
 impl<'a> In<'a, vk::SemaphoreGetFdInfoKHR<'a>> {
     /// What `semaphore` names.
     pub fn semaphore(self) -> &'a <vk::Semaphore as Decode>::Object {

@@ -1504,7 +1504,7 @@ pub(super) unsafe extern "system" fn destroy_sampler(device: vk::Device, sampler
 
 pub(super) unsafe extern "system" fn destroy_sampler_ycbcr_conversion(device: vk::Device, ycbcr_conversion: vk::SamplerYcbcrConversion, p_allocator: *const vk::AllocationCallbacks<'_>) {
     // SAFETY: the caller follows the valid usage of vkDestroySamplerYcbcrConversion.
-    guard("vkDestroySamplerYcbcrConversion", (), || unsafe { entry::destroy_sampler_ycbcr_conversion(obj(device), ycbcr_conversion, In::opt(p_allocator)) })
+    guard("vkDestroySamplerYcbcrConversion", (), || unsafe { entry::destroy_sampler_ycbcr_conversion(obj(device), Taken::new(ycbcr_conversion), In::opt(p_allocator)) })
 }
 
 pub(super) unsafe extern "system" fn destroy_semaphore(device: vk::Device, semaphore: vk::Semaphore, p_allocator: *const vk::AllocationCallbacks<'_>) {

@@ -38,17 +38,36 @@ pub struct SamplerInfo {
     pub border: BorderColor,
     /// Coordinates in texels.
     pub unnormalized: bool,
+    /// Conversion of luma and chroma.
+    pub conversion: Option<YcbcrConversion>,
     /// Whether reads near the edge of a cube's face see the neighbouring face.
     pub seamless: bool,
     /// How texels of a footprint are combined.
     pub reduction: vk::SamplerReductionMode,
 }
 
+/// Conversion of luma and chroma (VkSamplerYcbcrConversionCreateInfo).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct YcbcrConversion {
+    /// Format of the images.
+    pub format: vk::Format,
+    /// Model.
+    pub model: vk::SamplerYcbcrModelConversion,
+    /// Range.
+    pub range: vk::SamplerYcbcrRange,
+    /// Swizzle before the conversion; never IDENTITY (resolved).
+    pub components: [vk::ComponentSwizzle; 4],
+    /// Where chroma samples are, in x and y.
+    pub offsets: [vk::ChromaLocation; 2],
+    /// How chroma is brought to the resolution of luma.
+    pub chroma_filter: vk::Filter,
+}
+
 /// An image view.
 #[derive(Clone, Debug)]
 pub struct ViewInfo {
-    /// GPU address of the image's first byte.
-    pub address: u64,
+    /// GPU addresses that the offsets of each plane count from: all the same unless the image is disjoint.
+    pub addresses: [u64; 3],
     /// The image.
     pub image: ImageCreate,
     /// Its layout.
@@ -75,6 +94,8 @@ pub struct ViewInfo {
     pub usage: vk::ImageUsageFlags,
     /// Least level of detail (VK_EXT_image_view_min_lod), 0 if not given.
     pub min_lod: f32,
+    /// Format to whose precision compressed texels are decoded (VK_EXT_astc_decode_mode), if not the format's own.
+    pub decode_mode: Option<vk::Format>,
 }
 
 /// What to write in a descriptor.

@@ -73,17 +73,37 @@ pub struct ImageLayout {
     pub align: u64,
     /// For images with sparse residency.
     pub sparse: Option<SparseLayout>,
-    /// Levels of the first aspect in order, then those of the second aspect (stencil) if its texels stand apart.
+    /// Levels of the first plane in order, then those of the second and third: stencil, or planes of colour. Offsets count from
+    /// the start of the image, or of the plane's own memory if the image is disjoint.
     pub levels: SmallVec<[SubresourceLayout; 4]>,
-    /// Number of levels of one aspect.
+    /// Number of levels of one plane.
     pub level_count: u32,
+    /// Bytes of each plane.
+    pub plane_sizes: SmallVec<[u64; 3]>,
 }
 
 impl ImageLayout {
+    /// The plane an aspect is in. Formats of one plane have all aspects in it.
+    pub fn plane(&self, aspect: vk::ImageAspectFlags) -> usize {
+        use vk::ImageAspectFlags as A;
+        let plane = match aspect {
+            A::STENCIL | A::PLANE_1 | A::MEMORY_PLANE_1_EXT => 1,
+            A::PLANE_2 | A::MEMORY_PLANE_2_EXT => 2,
+            _ => 0,
+        };
+        if plane * (self.level_count as usize) < self.levels.len() {
+            plane
+        } else {
+            0
+        }
+    }
+
     /// The level of an aspect; levels out of range give an empty layout.
     pub fn level(&self, aspect: vk::ImageAspectFlags, level: u32) -> SubresourceLayout {
-        let second = aspect == vk::ImageAspectFlags::STENCIL && self.levels.len() > self.level_count as usize;
-        let base = if second { self.level_count as usize } else { 0 };
-        self.levels.get(base + level as usize).copied().unwrap_or_default()
+        if level >= self.level_count {
+            return SubresourceLayout::default();
+        }
+        let index = self.plane(aspect) * self.level_count as usize + level as usize;
+        self.levels.get(index).copied().unwrap_or_default()
     }
 }

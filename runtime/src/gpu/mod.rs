@@ -15,7 +15,7 @@ pub use cmd::{
 pub use compile::{
     BindingSlot, CompileError, CompileRequest, CompiledKernel, Robustness, RobustnessLevel, Statistic, StatisticValue,
 };
-pub use descriptor::{BorderColor, DescriptorWrite, SamplerInfo, ViewInfo};
+pub use descriptor::{BorderColor, DescriptorWrite, SamplerInfo, ViewInfo, YcbcrConversion};
 pub use image::{ImageCreate, ImageLayout, SparseLayout, SubresourceLayout};
 pub use matrices::{CooperativeMatrices, MatrixProduct, BFLOAT16, FLOAT8_E4M3, FLOAT8_E5M2};
 pub use props::{

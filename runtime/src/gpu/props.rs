@@ -163,7 +163,10 @@ pub struct GpuFeatures {
     pub image_load_store_lod: bool,
     pub sampler_filter_cubic: bool,
     pub non_seamless_cube_map: bool,
+    pub sampler_ycbcr_conversion: bool,
     pub texture_compression_bc: bool,
+    pub texture_compression_etc2: bool,
+    pub texture_compression_astc_ldr: bool,
     pub host_memory_import: bool,
     /// Dispatches can be held back by a condition.
     pub conditional_dispatch: bool,

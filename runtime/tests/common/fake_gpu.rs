@@ -222,10 +222,10 @@ impl Gpu for FakeGpu {
                 put(0, address);
                 put(8, size);
             }
-            DescriptorWrite::Image(view) => put(0, view.address),
+            DescriptorWrite::Image(view) => put(0, view.addresses[0]),
             DescriptorWrite::Sampler(s) => put(0, u64::from(s.min_lod.to_bits())),
             DescriptorWrite::Combined { view, sampler } => {
-                put(0, view.map_or(0, |v| v.address));
+                put(0, view.map_or(0, |v| v.addresses[0]));
                 put(IMAGE_BYTES as usize, sampler.map_or(0, |s| u64::from(s.min_lod.to_bits())));
             }
         }
@@ -234,8 +234,14 @@ impl Gpu for FakeGpu {
     fn image_layout(&self, create: &ImageCreate) -> Option<ImageLayout> {
         let block = runtime::format::block(create.format, runtime::format::aspects(create.format))?;
         let mut offset = 0;
-        let mut layout =
-            ImageLayout { size: 0, align: 64, sparse: None, levels: Default::default(), level_count: create.levels };
+        let mut layout = ImageLayout {
+            size: 0,
+            align: 64,
+            sparse: None,
+            levels: Default::default(),
+            level_count: create.levels,
+            plane_sizes: Default::default(),
+        };
         for level in 0..create.levels {
             let [w, h, d] = create.level_extent(level).map(u64::from);
             let row_pitch = w.div_ceil(block.width.into()) * u64::from(block.bytes);

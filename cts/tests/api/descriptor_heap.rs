@@ -21,10 +21,10 @@ struct H {
     push_data: types::PFN_vkCmdPushDataEXT,
 }
 
-/// A command of the device by its name; `P` is the type of that command.
+/// A command of the device by its name, as a function of the type that the registry gives that command.
 macro_rules! command {
-    ($t:ident, $name:literal) => {
-        std::mem::transmute(
+    ($t:ident, $name:literal, $pfn:ident) => {
+        std::mem::transmute::<unsafe extern "system" fn(), types::$pfn>(
             $t.instance()
                 .get_device_proc_addr($t.d.handle(), $name.as_ptr())
                 .ok_or_else(|| Stop::Fail(format!("no {:?}", $name)))?,
@@ -46,11 +46,11 @@ unsafe fn heaps() -> R<H> {
     props.p_next = std::ptr::null_mut();
     Ok(H {
         props,
-        write_resources: command!(t, c"vkWriteResourceDescriptorsEXT"),
-        write_samplers: command!(t, c"vkWriteSamplerDescriptorsEXT"),
-        bind_resource_heap: command!(t, c"vkCmdBindResourceHeapEXT"),
-        bind_sampler_heap: command!(t, c"vkCmdBindSamplerHeapEXT"),
-        push_data: command!(t, c"vkCmdPushDataEXT"),
+        write_resources: command!(t, c"vkWriteResourceDescriptorsEXT", PFN_vkWriteResourceDescriptorsEXT),
+        write_samplers: command!(t, c"vkWriteSamplerDescriptorsEXT", PFN_vkWriteSamplerDescriptorsEXT),
+        bind_resource_heap: command!(t, c"vkCmdBindResourceHeapEXT", PFN_vkCmdBindResourceHeapEXT),
+        bind_sampler_heap: command!(t, c"vkCmdBindSamplerHeapEXT", PFN_vkCmdBindSamplerHeapEXT),
+        push_data: command!(t, c"vkCmdPushDataEXT", PFN_vkCmdPushDataEXT),
         t,
     })
 }
@@ -399,8 +399,8 @@ unsafe fn border_color_indices() -> R {
     let h = heaps()?;
     let t = &h.t;
     need!(t.features.border_color.custom_border_colors != 0, "customBorderColors");
-    let register: types::PFN_vkRegisterCustomBorderColorEXT = command!(t, c"vkRegisterCustomBorderColorEXT");
-    let unregister: types::PFN_vkUnregisterCustomBorderColorEXT = command!(t, c"vkUnregisterCustomBorderColorEXT");
+    let register = command!(t, c"vkRegisterCustomBorderColorEXT", PFN_vkRegisterCustomBorderColorEXT);
+    let unregister = command!(t, c"vkUnregisterCustomBorderColorEXT", PFN_vkUnregisterCustomBorderColorEXT);
     let d = t.d.handle();
     let color = vk::SamplerCustomBorderColorCreateInfoEXT::default().format(vk::Format::R8G8B8A8_UNORM);
     let mut a = 5;

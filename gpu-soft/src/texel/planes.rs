@@ -83,7 +83,6 @@ multi_planar! {
 
 /// Depth in the first plane, stencil in the second.
 const DEPTH_STENCIL: &[(vk::Format, &[Plane])] = &[
-    (F::D16_UNORM_S8_UINT, &[full(F::D16_UNORM), full(F::S8_UINT)]),
     (F::D24_UNORM_S8_UINT, &[full(F::X8_D24_UNORM_PACK32), full(F::S8_UINT)]),
     (F::D32_SFLOAT_S8_UINT, &[full(F::D32_SFLOAT), full(F::S8_UINT)]),
 ];

@@ -123,7 +123,7 @@ fn timelines_are_shared_by_descriptor() {
     }
 }
 
-/// Whether the node makes sync files; the query and the extension must say the same.
+/// Whether the node makes sync files; what the query says, an extension must be there for.
 fn reported_sync_files() -> bool {
     let i = common::instance();
     let pd = common::physical_device(&i);
@@ -135,9 +135,9 @@ fn reported_sync_files() -> bool {
         let by_query = out.external_fence_features.contains(vk::ExternalFenceFeatureFlags::EXPORTABLE);
         let list = i.enumerate_device_extension_properties(pd).expect("extensions");
         let by_name = list.iter().any(|e| e.extension_name_as_c_str() == Ok(c"VK_KHR_external_fence_fd"));
-        assert_eq!(by_query, by_name);
+        assert!(by_name || !by_query);
         i.destroy_instance(None);
-        by_name
+        by_query
     }
 }
 

@@ -145,7 +145,7 @@ fn every_core_device_command_has_an_address() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 53);
+    assert_eq!(checked, 51);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use gpu_allocator::vulkan::{Allocation, AllocationCreateDesc, AllocationScheme, 
 use gpu_allocator::MemoryLocation;
 use std::cell::RefCell;
 use std::ffi::{c_void, CStr, CString};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// What can go wrong in a client.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum Error {
 
 /// Validation messages seen so far in this process.
 static MESSAGES: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the validation layer has said that it does not know an extension: Debian's is older than some.
+static UNKNOWN_TO_LAYER: AtomicBool = AtomicBool::new(false);
 
 /// Whether `VKDXG_VALIDATE` asks for the validation layer.
 pub fn validating() -> bool {
@@ -65,7 +68,11 @@ unsafe extern "system" fn on_message(
         if layer {
             MESSAGES.fetch_add(1, Ordering::Relaxed);
         }
-        eprintln!("{severity:?} {types:?}: {}", text.unwrap_or_default());
+        let text = text.unwrap_or_default();
+        if text.contains("is not supported by this layer") {
+            UNKNOWN_TO_LAYER.store(true, Ordering::Relaxed);
+        }
+        eprintln!("{severity:?} {types:?}: {text}");
     }
     vk::FALSE
 }
@@ -173,6 +180,19 @@ impl Gpu {
     /// # Errors
     /// As [`Self::new`].
     pub fn open(setup: &Setup<'_>, accept: impl Fn(&ash::Instance, vk::PhysicalDevice) -> bool) -> Result<Gpu, Error> {
+        let before = MESSAGES.load(Ordering::Relaxed);
+        let gpu = Gpu::open_once(setup, &accept)?;
+        if !UNKNOWN_TO_LAYER.swap(false, Ordering::Relaxed) {
+            return Ok(gpu);
+        }
+        // What a layer says of an extension that is newer than it means nothing: the device is used without.
+        drop(gpu);
+        eprintln!("not validated: the layer does not know an extension of this device");
+        MESSAGES.store(before, Ordering::Relaxed);
+        Gpu::open_once(&Setup { unvalidated: true, ..*setup }, &accept)
+    }
+
+    fn open_once(setup: &Setup<'_>, accept: &dyn Fn(&ash::Instance, vk::PhysicalDevice) -> bool) -> Result<Gpu, Error> {
         // SAFETY: the loader is a Vulkan loader; its initialisers have no requirements.
         let entry = unsafe { ash::Entry::load()? };
         let name = CString::new(setup.name).unwrap_or_default();

@@ -105,7 +105,10 @@ unsafe fn mutable_types() -> R {
 }
 
 unsafe fn mutable_copies() -> R {
-    let t = mutable()?;
+    // (Layers as old as Debian 12's lose the active type of a mutable descriptor that was copied.)
+    let extensions = &[ash::ext::mutable_descriptor_type::NAME];
+    let t = T::open(&cts::Setup { extensions, unvalidated: true, ..cts::Setup::default() })?;
+    need!(t.features.mutable_descriptors.mutable_descriptor_type != 0, "mutableDescriptorType");
     let l = mutable_layout(&t, vk::DescriptorSetLayoutCreateFlags::empty())?;
     let host_layout = mutable_layout(&t, vk::DescriptorSetLayoutCreateFlags::HOST_ONLY_POOL_EXT)?;
     let fixed = t.set_layout(&[D::STORAGE_BUFFER, D::STORAGE_BUFFER, D::UNIFORM_BUFFER, D::STORAGE_BUFFER])?;
@@ -302,17 +305,13 @@ unsafe fn descriptor_buffer_embedded_samplers() -> R {
     images::upload(t, &i, t.buf_of(&[0xff00_0033u32, 0x0000_ff00, 0x00ff_0000, 0xffff_ffff])?)?;
     let view = t.view(&i, vk::ImageViewType::TYPE_2D)?;
     let plain = t.own(t.d.create_sampler(&vk::SamplerCreateInfo::default(), None)?);
-    let custom = t.features.border_color.custom_border_colors != 0;
-    let color = vk::ClearColorValue { float32: [0.25, 0.5, 0.75, 0.125] };
-    let mut border = vk::SamplerCustomBorderColorCreateInfoEXT::default()
-        .custom_border_color(color)
-        .format(vk::Format::R8G8B8A8_UNORM);
+    // (An immutable sampler may not have a custom border colour.)
     let mode = vk::SamplerAddressMode::CLAMP_TO_BORDER;
-    let mut info = vk::SamplerCreateInfo::default().address_mode_u(mode).address_mode_v(mode).address_mode_w(mode);
-    info = match custom {
-        true => info.border_color(vk::BorderColor::FLOAT_CUSTOM_EXT).push_next(&mut border),
-        false => info.border_color(vk::BorderColor::FLOAT_OPAQUE_WHITE),
-    };
+    let info = vk::SamplerCreateInfo::default()
+        .address_mode_u(mode)
+        .address_mode_v(mode)
+        .address_mode_w(mode)
+        .border_color(vk::BorderColor::FLOAT_OPAQUE_WHITE);
     let outside = t.own(t.d.create_sampler(&info, None)?);
     let l = db.layout(
         vk::DescriptorSetLayoutCreateFlags::empty(),
@@ -343,9 +342,8 @@ unsafe fn descriptor_buffer_embedded_samplers() -> R {
         t.d.cmd_dispatch(c, 1, 1, 1);
     })?;
     let got = o.get::<[f32; 4]>();
-    let outside = if custom { [0.25, 0.5, 0.75, 0.125] } else { [1.0; 4] };
     let want = [[0.2, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0; 4]];
-    for (g, w) in got.iter().zip(want.iter().chain(&[outside; 4])) {
+    for (g, w) in got.iter().zip(want.iter().chain(&[[1.0; 4]; 4])) {
         check!(images::near(g, w, 1e-5), "{g:?}, should be {w:?}");
     }
     Ok(())

@@ -150,7 +150,7 @@ fn sizes(t: &T) -> Vec<u32> {
 }
 
 unsafe fn device(ops: F) -> R<T> {
-    let t = T::new(&[])?;
+    let t = T::new(&[c"VK_NV_shader_subgroup_partitioned"])?;
     let p = t.property::<vk::PhysicalDeviceSubgroupProperties<'_>>();
     need!(p.supported_stages.contains(vk::ShaderStageFlags::COMPUTE), "subgroups in compute");
     need!(p.supported_operations.contains(ops), format!("{:?}", ops & !p.supported_operations));

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
 
 /// Words of a binding slot in the payload.
-const SLOT_WORDS: usize = 8;
+const SLOT_WORDS: usize = 10;
 
 /// Most binding slots of a payload.
 const MAX_SLOTS: usize = 1 << 16;
@@ -34,12 +34,13 @@ pub fn payload(kernel: &Kernel, subgroup_size: u32, slots: &[BindingSlot]) -> Ve
     word(subgroup_size);
     word(slots.len() as u32);
     for s in slots {
-        let option = |v: Option<u32>| v.map_or(0, |v| v.wrapping_add(1));
-        for v in
-            [s.set, s.binding, s.offset, s.stride, s.count, option(s.dynamic), option(s.inline_size), s.sampler_offset]
-        {
+        // An optional number may be any, so whether it is there takes a word of its own.
+        let there = [u32::from(s.dynamic.is_some()), u32::from(s.inline_size.is_some())];
+        let (dynamic, inline_size) = (s.dynamic.unwrap_or(0), s.inline_size.unwrap_or(0));
+        for v in [s.set, s.binding, s.offset, s.stride, s.count, dynamic, inline_size, s.sampler_offset] {
             word(v);
         }
+        there.into_iter().for_each(&mut word);
     }
     out.extend_from_slice(compiler::text::print(kernel).as_bytes());
     out
@@ -64,15 +65,15 @@ impl Interpreted {
             for (j, v) in w.iter_mut().enumerate() {
                 *v = word(2 + i * SLOT_WORDS + j)?;
             }
-            let option = |v: u32| v.checked_sub(1);
+            let option = |v: u32, there: u32| (there != 0).then_some(v);
             slots.push(BindingSlot {
                 set: w[0],
                 binding: w[1],
                 offset: w[2],
                 stride: w[3],
                 count: w[4],
-                dynamic: option(w[5]),
-                inline_size: option(w[6]),
+                dynamic: option(w[5], w[8]),
+                inline_size: option(w[6], w[9]),
                 sampler_offset: w[7],
             });
         }

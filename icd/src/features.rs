@@ -250,7 +250,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderDeviceClock: f.shader_clock,
         shaderSubgroupClock: f.shader_clock,
         shaderMaximalReconvergence: true,
-        shaderFloat16VectorAtomics: f.buffer_float16_atomic_add && f.float_atomic_min_max,
+        shaderFloat16VectorAtomics: false,
         shaderSubgroupPartitioned: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV),
         longVector: true,
         cooperativeMatrix: p.matrices.any(),

@@ -1,7 +1,7 @@
 //! Values from values. Everything here has one right answer; what the specification leaves open is avoided by masks and
 //! clamps, and floating-point results are kept away from zeros, infinities and NaNs, whose signs and bits may differ.
 
-use super::module::{Id, Scalar, Type, BOOL, F32, U32};
+use super::module::{Id, Scalar, Type, BOOL, F32};
 use super::program::{truth, Gen, Known};
 use spirv::{Decoration, GlslStd450Op as GLOp, Op};
 
@@ -392,12 +392,5 @@ impl Gen<'_> {
         let i = self.rng.below(self.approx.len() as u32) as usize;
         let slot = self.approx[i];
         self.m.act(Op::Store, &[slot, id]);
-    }
-
-    /// A number of an invocation in a subgroup of any size: below 4.
-    pub fn small_index(&mut self) -> Known {
-        let k = self.index(4);
-        debug_assert_eq!(k.ty, U32);
-        k
     }
 }

@@ -20,7 +20,7 @@ impl Gen<'_> {
         }
         for _ in 0..1 + self.rng.below(2) {
             let len = 2 << self.rng.below(3);
-            let var = self.array(StorageClass::Private, len, false);
+            let var = self.array(StorageClass::Private, len);
             self.arrays.push(var);
         }
         for _ in 0..APPROX {
@@ -30,12 +30,12 @@ impl Gen<'_> {
         }
         for _ in 0..self.rng.below(3) {
             let len = self.invocations.next_power_of_two();
-            let var = self.array(StorageClass::Workgroup, len, false);
+            let var = self.array(StorageClass::Workgroup, len);
             self.shared.push(var);
         }
     }
 
-    fn array(&mut self, class: StorageClass, len: u32, uniform: bool) -> Var {
+    fn array(&mut self, class: StorageClass, len: u32) -> Var {
         let ty = self.data_type();
         let t = self.m.ty(ty);
         let count = self.m.u32(len);
@@ -43,7 +43,7 @@ impl Gen<'_> {
         // (Shared memory has no initializer; every element is written before it is read.)
         let first = if class == StorageClass::Private { vec![self.m.null(array)] } else { Vec::new() };
         let id = self.m.initialized(class, array, &first);
-        Var { id, class, ty, len, uniform }
+        Var { id, class, ty, len, uniform: false }
     }
 
     /// A pointer to an element of an array; the index is in range.

@@ -82,14 +82,13 @@ impl Gen<'_> {
                 (self.m.op(Op::GroupNonUniformBroadcast, t, &[scope, value.id, index]), ty)
             }
             5 | 6 if self.flow.uniform => {
-                let index = self.small_index();
+                // Below 4: an invocation of a subgroup of any size.
+                let index = self.index(4);
                 let op = self.rng.of(&[Op::GroupNonUniformShuffle, Op::GroupNonUniformShuffleXor]);
                 (self.m.op(op, t, &[scope, value.id, index.id]), ty)
             }
             7 if self.flow.uniform && self.has(Cap::Clustered) => {
-                let word = self.m.ty(U32);
                 let three = self.m.u32(3);
-                let _ = word;
                 let direction = self.rng.below(3);
                 let direction = self.m.u32(direction);
                 if self.rng.chance(50) {

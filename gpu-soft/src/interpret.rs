@@ -146,7 +146,7 @@ impl SoftMachine<'_> {
     fn image(&self, desc: Descriptor) -> Result<ImageDesc, Fault> {
         let read = |at: u64| {
             // SAFETY: set memory that the application bound holds an image descriptor at this address.
-            unsafe { (at as *const ImageDesc).read_unaligned() }
+            unsafe { ImageDesc::read(at as *const u8) }
         };
         Ok(self.descriptor(desc)?.map_or_else(ImageDesc::default, read))
     }

@@ -291,7 +291,7 @@ pub struct Header {
 
 const MAGIC: [u8; 8] = *b"vkdxgK\r\n";
 /// Version of everything that machine code and engine agree on; a cached kernel of another version is not loaded.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Bytes of the encoded header in front of the object file.
 pub const HEADER_BYTES: usize = 88;
 const CHECKSUM_AT: usize = 56;

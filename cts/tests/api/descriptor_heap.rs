@@ -6,7 +6,7 @@ use ash::vk;
 use cts::generated::types;
 use vk::DescriptorType as D;
 
-tests! { constant_offsets, push_and_indirect_indices, addresses_and_data, images_and_samplers, kernel_reads_heap, border_color_indices }
+tests! { constant_offsets, push_and_indirect_indices, addresses_and_data, images_and_samplers, embedded_conversion, kernel_reads_heap, border_color_indices }
 
 const POINT: vk::PipelineBindPoint = vk::PipelineBindPoint::COMPUTE;
 
@@ -370,6 +370,100 @@ unsafe fn images_and_samplers() -> R {
     let want = [[0.2, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0; 4]];
     for (g, w) in got.iter().zip(want.iter().chain(&[[1.0; 4]; 4])) {
         check!(images::near(g, w, 1e-5), "{g:?}, should be {w:?}");
+    }
+    Ok(())
+}
+
+/// Luma and chroma of a 4 × 2 image in one buffer: two chroma texels, B before R.
+const LUMA_CHROMA: [u8; 12] = [10, 20, 30, 40, 50, 60, 70, 80, 100, 110, 200, 210];
+
+/// An image of two planes with [`LUMA_CHROMA`] in it, in layout GENERAL.
+unsafe fn two_planes(t: &T) -> R<Img> {
+    let usage = vk::ImageUsageFlags::SAMPLED | vk::ImageUsageFlags::TRANSFER_DST;
+    let i = t.image(&images::flat(vk::Format::G8_B8R8_2PLANE_420_UNORM, 4, 2).usage(usage))?;
+    let from = t.buf_of(&LUMA_CHROMA)?;
+    let plane = |aspect_mask, width, height, buffer_offset| vk::BufferImageCopy {
+        buffer_offset,
+        image_subresource: vk::ImageSubresourceLayers { aspect_mask, layer_count: 1, ..Default::default() },
+        image_extent: vk::Extent3D { width, height, depth: 1 },
+        ..Default::default()
+    };
+    let regions = [plane(vk::ImageAspectFlags::PLANE_0, 4, 2, 0), plane(vk::ImageAspectFlags::PLANE_1, 2, 1, 8)];
+    let (target, general) = (vk::ImageLayout::TRANSFER_DST_OPTIMAL, vk::ImageLayout::GENERAL);
+    t.now(|c| {
+        images::transition(t, c, &i, vk::ImageLayout::UNDEFINED, target);
+        t.d.cmd_copy_buffer_to_image(c, from.h, i.h, target, &regions);
+        images::transition(t, c, &i, target, general);
+    })?;
+    Ok(i)
+}
+
+unsafe fn embedded_conversion() -> R {
+    let h = heaps()?;
+    let t = &h.t;
+    let format = vk::Format::G8_B8R8_2PLANE_420_UNORM;
+    let wanted = vk::FormatFeatureFlags::SAMPLED_IMAGE
+        | vk::FormatFeatureFlags::TRANSFER_DST
+        | vk::FormatFeatureFlags::COSITED_CHROMA_SAMPLES;
+    need!(t.features.v11.sampler_ycbcr_conversion != 0, "samplerYcbcrConversion");
+    need!(t.format(format).optimal_tiling_features.contains(wanted), "{format:?}");
+    let i = two_planes(t)?;
+    let conversion = vk::SamplerYcbcrConversionCreateInfo::default()
+        .format(format)
+        .ycbcr_model(vk::SamplerYcbcrModelConversion::RGB_IDENTITY)
+        .ycbcr_range(vk::SamplerYcbcrRange::ITU_FULL)
+        .x_chroma_offset(vk::ChromaLocation::COSITED_EVEN)
+        .y_chroma_offset(vk::ChromaLocation::COSITED_EVEN)
+        .chroma_filter(vk::Filter::NEAREST);
+    let conversion = t.d.create_sampler_ycbcr_conversion(&conversion, None)?;
+    t.later(move |d| d.destroy_sampler_ycbcr_conversion(conversion, None));
+    let mut converts = vk::SamplerYcbcrConversionInfo::default().conversion(conversion);
+    let mut view_converts = converts;
+    let view = vk::ImageViewCreateInfo::default()
+        .image(i.h)
+        .view_type(vk::ImageViewType::TYPE_2D_ARRAY)
+        .format(format)
+        .subresource_range(whole())
+        .push_next(&mut view_converts);
+    let mode = vk::SamplerAddressMode::CLAMP_TO_EDGE;
+    let sampler = vk::SamplerCreateInfo::default()
+        .address_mode_u(mode)
+        .address_mode_v(mode)
+        .address_mode_w(mode)
+        .push_next(&mut converts);
+    // A view with several planes may need the room of several descriptors.
+    let planes = 3 * h.props.image_descriptor_size.max(h.props.buffer_descriptor_size);
+    let heap = h.heap(h.bytes(2 * planes))?;
+    let samplers = h.heap(h.bytes(h.props.sampler_descriptor_size))?;
+    let image = types::ImageDescriptorInfoEXT { p_view: &view, layout: vk::ImageLayout::GENERAL, ..Default::default() };
+    h.put(heap, 0, D::SAMPLED_IMAGE, types::ResourceDescriptorDataEXT { p_image: &image })?;
+    // The middles of the luma texels that share their place with a chroma texel.
+    let places = t.buf_of(&[[0.125f32, 0.25, 0.0, 0.0], [0.625, 0.25, 0.0, 0.0]])?;
+    let o = t.zeros(32)?;
+    let step = h.props.buffer_descriptor_size.next_multiple_of(h.props.buffer_descriptor_alignment);
+    h.put_buffer(heap, planes, D::STORAGE_BUFFER, places)?;
+    h.put_buffer(heap, planes + step, D::STORAGE_BUFFER, o)?;
+    let constant_offset =
+        types::DescriptorMappingSourceConstantOffsetEXT { p_embedded_sampler: &sampler, ..Default::default() };
+    let maps = [
+        types::DescriptorSetAndBindingMappingEXT {
+            source_data: types::DescriptorMappingSourceDataEXT { constant_offset },
+            ..at(0, 0)
+        },
+        at(1, planes),
+        at(2, planes + step),
+    ];
+    let p = h.pipeline(spv!("sample"), &maps)?;
+    t.now(|c| {
+        t.d.cmd_bind_pipeline(c, POINT, p);
+        h.bind(c, heap, false);
+        h.bind(c, samplers, true);
+        h.push(c, 0, &words(&[2]));
+        t.d.cmd_dispatch(c, 1, 1, 1);
+    })?;
+    for (got, want) in o.get::<[f32; 4]>().iter().zip([[110.0, 10.0, 100.0, 255.0], [210.0, 30.0, 200.0, 255.0]]) {
+        let want = want.map(|c: f32| c / 255.0);
+        check!(images::near(got, &want, 2e-3), "{got:?}, should be {want:?}");
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub fn flat(format: vk::Format, w: u32, h: u32) -> vk::ImageCreateInfo<'static> 
 const GENERAL: vk::ImageLayout = vk::ImageLayout::GENERAL;
 
 /// Records a layout transition of a whole image that orders everything.
-unsafe fn transition(t: &T, c: vk::CommandBuffer, i: &Img, from: vk::ImageLayout, to: vk::ImageLayout) {
+pub unsafe fn transition(t: &T, c: vk::CommandBuffer, i: &Img, from: vk::ImageLayout, to: vk::ImageLayout) {
     let b = vk::ImageMemoryBarrier::default()
         .src_access_mask(vk::AccessFlags::MEMORY_WRITE)
         .dst_access_mask(vk::AccessFlags::MEMORY_READ | vk::AccessFlags::MEMORY_WRITE)

@@ -32,7 +32,7 @@ impl Lanes<'_> {
             return ImageDesc::default();
         }
         // SAFETY: a non-null entry points to a descriptor in set memory.
-        unsafe { p.cast::<ImageDesc>().read_unaligned() }
+        unsafe { ImageDesc::read(p) }
     }
 
     /// # Safety
@@ -463,7 +463,8 @@ mod tests {
             block: [1, 1],
             swizzle: [0, 1, 2, 3],
             ..ImageDesc::default()
-        };
+        }
+        .pack();
         let op = ImageOp { dim: 0, class: TexelClass::I32 as u32, coords: 1, rows: 4, ..ImageOp::default() };
         let descs = [std::ptr::from_ref(&desc).cast::<u8>(); 4];
         let x = [3u32, 2, 1, 0];

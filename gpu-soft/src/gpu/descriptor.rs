@@ -1,8 +1,8 @@
 //! Descriptors in set memory.
 
 use crate::image::{
-    ConversionDesc, Filter, ImageDesc, PackedPlanes, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET,
-    IMAGE_DESC_BYTES, PLANES_BYTES, SAMPLER_DESC_BYTES,
+    ConversionDesc, Filter, ImageDesc, PackedImage, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET,
+    IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES,
 };
 use crate::texel;
 use ash::vk;
@@ -25,7 +25,7 @@ pub fn size(ty: vk::DescriptorType) -> u32 {
         | vk::DescriptorType::STORAGE_TEXEL_BUFFER
         | vk::DescriptorType::INPUT_ATTACHMENT => IMAGE_DESC_BYTES,
         vk::DescriptorType::SAMPLER => SAMPLER_DESC_BYTES,
-        vk::DescriptorType::COMBINED_IMAGE_SAMPLER => IMAGE_DESC_BYTES + SAMPLER_DESC_BYTES + PLANES_BYTES,
+        vk::DescriptorType::COMBINED_IMAGE_SAMPLER => IMAGE_DESC_BYTES + SAMPLER_DESC_BYTES,
         vk::DescriptorType::INLINE_UNIFORM_BLOCK => 1,
         _ => 0,
     }
@@ -46,25 +46,15 @@ pub fn write(ty: vk::DescriptorType, write: &DescriptorWrite<'_>, out: &mut [u8]
         DescriptorWrite::TexelBuffer { address, size, format } => {
             let desc = texel::find(*format)
                 .map_or_else(ImageDesc::default, |f| texel_buffer(*address, *size, *format, f.bytes));
-            put(out, desc.as_bytes());
+            put(out, desc.pack().as_bytes());
         }
-        DescriptorWrite::Image(view) => put(out, image(view, ty).as_bytes()),
-        // A sampler by itself cannot convert.
-        DescriptorWrite::Sampler(info) => put(out, sampler(&SamplerInfo { conversion: None, ..**info }).as_bytes()),
+        DescriptorWrite::Image(view) => put(out, image(view, ty).pack().as_bytes()),
+        DescriptorWrite::Sampler(info) => put(out, sampler(info).as_bytes()),
         DescriptorWrite::Combined { view, sampler: info } => {
             let split = (COMBINED_SAMPLER_OFFSET as usize).min(out.len());
             let (image_part, sampler_part) = out.split_at_mut(split);
-            put(image_part, view.map_or_else(ImageDesc::default, |v| image(v, ty)).as_bytes());
-            let (sampler_part, planes_part) =
-                sampler_part.split_at_mut((SAMPLER_DESC_BYTES as usize).min(sampler_part.len()));
+            put(image_part, view.map_or_else(PackedImage::default, |v| image(v, ty).pack()).as_bytes());
             put(sampler_part, info.map_or_else(PackedSampler::default, sampler).as_bytes());
-            let planes =
-                info.and_then(|i| i.conversion.as_ref()).map_or_else(PackedPlanes::default, |c| PackedPlanes {
-                    conversion: conversion(c),
-                    planes: [1, 2].map(|plane| view.map_or(0, |v| plane_address(v, plane))),
-                    reserved: 0,
-                });
-            put(planes_part, planes.as_bytes());
         }
     }
 }
@@ -152,6 +142,10 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
         block: format.block,
         unorm8: u8::from(view.decode_mode == Some(vk::Format::R8G8B8A8_UNORM)),
         reserved: [0; 6],
+        planes: match texel::colour_planes(seen) {
+            Some(_) => [1, 2].map(|plane| plane_address(view, plane)),
+            None => [0; 2],
+        },
     }
 }
 
@@ -191,7 +185,7 @@ fn sampler(info: &SamplerInfo) -> PackedSampler {
         max_lod: info.max_lod.to_bits(),
         border: info.border.bits,
         converts: u8::from(info.conversion.is_some()),
-        ..SamplerDesc::default()
+        conversion: info.conversion.as_ref().map_or_else(ConversionDesc::default, conversion),
     };
     desc.pack()
 }

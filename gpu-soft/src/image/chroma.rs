@@ -44,7 +44,7 @@ impl<'a> Chroma<'a> {
         };
         let descs = [0, 1].map(|i| {
             planes.get(i + 1).map(|plane| ImageDesc {
-                addr: sampler.planes[i],
+                addr: desc.planes[i],
                 format: plane.format.as_raw(),
                 extent: [desc.extent[0] >> plane.shift[0], desc.extent[1] >> plane.shift[1], 1],
                 bytes: texel::find(plane.format).map_or(1, |f| f.bytes as u8),
@@ -235,12 +235,12 @@ mod tests {
             bytes: 1,
             block: [1, 1],
             swizzle: [0, 1, 2, 3],
+            planes: [chroma.as_ptr() as u64, 0],
             ..ImageDesc::default()
         };
         let view = View::new(&desc).unwrap();
         let conversion = ConversionDesc { model: 1, swizzle: [0, 1, 2, 3], ..ConversionDesc::default() };
-        let mut sampler =
-            SamplerDesc { address: [2; 3], conversion, planes: [chroma.as_ptr() as u64, 0], ..SamplerDesc::default() };
+        let mut sampler = SamplerDesc { address: [2; 3], converts: 1, conversion, ..SamplerDesc::default() };
         let at = |x: f32, y: f32| Lookup { dims: 2, coords: [x, y, 0.0], lod: Some(0.0), ..Lookup::default() };
         // SAFETY: the descriptor describes `luma` and `chroma`.
         let run = |l: &Lookup, s: &SamplerDesc| unsafe { floats(&l.run(&view, s)) }.map(|c| (c * 255.0).round());

@@ -11,10 +11,8 @@ pub const IMAGE_DESC_BYTES: u32 = 64;
 /// Bytes of a sampler descriptor.
 pub const SAMPLER_DESC_BYTES: u32 = 32;
 
-/// Bytes behind the sampler of a combined image sampler ([`PackedPlanes`]).
-pub const PLANES_BYTES: u32 = 32;
-
-/// An image view or a texel buffer view. All zeros is the null descriptor.
+/// An image view or a texel buffer view as it is worked with; [`PackedImage`] is how it stands in memory. All zeros is the null
+/// descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ImageDesc {
@@ -38,7 +36,7 @@ pub struct ImageDesc {
     pub levels: u8,
     /// Samples of a texel.
     pub samples: u8,
-    /// 0 null, 1 image, 2 texel buffer.
+    /// 0 null, [`ImageDesc::IMAGE`], [`ImageDesc::BUFFER`].
     pub kind: u8,
     /// What the view of a 3D image sees: [`ImageDesc::ALL_SLICES`] and the others.
     pub slices: u8,
@@ -58,6 +56,8 @@ pub struct ImageDesc {
     pub unorm8: u8,
     /// Zeros.
     pub reserved: [u8; 6],
+    /// Addresses of the second and third plane of a view of luma and chroma; else 0.
+    pub planes: [u64; 2],
 }
 
 impl ImageDesc {
@@ -65,6 +65,9 @@ impl ImageDesc {
     pub const IMAGE: u8 = 1;
     /// Kind of a texel-buffer descriptor.
     pub const BUFFER: u8 = 2;
+    /// In memory, the kind of an image whose planes stand where other images have what follows the swizzle: images of luma and
+    /// chroma have one level, no blocks and no tiles.
+    const PLANAR: u8 = 3;
 
     /// Every slice, or the image is not 3D.
     pub const ALL_SLICES: u8 = 0;
@@ -72,6 +75,24 @@ impl ImageDesc {
     pub const SLICES_AS_LAYERS: u8 = 1;
     /// A 3D view of `layers` slices from `base_layer` on.
     pub const SOME_SLICES: u8 = 2;
+
+    /// The descriptor at an address.
+    ///
+    /// # Safety
+    /// The address is that of an image descriptor in memory.
+    pub unsafe fn read(at: *const u8) -> ImageDesc {
+        // SAFETY: this function's contract.
+        unsafe { at.cast::<PackedImage>().read_unaligned() }.unpack()
+    }
+
+    /// Its form in memory.
+    pub fn pack(self) -> PackedImage {
+        let planar = self.planes != [0; 2];
+        let desc = if planar { ImageDesc { kind: ImageDesc::PLANAR, ..self } } else { self };
+        let [a, b, c, d, e, f, g, h, first, second]: [u64; 10] = zerocopy::transmute!(desc);
+        let [g, h] = if planar { [first, second] } else { [g, h] };
+        PackedImage([a, b, c, d, e, f, g, h])
+    }
 
     /// The layout of the image behind the view.
     pub fn shape(&self) -> Shape {
@@ -98,6 +119,24 @@ impl ImageDesc {
     /// The view's format.
     pub fn vk_format(&self) -> vk::Format {
         vk::Format::from_raw(self.format)
+    }
+}
+
+/// An image or texel buffer view in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PackedImage([u64; 8]);
+
+impl PackedImage {
+    /// The view.
+    pub fn unpack(self) -> ImageDesc {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        let desc: ImageDesc = zerocopy::transmute!([a, b, c, d, e, f, g, h, 0, 0]);
+        if desc.kind != ImageDesc::PLANAR {
+            return desc;
+        }
+        let desc: ImageDesc = zerocopy::transmute!([a, b, c, d, e, f, 0, 0, g, h]);
+        ImageDesc { kind: ImageDesc::IMAGE, block: [1, 1], ..desc }
     }
 }
 
@@ -152,14 +191,12 @@ pub struct SamplerDesc {
     pub min_lod: u32,
     /// Bits of the greatest level of detail (`f32`).
     pub max_lod: u32,
-    /// Border colour: `f32` bits or integers.
+    /// Border colour: `f32` bits or integers. Samplers that convert have none: they clamp to the edge.
     pub border: [u32; 4],
     /// 1 if luma and chroma are converted.
     pub converts: u8,
-    /// Conversion of luma and chroma, of combined image samplers only.
+    /// Conversion of luma and chroma.
     pub conversion: ConversionDesc,
-    /// Addresses of the second and third plane of the image that the sampler is combined with.
-    pub planes: [u64; 2],
 }
 
 /// A sampler in memory.
@@ -174,36 +211,18 @@ pub struct PackedSampler {
     pub min_lod: u32,
     /// As in [`SamplerDesc`].
     pub max_lod: u32,
-    /// As in [`SamplerDesc`].
+    /// As in [`SamplerDesc`]; of samplers that convert the conversion, and zeros.
     pub border: [u32; 4],
 }
 
-/// What follows the sampler of a combined image sampler that converts luma and chroma.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct PackedPlanes {
-    /// The conversion.
-    pub conversion: ConversionDesc,
-    /// Addresses of the second and third plane of the image.
-    pub planes: [u64; 2],
-    /// Zero.
-    pub reserved: u64,
-}
-
 impl SamplerDesc {
-    /// The sampler at an address, with what follows it if it converts.
+    /// The sampler at an address.
     ///
     /// # Safety
-    /// The address is that of a sampler descriptor; if it converts, of one in a combined image sampler.
+    /// The address is that of a sampler descriptor.
     pub unsafe fn read(at: *const u8) -> SamplerDesc {
         // SAFETY: this function's contract.
-        let mut out = unsafe { at.cast::<PackedSampler>().read_unaligned() }.unpack();
-        if out.converts != 0 {
-            // SAFETY: this function's contract.
-            let more = unsafe { at.add(SAMPLER_DESC_BYTES as usize).cast::<PackedPlanes>().read_unaligned() };
-            (out.conversion, out.planes) = (more.conversion, more.planes);
-        }
-        out
+        unsafe { at.cast::<PackedSampler>().read_unaligned() }.unpack()
     }
 
     /// The small fields with their widths in bits, in order.
@@ -233,7 +252,13 @@ impl SamplerDesc {
             flags |= (u32::from(*field) & ((1 << bits) - 1)) << at;
             at += bits;
         }
-        let SamplerDesc { bias, min_lod, max_lod, border, .. } = self;
+        let SamplerDesc { bias, min_lod, max_lod, .. } = self;
+        let border = if self.converts != 0 {
+            let [first, second]: [u32; 2] = zerocopy::transmute!(self.conversion);
+            [first, second, 0, 0]
+        } else {
+            self.border
+        };
         PackedSampler { flags, bias, min_lod, max_lod, border }
     }
 }
@@ -247,6 +272,10 @@ impl PackedSampler {
         for (field, bits) in out.fields() {
             *field = (flags >> at & ((1 << bits) - 1)) as u8;
             at += bits;
+        }
+        if out.converts != 0 {
+            let [first, second, ..] = std::mem::take(&mut out.border);
+            out.conversion = zerocopy::transmute!([first, second]);
         }
         out
     }
@@ -268,13 +297,33 @@ pub struct ConversionDesc {
     pub swizzle: [u8; 4],
 }
 
-const _: () = assert!(size_of::<ImageDesc>() == IMAGE_DESC_BYTES as usize);
-const _: () = assert!(size_of::<PackedPlanes>() == PLANES_BYTES as usize);
+const _: () = assert!(size_of::<PackedImage>() == IMAGE_DESC_BYTES as usize);
+const _: () = assert!(std::mem::offset_of!(ImageDesc, min_lod) == 48);
 const _: () = assert!(size_of::<PackedSampler>() == SAMPLER_DESC_BYTES as usize);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_survive_packing() {
+        let plain = ImageDesc {
+            addr: 1,
+            format: 2,
+            extent: [3, 4, 5],
+            kind: ImageDesc::IMAGE,
+            swizzle: [3, 2, 1, 0],
+            min_lod: 1.5f32.to_bits(),
+            tile: [7, 6, 5],
+            block: [4, 4],
+            unorm8: 1,
+            ..ImageDesc::default()
+        };
+        assert_eq!(plain.pack().unpack(), plain);
+        let planar = ImageDesc { min_lod: 0, tile: [0; 3], block: [1, 1], unorm8: 0, planes: [9, 8 << 40], ..plain };
+        assert_eq!(planar.pack().unpack(), planar);
+        assert_eq!(ImageDesc::default().pack(), PackedImage::default());
+    }
 
     #[test]
     fn samplers_survive_packing() {
@@ -293,10 +342,12 @@ mod tests {
             min_lod: 2,
             max_lod: 3,
             border: [4, 5, 6, 7],
-            converts: 1,
             ..SamplerDesc::default()
         };
         assert_eq!(desc.pack().unpack(), desc);
+        let conversion = ConversionDesc { model: 5, narrow: 1, midpoint: 3, linear: 1, swizzle: [2, 5, 4, 3] };
+        let converting = SamplerDesc { border: [0; 4], converts: 1, conversion, ..desc };
+        assert_eq!(converting.pack().unpack(), converting);
         let other = SamplerDesc { min: 1, address: [1, 2, 0], compare_op: 5, unnormalized: 0, ..desc };
         assert_eq!(other.pack().unpack(), other);
         assert_eq!(SamplerDesc::default().pack(), PackedSampler::default());

@@ -15,8 +15,7 @@ mod sample;
 
 pub use access::{Coords, Residency, View};
 pub use desc::{
-    ConversionDesc, Filter, ImageDesc, PackedPlanes, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, PLANES_BYTES,
-    SAMPLER_DESC_BYTES,
+    ConversionDesc, Filter, ImageDesc, PackedImage, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES,
 };
 pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
 pub use sample::{Lookup, MAX_LOD_BIAS};

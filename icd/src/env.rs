@@ -42,6 +42,8 @@ pub struct Debug {
     pub serial: bool,
     /// Vector width in 32-bit lanes.
     pub width: Option<u32>,
+    /// `jam=N`: how many subgroups run in lock-step.
+    pub jam: Option<u32>,
     /// No shader cache on disk.
     pub nocache: bool,
     /// Abort on a panic instead of returning an error.
@@ -126,7 +128,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_DEBUG",
-        values: "ioctl,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,nocache,panic,zero",
+        values: "ioctl,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,nocache,panic,zero",
         doc: "what to print and what to change for debugging, separated by commas",
         parse: parse_debug,
     },
@@ -245,6 +247,10 @@ fn parse_debug(v: &str, o: &mut Options) -> Result<(), String> {
                 Ok(n) => d.width = Some(n),
                 Err(_) => unknown.push(word),
             },
+            Some(("jam", n)) => match n.parse() {
+                Ok(n) => d.jam = Some(n),
+                Err(_) => unknown.push(word),
+            },
             Some(_) => unknown.push(word),
         }
     }
@@ -345,10 +351,10 @@ mod tests {
 
     #[test]
     fn debug_words_are_understood_and_unknown_ones_named() {
-        let (o, w) = with("VKDXG_DEBUG", "ioctl, ir=opt_gvn,width=8");
+        let (o, w) = with("VKDXG_DEBUG", "ioctl, ir=opt_gvn,width=8,jam=2");
         assert!(w.is_empty() && o.debug.ioctl && !o.debug.vm);
         assert_eq!(o.debug.ir, Some(Some("opt_gvn".to_owned())));
-        assert_eq!(o.debug.width, Some(8));
+        assert_eq!((o.debug.width, o.debug.jam), (Some(8), Some(2)));
         let (o, w) = with("VKDXG_DEBUG", "asm,typo,width=x");
         assert!(o.debug.asm);
         assert_eq!(w.len(), 1);

@@ -36,6 +36,7 @@ static DRIVERS: &[Driver] = &[Driver { probe: soft }];
 fn soft_options(options: &Options) -> gpu_soft::Options {
     gpu_soft::Options {
         width: options.debug.width,
+        jam: options.debug.jam,
         interpret: options.debug.interp,
         device_type: options.device_type,
         build: crate::build_id::build_id(),

@@ -9,7 +9,7 @@ mod shape;
 mod uniformity;
 
 pub use range::Range;
-pub use shape::{Facts, Shapes};
+pub use shape::{row_wise, rows, Facts, Shapes, MAX_ROWS};
 pub use uniformity::{Level, Uniformity};
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 //!
 //! A value has stride `s` if in lane `l` it is `base + l·s` modulo the width of its type, where `base` is the same for
 //! all lanes. That holds for lanes that are not active, too: their value is what the formula gives.
+//!
+//! Where the lanes cover several whole rows of a workgroup (8×8 invocations in 16 lanes, say), a value may have a stride
+//! within each row and a base of its own in each: a coordinate, and every offset computed from coordinates.
 
 use super::{Level, Range, Uniformity};
 use crate::sir::{AluOp, Builtin, Inst, Kernel, Op, Region, Type, Value};
@@ -27,7 +30,10 @@ pub struct Shapes {
 enum Stride {
     /// Nothing seen yet.
     Unknown,
+    /// From each lane to the next.
     Known(i64),
+    /// From lane to lane within a row; rows have bases of their own.
+    Rows(i64),
     Varying,
 }
 
@@ -36,9 +42,40 @@ impl Stride {
         match (self, o) {
             (Stride::Unknown, s) | (s, Stride::Unknown) => s,
             (a, b) if a == b => a,
+            (Stride::Known(a) | Stride::Rows(a), Stride::Known(b) | Stride::Rows(b)) if a == b => Stride::Rows(a),
             _ => Stride::Varying,
         }
     }
+
+    /// The result of an operation on strides; known throughout only if those of the operands are.
+    fn map2(self, o: Stride, f: impl FnOnce(i64, i64) -> Option<i64>) -> Stride {
+        match (self, o) {
+            (Stride::Varying, _) | (_, Stride::Varying) => Stride::Varying,
+            (Stride::Unknown, _) | (_, Stride::Unknown) => Stride::Unknown,
+            (Stride::Known(a), Stride::Known(b)) => bounded(f(a, b), Stride::Known),
+            (Stride::Known(a) | Stride::Rows(a), Stride::Known(b) | Stride::Rows(b)) => bounded(f(a, b), Stride::Rows),
+        }
+    }
+
+    fn map(self, f: impl FnOnce(i64) -> Option<i64>) -> Stride {
+        self.map2(Stride::Known(0), |a, _| f(a))
+    }
+}
+
+/// Rows of a workgroup narrower than this are not told apart.
+const MIN_ROW: u32 = 4;
+
+/// More rows than this in the lanes of a subgroup are not told apart.
+pub const MAX_ROWS: u32 = 8;
+
+/// How many whole rows (invocations of one y and z) of a workgroup the lanes cover: 1 if they lie in one row, or if
+/// rows are not of a kind that is followed.
+pub fn rows(kernel: &Kernel, lanes: u32) -> u32 {
+    let x = kernel.local_size[0];
+    if linear_x(kernel, lanes) || x < MIN_ROW || !lanes.is_multiple_of(x) || lanes / x > MAX_ROWS {
+        return 1;
+    }
+    lanes / x
 }
 
 /// Larger strides are of no use to anyone and could overflow.
@@ -82,12 +119,20 @@ impl Shapes {
         }
     }
 
+    /// Growth from lane to lane within each row; see [`rows`].
+    pub fn row_stride(&self, v: Value) -> Option<i64> {
+        match self.strides.get(v.index()) {
+            Some(Stride::Known(s) | Stride::Rows(s)) => Some(*s),
+            _ => None,
+        }
+    }
+
     /// Bounds of an integer value in every lane.
     pub fn range(&self, v: Value) -> Option<Range> {
         self.ranges.get(v.index()).copied().flatten()
     }
 
-    /// Whether extending a value of that stride from `bits` keeps the stride in all lanes.
+    /// Whether extending a value of that stride from `bits` keeps the stride in all of `lanes` consecutive lanes.
     pub fn extends(&self, v: Value, stride: i64, bits: u32, signed: bool, lanes: u32) -> bool {
         let Some(range) = self.range(v) else { return false };
         let spread = stride.unsigned_abs().saturating_mul(u64::from(lanes.saturating_sub(1)));
@@ -322,68 +367,91 @@ impl<'a> Pass<'a> {
 
     fn stride_of(&self, result: Value, op: &Op) -> Stride {
         let lanes = self.facts.subgroup_size;
+        let rows = rows(self.kernel, lanes);
         match op {
             Op::Builtin(b) => match b {
                 Builtin::LocalIndex | Builtin::SubgroupLocalId => Stride::Known(1),
                 Builtin::LocalId(0) | Builtin::GlobalId(0) if linear_x(self.kernel, lanes) => Stride::Known(1),
+                Builtin::LocalId(c) | Builtin::GlobalId(c) if rows > 1 => Stride::Rows(i64::from(*c == 0)),
                 _ => Stride::Varying,
             },
             Op::Alu { op, args, .. } => {
                 let bits = self.bits(result);
                 let s = |i: usize| self.stride(args[i]);
-                let two = |f: fn(i64, i64) -> Option<i64>| match (s(0), s(1)) {
-                    (Stride::Varying, _) | (_, Stride::Varying) => Stride::Varying,
-                    (Stride::Unknown, _) | (_, Stride::Unknown) => Stride::Unknown,
-                    (Stride::Known(a), Stride::Known(b)) => bounded(f(a, b)),
+                let constant = |i: usize| self.get(args[i]).constant();
+                let scaled = |of: usize, by: Option<u64>| match by {
+                    Some(c) => s(of).map(|a| i64::try_from(c).ok().and_then(|c| a.checked_mul(c))),
+                    None => Stride::Varying,
                 };
-                let scaled = |of: usize, by: Option<u64>| match (s(of), by) {
-                    (Stride::Known(a), Some(c)) => bounded(i64::try_from(c).ok().and_then(|c| a.checked_mul(c))),
-                    (Stride::Unknown, Some(_)) => Stride::Unknown,
-                    _ => Stride::Varying,
-                };
-                match op {
-                    AluOp::IAdd => two(i64::checked_add),
-                    AluOp::ISub => two(i64::checked_sub),
-                    AluOp::INeg => scaled_neg(s(0)),
-                    AluOp::IMul => match (self.get(args[0]).constant(), self.get(args[1]).constant()) {
+                let linear = match op {
+                    AluOp::IAdd => s(0).map2(s(1), i64::checked_add),
+                    AluOp::ISub => s(0).map2(s(1), i64::checked_sub),
+                    AluOp::INeg => s(0).map(i64::checked_neg),
+                    AluOp::IMul => match (constant(0), constant(1)) {
                         (_, Some(c)) => scaled(0, Some(c)),
                         (Some(c), None) => scaled(1, Some(c)),
                         (None, None) => Stride::Varying,
                     },
-                    AluOp::Shl => {
-                        scaled(0, self.get(args[1]).constant().and_then(|c| 1u64.checked_shl(c as u32 % bits)))
-                    }
+                    AluOp::Shl => scaled(0, constant(1).and_then(|c| 1u64.checked_shl(c as u32 % bits))),
                     AluOp::ITrunc => s(0),
-                    AluOp::ZExt | AluOp::SExt => match s(0) {
-                        Stride::Known(k)
-                            if self.out.extends(args[0], k, self.bits(args[0]), *op == AluOp::SExt, lanes) =>
-                        {
-                            Stride::Known(k)
+                    AluOp::ZExt | AluOp::SExt => {
+                        let keeps =
+                            |k: i64, n: u32| self.out.extends(args[0], k, self.bits(args[0]), *op == AluOp::SExt, n);
+                        match s(0) {
+                            Stride::Known(k) if keeps(k, lanes) => Stride::Known(k),
+                            Stride::Known(k) | Stride::Rows(k) if rows > 1 && keeps(k, lanes / rows) => Stride::Rows(k),
+                            Stride::Unknown => Stride::Unknown,
+                            _ => Stride::Varying,
                         }
-                        Stride::Unknown => Stride::Unknown,
-                        _ => Stride::Varying,
-                    },
+                    }
                     AluOp::Bitcast if self.kernel.ty(args[0]).is_int() => s(0),
                     AluOp::Select if self.uniformity.value(args[0]) <= Level::Subgroup => s(1).meet(s(2)),
                     _ => Stride::Varying,
+                };
+                if linear == Stride::Varying && rows > 1 && row_wise(*op) {
+                    // The same within each row if its operands are.
+                    return args.iter().map(|a| self.stride(*a)).fold(Stride::Rows(0), |all, s| match (all, s) {
+                        (Stride::Varying, _) => Stride::Varying,
+                        (Stride::Rows(_), Stride::Known(0) | Stride::Rows(0)) => Stride::Rows(0),
+                        (Stride::Rows(_) | Stride::Unknown, Stride::Unknown) => Stride::Unknown,
+                        (Stride::Unknown, Stride::Known(0) | Stride::Rows(0)) => Stride::Unknown,
+                        _ => Stride::Varying,
+                    });
                 }
+                linear
             }
             _ => Stride::Varying,
         }
     }
 }
 
-fn bounded(s: Option<i64>) -> Stride {
-    match s {
-        Some(s) if s.abs() <= MAX_STRIDE => Stride::Known(s),
-        _ => Stride::Varying,
-    }
+/// Integer operations that are followed for values that are the same within each row: those of address arithmetic.
+pub fn row_wise(op: AluOp) -> bool {
+    matches!(
+        op,
+        AluOp::IAdd
+            | AluOp::ISub
+            | AluOp::INeg
+            | AluOp::IMul
+            | AluOp::Shl
+            | AluOp::UShr
+            | AluOp::SShr
+            | AluOp::And
+            | AluOp::Or
+            | AluOp::Xor
+            | AluOp::UMin
+            | AluOp::UMax
+            | AluOp::SMin
+            | AluOp::SMax
+            | AluOp::ZExt
+            | AluOp::SExt
+            | AluOp::ITrunc
+    )
 }
 
-fn scaled_neg(s: Stride) -> Stride {
+fn bounded(s: Option<i64>, make: fn(i64) -> Stride) -> Stride {
     match s {
-        Stride::Known(s) => Stride::Known(-s),
-        Stride::Unknown => Stride::Unknown,
-        Stride::Varying => Stride::Varying,
+        Some(s) if s.abs() <= MAX_STRIDE => make(s),
+        _ => Stride::Varying,
     }
 }

@@ -215,6 +215,47 @@ fn strides_follow_arithmetic() {
     assert_eq!(of, wanted);
 }
 
+/// In 16 lanes of a workgroup of 8×8 there are two rows: coordinates, and offsets made of them, grow within each.
+#[test]
+fn strides_within_rows() {
+    let mut k = kernel(
+        "%0:i32 = builtin global_id.x
+        %1:i32 = builtin global_id.y
+        %2:i32 = load push(0) align 4
+        %3:i32 = imul %1 %2
+        %4:i32 = iadd %3 %0
+        %5:i32 = const 2
+        %6:i32 = shl %4 %5
+        %7:i32 = ushr %1 %5
+        %8:i32 = ushr %0 %5
+        %9:i32 = builtin local_index",
+    );
+    k.local_size = [8, 8, 1];
+    let u = Uniformity::new(&k, 16);
+    let s = Shapes::new(&k, &u, &Facts { subgroup_size: 16, max_groups: [65535; 3] });
+    assert_eq!(super::rows(&k, 16), 2);
+    let of = |f: fn(&Shapes, Value) -> Option<i64>| (0..10).map(|v| f(&s, Value(v))).collect::<Vec<_>>();
+    let row = [Some(1), Some(0), Some(0), Some(0), Some(1), Some(0), Some(4), Some(0), None, Some(1)];
+    assert_eq!(of(Shapes::row_stride), row);
+    let all = [None, None, Some(0), None, None, Some(0), None, None, None, Some(1)];
+    assert_eq!(of(Shapes::stride), all);
+}
+
+#[test]
+fn rows_that_are_followed() {
+    let rows = |size: [u32; 3], lanes: u32| {
+        let mut k = kernel("");
+        k.local_size = size;
+        super::rows(&k, lanes)
+    };
+    assert_eq!(rows([16, 16, 1], 64), 4);
+    assert_eq!(rows([4, 4, 4], 16), 4);
+    assert_eq!(rows([16, 16, 1], 16), 1, "lanes in one row");
+    assert_eq!(rows([64, 1, 1], 16), 1, "one dimension");
+    assert_eq!(rows([6, 6, 1], 16), 1, "rows that subgroups do not end with");
+    assert_eq!(rows([2, 32, 1], 16), 1, "too narrow");
+}
+
 #[test]
 fn strides_of_loop_parameters() {
     let s = shapes(

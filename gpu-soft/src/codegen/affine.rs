@@ -1,32 +1,125 @@
 //! Values that grow by a constant from lane to lane. They are carried as the value of lane 0 beside their lanes, so that address
-//! arithmetic stays scalar and consecutive accesses are seen as such.
+//! arithmetic stays scalar and consecutive accesses are seen as such. Where the lanes cover several rows of a workgroup, a
+//! value may have a base of its own in each.
 
 use super::gen::{Gen, Rep, Result};
 use super::llvm::{Icmp, Val};
-use compiler::sir::{AluOp, Type, Value};
+use compiler::analysis::{row_wise, MAX_ROWS};
+use compiler::sir::{AluFlags, AluOp, Type, Value};
+use smallvec::SmallVec;
 
-/// Lane `l` holds `base + l·stride` (modulo the width) if `guard` is true; without a guard always.
+/// Values of the first lane of each row; of the first lane of all if there is one row.
+#[derive(Clone, Copy, Debug)]
+pub struct Bases {
+    vals: [Val; MAX_ROWS as usize],
+    count: usize,
+}
+
+impl Bases {
+    pub fn one(v: Val) -> Bases {
+        Bases { vals: [v; MAX_ROWS as usize], count: 1 }
+    }
+
+    /// One per row: as many as the kernel has, at least one.
+    pub fn rows(of: &[Val]) -> Bases {
+        let mut vals = [of[0]; MAX_ROWS as usize];
+        vals[..of.len()].copy_from_slice(of);
+        Bases { vals, count: of.len() }
+    }
+
+    pub fn all(&self) -> &[Val] {
+        &self.vals[..self.count]
+    }
+
+    /// The value of lane 0.
+    pub fn first(&self) -> Val {
+        self.vals[0]
+    }
+
+    /// Whether one base serves all lanes.
+    pub fn whole(&self) -> bool {
+        self.count == 1
+    }
+
+    pub fn map(&self, f: impl FnMut(Val) -> Val) -> Bases {
+        Bases::rows(&self.all().iter().copied().map(f).collect::<SmallVec<[Val; 8]>>())
+    }
+}
+
+/// Lane `l` holds `base + l·stride` (modulo the width) if `guard` is true; without a guard always. With several bases it is
+/// `base[l / n] + (l % n)·stride` for rows of `n` lanes.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    pub base: Val,
+    pub base: Bases,
     pub stride: i64,
     pub guard: Option<Val>,
+}
+
+impl Claim {
+    /// One base for all lanes, always.
+    pub fn always(base: Val, stride: i64) -> Claim {
+        Claim { base: Bases::one(base), stride, guard: None }
+    }
 }
 
 /// Strides beyond this are not followed.
 const MAX_STRIDE: i64 = 1 << 24;
 
 impl Gen<'_> {
+    /// Lanes of a row.
+    pub fn per_row(&self) -> u32 {
+        self.lanes / self.rows
+    }
+
     /// A value with lanes made from a claim that holds always.
     pub fn affine(&self, ty: Type, claim: Claim) -> Rep {
-        let lanes = self.m.add(self.splat(claim.base), self.iota(ty, claim.stride));
-        Rep::Vec(lanes, Some(claim))
+        Rep::Vec(self.claimed_lanes(ty, &claim), Some(claim))
+    }
+
+    pub fn claimed_lanes(&self, ty: Type, claim: &Claim) -> Val {
+        let m = self.m;
+        if claim.base.whole() {
+            return m.add(self.splat(claim.base.first()), self.iota(ty, claim.stride));
+        }
+        let n = self.per_row();
+        let bases = self.row_lanes(claim.base.all());
+        if claim.stride == 0 {
+            return bases;
+        }
+        let t = self.scalar_ty(ty);
+        let steps: Vec<Val> = (0..i64::from(self.lanes))
+            .map(|l| m.iconst(t, (l % i64::from(n)).wrapping_mul(claim.stride) as u64 & ty.mask()))
+            .collect();
+        m.add(bases, m.const_vector(&steps))
+    }
+
+    /// Each row's value in all of its lanes.
+    pub fn row_lanes(&self, rows: &[Val]) -> Val {
+        let m = self.m;
+        let mut few = m.poison(m.vector(m.type_of(rows[0]), rows.len() as u32));
+        for (r, &v) in rows.iter().enumerate() {
+            few = m.insert(few, v, self.i32c(r as u32));
+        }
+        let n = self.per_row();
+        let indices: Vec<i32> = (0..self.lanes).map(|l| (l / n) as i32).collect();
+        m.shuffle(few, m.poison(m.type_of(few)), &indices)
+    }
+
+    /// A base per row for any claim.
+    pub fn row_bases(&self, ty: Type, claim: &Claim) -> SmallVec<[Val; 8]> {
+        if !claim.base.whole() {
+            return SmallVec::from_slice(claim.base.all());
+        }
+        let step = i64::from(self.per_row()).wrapping_mul(claim.stride);
+        (0..i64::from(self.rows))
+            .map(|r| self.m.add(claim.base.first(), self.konst(ty, 0, r.wrapping_mul(step) as u64)))
+            .collect()
     }
 
     /// What is claimed of a value; uniform ones have stride 0.
     pub fn claim(&self, v: Value) -> Option<Claim> {
         match self.vals[v.index()] {
-            Some(Rep::Uni(base)) => Some(Claim { base, stride: 0, guard: None }),
+            Some(Rep::Uni(base)) => Some(Claim::always(base, 0)),
             Some(Rep::Vec(_, claim)) => claim,
             _ => None,
         }
@@ -39,29 +132,48 @@ impl Gen<'_> {
         }
     }
 
+    /// Bases of two claims, combined.
+    fn bases(&self, ty: Type, a: &Claim, b: &Claim, mut f: impl FnMut(Val, Val) -> Val) -> Bases {
+        if a.base.whole() && b.base.whole() {
+            return Bases::one(f(a.base.first(), b.base.first()));
+        }
+        let (x, y) = (self.row_bases(ty, a), self.row_bases(ty, b));
+        Bases::rows(&x.iter().zip(&y).map(|(x, y)| f(*x, *y)).collect::<SmallVec<[Val; 8]>>())
+    }
+
     /// The claim that holds of a varying result of an operation, if there is one.
     pub fn claim_of(&mut self, op: AluOp, result: Value, args: &[Value]) -> Result<Option<Claim>> {
-        let m = self.m;
-        let ty = self.k.ty(result);
-        if !ty.is_int() {
+        if !self.k.ty(result).is_int() {
             return Ok(None);
         }
+        match self.linear_claim(op, result, args)? {
+            Some(claim) => Ok(Some(claim)),
+            None => self.row_claim(op, result, args),
+        }
+    }
+
+    fn linear_claim(&mut self, op: AluOp, result: Value, args: &[Value]) -> Result<Option<Claim>> {
+        let m = self.m;
+        let ty = self.k.ty(result);
         let scaled = |g: &Self, of: usize, by: u64, base: &dyn Fn(Val) -> Val| {
             let c = g.claim(args[of])?;
             let stride = i64::try_from(by).ok().and_then(|by| c.stride.checked_mul(by))?;
-            (stride.abs() <= MAX_STRIDE).then(|| Claim { base: base(c.base), stride, guard: c.guard })
+            (stride.abs() <= MAX_STRIDE).then(|| Claim { base: c.base.map(base), stride, guard: c.guard })
         };
         Ok(match op {
             AluOp::IAdd | AluOp::ISub => {
                 let (Some(a), Some(b)) = (self.claim(args[0]), self.claim(args[1])) else { return Ok(None) };
-                let (base, stride) = if op == AluOp::IAdd {
-                    (m.add(a.base, b.base), a.stride + b.stride)
-                } else {
-                    (m.sub(a.base, b.base), a.stride - b.stride)
-                };
-                (stride.abs() <= MAX_STRIDE).then(|| Claim { base, stride, guard: self.both(a.guard, b.guard) })
+                let add = op == AluOp::IAdd;
+                let stride = if add { a.stride + b.stride } else { a.stride - b.stride };
+                if stride.abs() > MAX_STRIDE {
+                    return Ok(None);
+                }
+                let base = self.bases(ty, &a, &b, |a, b| if add { m.add(a, b) } else { m.sub(a, b) });
+                Some(Claim { base, stride, guard: self.both(a.guard, b.guard) })
             }
-            AluOp::INeg => self.claim(args[0]).map(|c| Claim { base: m.neg(c.base), stride: -c.stride, ..c }),
+            AluOp::INeg => {
+                self.claim(args[0]).map(|c| Claim { base: c.base.map(|b| m.neg(b)), stride: -c.stride, ..c })
+            }
             AluOp::IMul => match (self.constant(args[0]), self.constant(args[1])) {
                 (_, Some(c)) => scaled(self, 0, c, &|b| m.mul(b, self.konst(ty, 0, c))),
                 (Some(c), None) => scaled(self, 1, c, &|b| m.mul(b, self.konst(ty, 0, c))),
@@ -77,7 +189,10 @@ impl Gen<'_> {
                 None => None,
             },
             AluOp::Bitcast if self.k.ty(args[0]).is_int() => self.claim(args[0]),
-            AluOp::ITrunc => self.claim(args[0]).map(|c| Claim { base: m.trunc(c.base, self.scalar_ty(ty)), ..c }),
+            AluOp::ITrunc => {
+                let t = self.scalar_ty(ty);
+                self.claim(args[0]).map(|c| Claim { base: c.base.map(|b| m.trunc(b, t)), ..c })
+            }
             AluOp::ZExt | AluOp::SExt if self.k.ty(args[0]).is_int() => {
                 let Some(c) = self.claim(args[0]) else { return Ok(None) };
                 Some(self.extend(args[0], c, ty, op == AluOp::SExt))
@@ -86,7 +201,7 @@ impl Gen<'_> {
                 let cond = self.scalar(args[0])?;
                 match (self.claim(args[1]), self.claim(args[2])) {
                     (Some(a), Some(b)) if a.stride == b.stride => Some(Claim {
-                        base: m.select(cond, a.base, b.base),
+                        base: self.bases(ty, &a, &b, |a, b| m.select(cond, a, b)),
                         stride: a.stride,
                         guard: self.both(a.guard, b.guard),
                     }),
@@ -97,28 +212,50 @@ impl Gen<'_> {
         })
     }
 
-    /// Extending is exact if no lane wraps relative to lane 0; where that is not known it becomes a guard.
+    /// An operation on values that are the same within each row gives such a value: computed once per row.
+    fn row_claim(&mut self, op: AluOp, result: Value, args: &[Value]) -> Result<Option<Claim>> {
+        if self.rows == 1 || !row_wise(op) {
+            return Ok(None);
+        }
+        let claims: Option<SmallVec<[Claim; 4]>> = args.iter().map(|a| self.claim(*a)).collect();
+        let Some(claims) = claims.filter(|c| c.iter().all(|c| c.stride == 0 && c.guard.is_none())) else {
+            return Ok(None);
+        };
+        let mut rows: SmallVec<[Val; 8]> = SmallVec::new();
+        for r in 0..self.rows as usize {
+            let vals: SmallVec<[Val; 4]> =
+                claims.iter().map(|c| if c.base.whole() { c.base.first() } else { c.base.all()[r] }).collect();
+            rows.push(self.scalar_op(op, result, args, &vals, AluFlags::default())?);
+        }
+        Ok(Some(Claim { base: Bases::rows(&rows), stride: 0, guard: None }))
+    }
+
+    /// Extending is exact if no lane wraps relative to the first of its row; where that is not known it becomes a guard.
     fn extend(&self, from: Value, c: Claim, to: Type, signed: bool) -> Claim {
         let m = self.m;
         let narrow = self.k.ty(from);
         let wide = self.scalar_ty(to);
-        let base = if signed { m.sext(c.base, wide) } else { m.zext(c.base, wide) };
-        if c.guard.is_none() && self.shapes.extends(from, c.stride, narrow.bits(), signed, self.lanes) {
+        let base = c.base.map(|b| if signed { m.sext(b, wide) } else { m.zext(b, wide) });
+        let lanes = if c.base.whole() { self.lanes } else { self.per_row() };
+        let exact = c.stride == 0 || self.shapes.extends(from, c.stride, narrow.bits(), signed, lanes);
+        if c.guard.is_none() && exact {
             return Claim { base, stride: c.stride, guard: None };
         }
-        let spread = c.stride.unsigned_abs() * u64::from(self.lanes - 1);
+        let spread = c.stride.unsigned_abs() * u64::from(lanes - 1);
         let max = if signed { narrow.mask() >> 1 } else { narrow.mask() };
         let t = self.scalar_ty(narrow);
-        let fits = if spread > max {
-            m.iconst(m.int(1), 0)
-        } else if c.stride >= 0 {
-            let p = if signed { Icmp::Sle } else { Icmp::Ule };
-            m.icmp(p, c.base, m.iconst(t, max - spread))
-        } else {
-            let min = if signed { (narrow.mask() >> 1) + 1 } else { 0 };
-            let p = if signed { Icmp::Sle } else { Icmp::Ule };
-            m.icmp(p, m.iconst(t, (min + spread) & narrow.mask()), c.base)
+        let order = if signed { Icmp::Sle } else { Icmp::Ule };
+        let fits = |base: Val| {
+            if spread > max {
+                m.iconst(m.int(1), 0)
+            } else if c.stride >= 0 {
+                m.icmp(order, base, m.iconst(t, max - spread))
+            } else {
+                let min = if signed { (narrow.mask() >> 1) + 1 } else { 0 };
+                m.icmp(order, m.iconst(t, (min + spread) & narrow.mask()), base)
+            }
         };
-        Claim { base, stride: c.stride, guard: self.both(c.guard, Some(fits)) }
+        let all = c.base.all().iter().map(|b| fits(*b)).reduce(|a, b| m.and(a, b));
+        Claim { base, stride: c.stride, guard: self.both(c.guard, all) }
     }
 }

@@ -38,10 +38,12 @@ impl Gen<'_> {
             Shape { arg: self.k.ty(args[0]), result: self.k.ty(result), n: if uniform { 0 } else { self.lanes } };
         if !uniform {
             if let Some(claim) = self.claim_of(op, result, args)? {
-                let rep = if claim.guard.is_none() {
+                let rep = if claim.guard.is_none() && claim.base.whole() {
                     self.affine(shape.result, claim)
                 } else {
-                    self.guarded.insert(result, (op, SmallVec::from_slice(args)));
+                    if claim.guard.is_some() {
+                        self.guarded.insert(result, (op, SmallVec::from_slice(args)));
+                    }
                     let vals = self.operands(args, shape.n)?;
                     Rep::Vec(self.lane_op(op, args, &vals, shape, flags)?, Some(claim))
                 };
@@ -79,6 +81,19 @@ impl Gen<'_> {
             }
             _ => self.vector(v),
         }
+    }
+
+    /// An operation on scalars that stand for the values of one lane.
+    pub fn scalar_op(
+        &mut self,
+        op: AluOp,
+        result: Value,
+        args: &[Value],
+        vals: &[Val],
+        flags: AluFlags,
+    ) -> Result<Val> {
+        let shape = Shape { arg: self.k.ty(args[0]), result: self.k.ty(result), n: 0 };
+        self.lane_op(op, args, vals, shape, flags)
     }
 
     fn lane_op(&mut self, op: AluOp, args: &[Value], vals: &[Val], shape: Shape, flags: AluFlags) -> Result<Val> {

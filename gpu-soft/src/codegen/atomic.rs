@@ -22,19 +22,17 @@ impl Gen<'_> {
     /// Begins a loop over the lanes of a mask; code for one lane follows.
     fn lanes_begin(&mut self, mask: Val) -> LaneLoop {
         let m = self.m;
-        let i32t = m.int(32);
+        let t = self.bits_ty();
         let bits = self.bits(mask);
         let before = m.current();
         let (head, body, end) = (self.block(c"lanes"), self.block(c"lane"), self.block(c"lanes.end"));
         m.br(head);
         m.position(head);
-        let rest = m.phi(i32t, &[(bits, before)]);
-        m.cond_br(m.icmp(Icmp::Ne, rest, self.i32c(0)), body, end);
+        let rest = m.phi(t, &[(bits, before)]);
+        m.cond_br(m.icmp(Icmp::Ne, rest, m.zero(t)), body, end);
         m.position(body);
-        let falsy = m.iconst(m.int(1), 0);
-        let lane = m.intrinsic("llvm.cttz", &[i32t], &[rest, falsy]);
-        let lane = m.and(lane, self.i32c(self.lanes - 1));
-        let following = m.and(rest, m.sub(rest, self.i32c(1)));
+        let lane = self.lowest_bit(rest);
+        let following = m.and(rest, m.sub(rest, m.iconst(t, 1)));
         LaneLoop { head, end, rest, following, lane }
     }
 

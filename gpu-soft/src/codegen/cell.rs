@@ -1,10 +1,11 @@
 //! Memory of values that cross joins of control flow: stack cells that LLVM promotes to registers again, and arena cells
 //! for what lives across workgroup barriers.
 
-use super::affine::Claim;
+use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep};
 use super::llvm::{Ty, Val};
 use compiler::sir::{Type, Value};
+use smallvec::{smallvec, SmallVec};
 
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Form {
     Uni,
     /// The value of lane 0, of a value that grows by that much from lane to lane.
     Affine(i64),
+    /// The value of the first lane of each row, of a value that grows by that much from lane to lane within a row.
+    Rows(i64),
     /// All lanes.
     Vec,
 }
@@ -28,13 +31,12 @@ pub enum Place {
     },
 }
 
-/// Memory of a value. Buffers use two places.
+/// Memory of a value. Buffers use two places, values kept by row one per row.
 #[derive(Clone, Debug)]
 pub struct Cell {
     pub ty: Type,
     pub form: Form,
-    pub first: Place,
-    pub second: Option<Place>,
+    pub places: SmallVec<[Place; 2]>,
 }
 
 impl Cell {
@@ -43,11 +45,11 @@ impl Cell {
         let element = match ty {
             Type::Buf => 8,
             // Truth values as bits of a word.
-            Type::Bool => return 4,
+            Type::Bool => return u64::from(lanes.div_ceil(32)) * 4,
             _ => u64::from(ty.bytes()),
         };
         match form {
-            Form::Uni | Form::Affine(_) => element,
+            Form::Uni | Form::Affine(_) | Form::Rows(_) => element,
             Form::Vec => element * u64::from(lanes),
         }
     }
@@ -59,9 +61,22 @@ impl Gen<'_> {
         if self.uniform_form(v) {
             return Form::Uni;
         }
-        match self.shapes.stride(v) {
-            Some(s) if self.k.ty(v).is_int() => Form::Affine(s),
-            _ => Form::Vec,
+        if !self.k.ty(v).is_int() {
+            return Form::Vec;
+        }
+        match (self.shapes.stride(v), self.shapes.row_stride(v)) {
+            (Some(s), _) => Form::Affine(s),
+            (None, Some(s)) => Form::Rows(s),
+            (None, None) => Form::Vec,
+        }
+    }
+
+    /// How many places a value takes.
+    pub fn places(&self, ty: Type, form: Form) -> usize {
+        match (ty, form) {
+            (Type::Buf, _) => 2,
+            (_, Form::Rows(_)) => self.rows as usize,
+            _ => 1,
         }
     }
 
@@ -71,8 +86,8 @@ impl Gen<'_> {
             (_, Form::Vec) => self.ty(ty, self.lanes),
             _ => self.ty(ty, 0),
         };
-        let place = || Place::Stack(self.alloca(t, 64));
-        Cell { ty, form, first: place(), second: (ty == Type::Buf).then(place) }
+        let places = (0..self.places(ty, form)).map(|_| Place::Stack(self.alloca(t, 64))).collect();
+        Cell { ty, form, places }
     }
 
     /// A stack cell for a value.
@@ -121,42 +136,39 @@ impl Gen<'_> {
                         m.store(stored, p, align);
                         v
                     }
-                    None if boolean => {
-                        let word = m.load(m.int(32), p, align);
-                        if form == Form::Vec {
-                            self.lanes_of_bits(word)
-                        } else {
-                            m.trunc(word, m.int(1))
-                        }
-                    }
+                    None if boolean && form == Form::Vec => self.lanes_of_bits(m.load(self.bits_ty(), p, align)),
+                    None if boolean => m.trunc(m.load(m.int(32), p, align), m.int(1)),
                     None => m.load(t, p, align),
                 }
             }
         }
     }
 
-    /// The parts of a value in the form of a cell.
-    fn parts(&self, cell: &Cell, rep: Rep) -> (Val, Option<Val>) {
-        let lane0 = |v: Val| self.m.extract(v, self.i32c(0));
+    /// The parts of a value in the form of a cell, one per place.
+    fn parts(&self, cell: &Cell, rep: Rep) -> SmallVec<[Val; 2]> {
+        let lane = |v: Val, l: u32| self.m.extract(v, self.i32c(l));
         match (cell.form, rep) {
-            (Form::Vec, Rep::Uni(s)) => (self.splat(s), None),
-            (Form::Vec, Rep::Vec(v, _)) => (v, None),
-            (Form::Vec, Rep::BufUni(p, s)) => (self.splat(p), Some(self.splat(s))),
-            (Form::Vec, Rep::BufVec(p, s)) => (p, Some(s)),
-            (_, Rep::Uni(s)) => (s, None),
-            (Form::Affine(_), Rep::Vec(_, Some(Claim { base, guard: None, .. }))) => (base, None),
-            (_, Rep::Vec(v, _)) => (lane0(v), None),
-            (_, Rep::BufUni(p, s)) => (p, Some(s)),
-            (_, Rep::BufVec(p, s)) => (lane0(p), Some(lane0(s))),
+            (Form::Vec, Rep::Uni(s)) => smallvec![self.splat(s)],
+            (Form::Vec, Rep::Vec(v, _)) => smallvec![v],
+            (Form::Vec, Rep::BufUni(p, s)) => smallvec![self.splat(p), self.splat(s)],
+            (Form::Vec, Rep::BufVec(p, s)) => smallvec![p, s],
+            (Form::Rows(_), Rep::Uni(s)) => smallvec![s; self.rows as usize],
+            (Form::Rows(_), Rep::Vec(_, Some(claim))) if claim.guard.is_none() => {
+                self.row_bases(cell.ty, &claim).into_iter().collect()
+            }
+            (Form::Rows(_), Rep::Vec(v, _)) => (0..self.rows).map(|r| lane(v, r * self.per_row())).collect(),
+            (_, Rep::Uni(s)) => smallvec![s],
+            (Form::Affine(_), Rep::Vec(_, Some(Claim { base, guard: None, .. }))) => smallvec![base.first()],
+            (_, Rep::Vec(v, _)) => smallvec![lane(v, 0)],
+            (_, Rep::BufUni(p, s)) => smallvec![p, s],
+            (_, Rep::BufVec(p, s)) => smallvec![lane(p, 0), lane(s, 0)],
         }
     }
 
     /// Stores a value for all lanes.
     pub fn cell_store(&self, cell: &Cell, rep: Rep) {
-        let (a, b) = self.parts(cell, rep);
-        self.access(cell.first, Some(a), cell.ty, cell.form);
-        if let (Some(place), Some(b)) = (cell.second, b) {
-            self.access(place, Some(b), cell.ty, cell.form);
+        for (&place, part) in cell.places.iter().zip(self.parts(cell, rep)) {
+            self.access(place, Some(part), cell.ty, cell.form);
         }
     }
 
@@ -165,38 +177,33 @@ impl Gen<'_> {
         let mask = match (cell.form, mask) {
             (Form::Vec, Mask::Val(v)) => self.to_bools(v),
             (Form::Vec, Mask::Empty) => return,
-            (Form::Uni | Form::Affine(_), _) | (_, Mask::Full) => return self.cell_store(cell, rep),
+            (Form::Uni | Form::Affine(_) | Form::Rows(_), _) | (_, Mask::Full) => return self.cell_store(cell, rep),
         };
-        let (a, b) = self.parts(cell, rep);
-        let one = |place: Place, v: Val| {
+        for (&place, part) in cell.places.iter().zip(self.parts(cell, rep)) {
             let old = self.access(place, None, cell.ty, cell.form);
-            self.access(place, Some(self.m.select(mask, v, old)), cell.ty, cell.form);
-        };
-        one(cell.first, a);
-        if let (Some(place), Some(b)) = (cell.second, b) {
-            one(place, b);
+            self.access(place, Some(self.m.select(mask, part, old)), cell.ty, cell.form);
         }
     }
 
     /// Makes a cell hold zeros.
     pub fn cell_clear(&self, cell: &Cell) {
         let zero = self.m.zero(self.ty(cell.ty, if cell.form == Form::Vec { self.lanes } else { 0 }));
-        self.access(cell.first, Some(zero), cell.ty, cell.form);
-        if let Some(place) = cell.second {
+        for &place in &cell.places {
             self.access(place, Some(zero), cell.ty, cell.form);
         }
     }
 
     /// The value in a cell.
     pub fn cell_load(&self, cell: &Cell) -> Rep {
-        let a = self.access(cell.first, None, cell.ty, cell.form);
-        let b = cell.second.map(|p| self.access(p, None, cell.ty, cell.form));
-        match (cell.form, b) {
+        let parts: SmallVec<[Val; 8]> = cell.places.iter().map(|p| self.access(*p, None, cell.ty, cell.form)).collect();
+        let a = parts[0];
+        match (cell.form, parts.get(1)) {
+            (Form::Affine(stride), _) => self.affine(cell.ty, Claim::always(a, stride)),
+            (Form::Rows(stride), _) => self.affine(cell.ty, Claim { base: Bases::rows(&parts), stride, guard: None }),
             (Form::Uni, None) => Rep::Uni(a),
             (Form::Vec, None) => Rep::Vec(a, None),
-            (Form::Affine(stride), _) => self.affine(cell.ty, Claim { base: a, stride, guard: None }),
-            (Form::Uni, Some(b)) => Rep::BufUni(a, b),
-            (Form::Vec, Some(b)) => Rep::BufVec(a, b),
+            (Form::Uni, Some(&b)) => Rep::BufUni(a, b),
+            (Form::Vec, Some(&b)) => Rep::BufVec(a, b),
         }
     }
 
@@ -213,18 +220,18 @@ impl Gen<'_> {
     }
 
     pub fn mask_cell_store(&self, cell: &Cell, mask: Mask) {
-        match (cell.first, mask) {
+        match (cell.places[0], mask) {
             (Place::Stack(p), Mask::Val(v)) => self.m.store(v, p, 64),
             _ => {
-                self.access(cell.first, Some(self.mask_val(mask)), cell.ty, cell.form);
+                self.access(cell.places[0], Some(self.mask_val(mask)), cell.ty, cell.form);
             }
         }
     }
 
     pub fn mask_cell_load(&self, cell: &Cell) -> Mask {
-        match cell.first {
+        match cell.places[0] {
             Place::Stack(p) => Mask::Val(self.m.load(self.mask_ty(), p, 64)),
-            Place::Arena { .. } => Mask::Val(self.to_mask(self.access(cell.first, None, cell.ty, cell.form))),
+            place @ Place::Arena { .. } => Mask::Val(self.to_mask(self.access(place, None, cell.ty, cell.form))),
         }
     }
 }

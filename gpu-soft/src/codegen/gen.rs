@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::{unsupported, CodegenError, Options, Stats};
 use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
 use crate::loader::ENTRY;
-use compiler::analysis::{Facts, Level, Shapes, Uniformity};
+use compiler::analysis::{rows, Facts, Level, Shapes, Uniformity};
 use compiler::sir::{AluOp, Kernel, Label, Type, Value};
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
@@ -48,9 +48,11 @@ pub struct Gen<'a> {
     pub uni: Uniformity,
     pub shapes: Shapes,
     pub plan: &'a Plan<'a>,
-    /// Lanes of a subgroup.
+    /// Lanes that are executed together: those of a subgroup, or of several that are jammed.
     pub lanes: u32,
-    /// Subgroups of a workgroup.
+    /// Rows of the workgroup that the lanes cover (see `compiler::analysis::rows`).
+    pub rows: u32,
+    /// Sets of that many lanes in a workgroup.
     pub subgroups: u32,
     pub function: Val,
     /// Stack cells.
@@ -103,8 +105,8 @@ pub struct Gen<'a> {
 }
 
 /// Generates the entry function into the module. Returns the bytes of arena it needs.
-pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>) -> Result<(u64, Stats)> {
-    let lanes = opts.subgroup_size;
+pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<(u64, Stats)> {
+    let lanes = opts.subgroup_size * jam;
     let uni = Uniformity::new(k, lanes);
     // Local ids are bounded by the workgroup size; of the grid nothing is assumed.
     let facts = Facts { subgroup_size: lanes, max_groups: [u32::MAX; 3] };
@@ -133,6 +135,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>) -> Result<(u64, Stat
         shapes,
         plan: &plan,
         lanes,
+        rows: rows(k, lanes),
         subgroups: k.invocations().div_ceil(lanes),
         function,
         entry,
@@ -164,7 +167,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>) -> Result<(u64, Stat
         push: None,
         guarded: HashMap::new(),
         unchecked: HashSet::new(),
-        stats: Stats { stretches: plan.stretches, ..Stats::default() },
+        stats: Stats { jam, stretches: plan.stretches, ..Stats::default() },
     };
     g.return_direct = !plan.split && g.uni.return_join() <= Level::Subgroup;
     g.arena_layout()?;
@@ -482,12 +485,11 @@ impl<'a> Gen<'a> {
     /// A cell per subgroup in the arena.
     pub fn arena_cell(&mut self, ty: Type, form: Form) -> Result<Cell> {
         let bytes = Cell::bytes(ty, form, self.lanes);
-        let mut place = || -> Result<Place> {
+        let mut places = SmallVec::new();
+        for _ in 0..self.places(ty, form) {
             let at = self.arena_alloc(bytes * u64::from(self.subgroups))?;
-            Ok(Place::Arena { at, stride: bytes })
-        };
-        let first = place()?;
-        let second = if ty == Type::Buf { Some(place()?) } else { None };
-        Ok(Cell { ty, form, first, second })
+            places.push(Place::Arena { at, stride: bytes });
+        }
+        Ok(Cell { ty, form, places })
     }
 }

@@ -66,20 +66,33 @@ impl Gen<'_> {
         }
     }
 
-    /// Lanes of truth values as the bits of an i32.
+    /// The integer that holds one bit per lane: 32 bits, or 64 for more lanes than that.
+    pub fn bits_ty(&self) -> Ty {
+        self.m.int(self.lanes.max(32))
+    }
+
+    /// Lanes of truth values as the bits of an integer.
     pub fn bits(&self, lanes: Val) -> Val {
         let bits = self.m.bitcast(lanes, self.m.int(self.lanes));
-        if self.lanes == 32 {
+        if self.lanes >= 32 {
             bits
         } else {
             self.m.zext(bits, self.m.int(32))
         }
     }
 
-    /// The bits of an i32 as lanes of truth values.
+    /// The bits of an integer as lanes of truth values.
     pub fn lanes_of_bits(&self, bits: Val) -> Val {
-        let bits = if self.lanes == 32 { bits } else { self.m.trunc(bits, self.m.int(self.lanes)) };
+        let bits = if self.lanes >= 32 { bits } else { self.m.trunc(bits, self.m.int(self.lanes)) };
         self.m.bitcast(bits, self.bool_lanes())
+    }
+
+    /// Index of the lowest set bit as an i32 that is less than the number of lanes.
+    pub fn lowest_bit(&self, bits: Val) -> Val {
+        let t = self.bits_ty();
+        let lane = self.m.intrinsic("llvm.cttz", &[t], &[bits, self.m.iconst(self.m.int(1), 0)]);
+        let lane = if self.lanes > 32 { self.m.trunc(lane, self.m.int(32)) } else { lane };
+        self.m.and(lane, self.i32c(self.lanes - 1))
     }
 
     /// Whether any lane is active.
@@ -98,13 +111,7 @@ impl Gen<'_> {
     pub fn first_lane(&self, mask: Mask) -> Val {
         match mask {
             Mask::Full | Mask::Empty => self.i32c(0),
-            Mask::Val(v) => {
-                let bits = self.bits(self.to_bools(v));
-                let i32t = self.m.int(32);
-                let falsy = self.m.iconst(self.m.int(1), 0);
-                let lane = self.m.intrinsic("llvm.cttz", &[i32t], &[bits, falsy]);
-                self.m.and(lane, self.i32c(self.lanes - 1))
-            }
+            Mask::Val(v) => self.lowest_bit(self.bits(self.to_bools(v))),
         }
     }
 

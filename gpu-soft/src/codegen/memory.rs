@@ -1,9 +1,10 @@
 //! Loads and stores on buffers, global memory, workgroup memory and push constants.
 //!
-//! An access is uniform (one address), strided (address of lane 0 and a constant step) or by lane. Strided ones are checked
-//! against the bounds as a whole and done with vector moves; if that fails, and for those by lane, each lane is checked
-//! on its own: loads out of range give 0, stores there are dropped.
+//! An access is uniform (one address), strided (address of lane 0, or of the first lane of each row, and a constant step) or
+//! by lane. Strided ones are checked against the bounds as a whole and done with vector moves; if that fails, and for
+//! those by lane, each lane is checked on its own: loads out of range give 0, stores there are dropped.
 
+use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::{Icmp, Ty, Val};
 use super::unsupported;
@@ -18,6 +19,15 @@ pub struct Piece {
     pub base: Option<Val>,
     /// Its size as an i64, if accesses are checked against it.
     pub size: Option<Val>,
+    /// Bytes known to follow every lane's offset inside of the piece: smaller accesses need no check.
+    pub room: u64,
+}
+
+impl Piece {
+    /// The size that accesses of that many bytes from each lane's offset must be checked against.
+    fn check(&self, bytes: u64) -> Option<Val> {
+        self.size.filter(|_| self.room < bytes)
+    }
 }
 
 /// Where an access goes.
@@ -25,8 +35,8 @@ pub struct Piece {
 pub enum Place {
     /// One offset (i64) for all lanes.
     Uniform(Piece, Val),
-    /// Offset of lane 0 and step; perhaps only if a condition holds. The value that has the lanes.
-    Strided { piece: Piece, first: Val, stride: i64, guard: Option<Val> },
+    /// Offset of lane 0 (or of the first lane of each row) and step; perhaps only if a condition holds.
+    Strided { piece: Piece, first: Bases, stride: i64, guard: Option<Val> },
     /// Offsets (i64) by lane.
     Lanes(Piece, Val),
     /// Addresses, sizes and offsets by lane.
@@ -44,7 +54,11 @@ impl Gen<'_> {
                 let unchecked = self.unchecked.contains(buf);
                 match self.rep(*buf)? {
                     Rep::BufUni(base, size) => {
-                        let piece = Piece { base: Some(m.inttoptr(base, m.ptr())), size: (!unchecked).then_some(size) };
+                        let piece = Piece {
+                            base: Some(m.inttoptr(base, m.ptr())),
+                            size: (!unchecked).then_some(size),
+                            room: 0,
+                        };
                         self.offsets(piece, *off, *imm as u64, Type::I64)
                     }
                     Rep::BufVec(addr, size) => {
@@ -59,13 +73,14 @@ impl Gen<'_> {
                 }
             }
             Addr::Global { addr, imm } => {
-                let piece = Piece { base: None, size: None };
+                let piece = Piece { base: None, size: None, room: 0 };
                 self.offsets(piece, Some(*addr), *imm as u64, Type::I64)
             }
             Addr::Shared { off, imm } => {
                 let size = u64::from(self.k.shared_size);
                 let base = m.byte_ptr(self.arena, self.i64c(self.shared_at));
-                let piece = Piece { base: Some(base), size: Some(self.i64c(size)) };
+                let room = self.room(size, *off, *imm);
+                let piece = Piece { base: Some(base), size: Some(self.i64c(size)), room };
                 self.offsets(piece, *off, u64::from(*imm), Type::I32)
             }
             Addr::Push { off, imm } => {
@@ -81,11 +96,29 @@ impl Gen<'_> {
                     }
                 };
                 let size = u64::from(PUSH_BYTES);
-                let piece = Piece { base: Some(base), size: Some(self.i64c(size)) };
+                let room = self.room(size, *off, *imm);
+                let piece = Piece { base: Some(base), size: Some(self.i64c(size)), room };
                 self.offsets(piece, *off, u64::from(*imm), Type::I32)
             }
             Addr::Slot { .. } => unsupported("this kind of access to private memory"),
         }
+    }
+
+    /// What is known to be left of a piece behind every lane's offset.
+    fn room(&self, size: u64, off: Option<Value>, imm: u32) -> u64 {
+        let top = match off {
+            None => 0,
+            Some(o) => match self.shapes.range(o) {
+                Some(range) => range.hi,
+                None => return 0,
+            },
+        };
+        let top = top + u64::from(imm);
+        // Sums beyond 32 bits wrap.
+        if top > u64::from(u32::MAX) {
+            return 0;
+        }
+        size.saturating_sub(top)
     }
 
     /// Offsets are added in the width of their type, then extended with zeros.
@@ -97,8 +130,9 @@ impl Gen<'_> {
         let Some(off) = off else { return Ok(Place::Uniform(piece, extend(imm_scalar))) };
         Ok(match self.rep(off)? {
             Rep::Uni(v) => Place::Uniform(piece, extend(m.add(v, imm_scalar))),
-            Rep::Vec(_, Some(c)) if c.stride > 0 => {
-                Place::Strided { piece, first: extend(m.add(c.base, imm_scalar)), stride: c.stride, guard: c.guard }
+            Rep::Vec(_, Some(c)) if c.stride > 0 || (c.stride == 0 && !c.base.whole()) => {
+                let first = c.base.map(|b| extend(m.add(b, imm_scalar)));
+                Place::Strided { piece, first, stride: c.stride, guard: c.guard }
             }
             _ => Place::Lanes(piece, self.lane_offsets(off, imm, ty)?),
         })
@@ -169,16 +203,37 @@ impl Gen<'_> {
         m.intrinsic("llvm.masked.store", &[m.type_of(v), m.ptr()], &[v, ptr, self.i32c(align), mask]);
     }
 
-    /// Every `step`-th lane of a wide vector from `at` on.
-    fn pick(&self, wide: Val, at: u32, step: u32) -> Val {
-        let indices: Vec<i32> = (0..self.lanes).map(|l| (l * step + at) as i32).collect();
+    /// Every `step`-th element of a wide vector from `at` on, `n` of them.
+    fn pick(&self, wide: Val, n: u32, at: u32, step: u32) -> Val {
+        let indices: Vec<i32> = (0..n).map(|l| (l * step + at) as i32).collect();
         self.m.shuffle(wide, self.m.poison(self.m.type_of(wide)), &indices)
     }
 
-    /// Vectors interleaved: lane 0 of each, lane 1 of each, …; elements beyond the given vectors are unspecified.
-    fn interleave(&self, parts: &[Val], step: u32) -> Val {
+    /// Vectors of equal length, one behind the other; their number is a power of two.
+    fn concat(&self, parts: &[Val], n: u32) -> Val {
+        let (mut parts, mut n) = (parts.to_vec(), n as usize);
+        while parts.len() > 1 {
+            let both: Vec<i32> = (0..2 * n as i32).collect();
+            parts = parts.chunks(2).map(|p| self.m.shuffle(p[0], p[p.len() - 1], &both)).collect();
+            n *= 2;
+        }
+        parts[0]
+    }
+
+    /// The lanes that `r`-th base of a strided access is for, of all lanes.
+    fn lanes_of_base(&self, v: Val, first: &Bases, r: usize) -> Val {
+        if first.whole() {
+            return v;
+        }
+        let n = self.per_row();
+        self.pick(v, n, r as u32 * n, 1)
+    }
+
+    /// Vectors of `lanes` elements interleaved: lane 0 of each, lane 1 of each, …; elements beyond the given vectors are
+    /// unspecified.
+    fn interleave(&self, parts: &[Val], lanes: u32, step: u32) -> Val {
         let m = self.m;
-        let s = self.lanes as usize;
+        let s = lanes as usize;
         if parts.len() == 1 && step == 1 {
             return parts[0];
         }
@@ -235,13 +290,22 @@ impl Gen<'_> {
                 let bytes = i64::from(ty.bytes());
                 let n = results.len() as i64;
                 let step = stride / bytes.max(1);
-                let fits = stride % bytes == 0 && step >= n && (step <= 4 || step == n) && n <= 4;
+                let fits = stride > 0 && stride % bytes == 0 && step >= n && (step <= 4 || step == n) && n <= 4;
                 // Memory that is not checked may be read for active lanes only, and not behind the last element.
                 let checked = piece.base.is_some() && piece.size.is_some();
                 let whole = checked || (mask == Mask::Full && step == n);
-                if fits && (step == 1 || (whole && !single)) {
+                if stride == 0 && guard.is_none() && (checked || mask == Mask::Full) {
+                    self.stats.uniform += 1;
+                    (0..results.len())
+                        .map(|i| {
+                            let rows: Vec<Val> =
+                                first.all().iter().map(|f| self.uniform_load(&piece, *f, i, ty, access)).collect();
+                            Rep::Vec(self.row_lanes(&rows), None)
+                        })
+                        .collect()
+                } else if fits && (step == 1 || (whole && !single)) {
                     let vals =
-                        self.strided_load(results.len(), addr, &piece, first, step as u32, guard, ty, access, mask)?;
+                        self.strided_load(results.len(), addr, &piece, &first, step as u32, guard, ty, access, mask)?;
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
                 } else {
                     let off = self.lanes_of_place(addr)?;
@@ -271,7 +335,7 @@ impl Gen<'_> {
         let align = Self::align(access, bytes);
         let t = self.scalar_ty(ty);
         let p = self.ptr(piece, off);
-        let p = match piece.size {
+        let p = match piece.check((i as u64 + 1) * u64::from(bytes)) {
             Some(size) => {
                 let inside = m.icmp(Icmp::Ult, off, self.limit(size, u64::from(bytes)));
                 m.select(inside, p, self.zeros())
@@ -297,7 +361,7 @@ impl Gen<'_> {
         n: usize,
         addr: &Addr,
         piece: &Piece,
-        first: Val,
+        first: &Bases,
         step: u32,
         guard: Option<Val>,
         ty: Type,
@@ -306,7 +370,8 @@ impl Gen<'_> {
     ) -> Result<Vec<Val>> {
         let m = self.m;
         let bytes = u64::from(ty.bytes());
-        let total = self.lanes * step;
+        let lanes = self.lanes_per_base(first);
+        let total = lanes * step;
         let span = bytes * u64::from(total);
         if step == 1 {
             self.stats.contiguous += 1;
@@ -316,19 +381,25 @@ impl Gen<'_> {
         let align = Self::align(access, ty.bytes());
         let wide = m.vector(self.scalar_ty(ty), total);
         let fast = |g: &Self| {
-            let p = g.ptr(piece, first);
-            let v = if (piece.base.is_none() || piece.size.is_none()) && mask != Mask::Full {
-                g.masked_load(wide, p, align, g.mask_val(mask))
-            } else {
-                let v = m.load(wide, p, align);
-                if access.atomic || access.volatile {
-                    m.set_volatile(v);
+            let mut parts = vec![Vec::new(); n];
+            for (r, &at) in first.all().iter().enumerate() {
+                let p = g.ptr(piece, at);
+                let v = if (piece.base.is_none() || piece.size.is_none()) && mask != Mask::Full {
+                    g.masked_load(wide, p, align, g.lanes_of_base(g.mask_val(mask), first, r))
+                } else {
+                    let v = m.load(wide, p, align);
+                    if access.atomic || access.volatile {
+                        m.set_volatile(v);
+                    }
+                    v
+                };
+                for (i, part) in parts.iter_mut().enumerate() {
+                    part.push(if step == 1 { v } else { g.pick(v, lanes, i as u32, step) });
                 }
-                v
-            };
-            (0..n as u32).map(|i| if step == 1 { v } else { g.pick(v, i, step) }).collect::<Vec<Val>>()
+            }
+            parts.iter().map(|p| g.concat(p, lanes)).collect::<Vec<Val>>()
         };
-        let inside = piece.size.map(|s| m.icmp(Icmp::Ult, first, self.limit(s, span)));
+        let inside = self.all_inside(piece.check(bytes * u64::from(step)), first, span);
         let ok = match (inside, guard) {
             (None, None) => return Ok(fast(self)),
             (Some(a), None) | (None, Some(a)) => a,
@@ -348,6 +419,22 @@ impl Gen<'_> {
         m.position(end);
         let t = self.ty(ty, self.lanes);
         Ok((0..n).map(|i| m.phi(t, &[(quick_vals[i], quick_end), (slow_vals[i], slow_end)])).collect())
+    }
+
+    /// How many lanes each base of a strided access stands for.
+    fn lanes_per_base(&self, first: &Bases) -> u32 {
+        if first.whole() {
+            self.lanes
+        } else {
+            self.per_row()
+        }
+    }
+
+    /// Whether `span` bytes from each base are inside of a size, if that is to be checked.
+    fn all_inside(&self, size: Option<Val>, first: &Bases, span: u64) -> Option<Val> {
+        let m = self.m;
+        let limit = self.limit(size?, span);
+        first.all().iter().map(|f| m.icmp(Icmp::Ult, *f, limit)).reduce(|a, b| m.and(a, b))
     }
 
     fn lane_load(&mut self, n: usize, place: Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Rep>> {
@@ -374,11 +461,12 @@ impl Gen<'_> {
     /// Pointers by lane, `extra` bytes further, and which of them may be accessed.
     pub fn lane_pointers(&mut self, place: &Place, extra: u64, bytes: u32, mask: Mask) -> Result<(Val, Val)> {
         let m = self.m;
+        let known = extra + u64::from(bytes);
         let extra = self.splat(self.i64c(extra));
         Ok(match place {
             Place::Lanes(piece, off) => {
                 let off = m.add(*off, extra);
-                let valid = match piece.size {
+                let valid = match piece.check(known) {
                     Some(size) => {
                         let limit = self.limit(size, u64::from(bytes));
                         self.mask_and(mask, m.icmp(Icmp::Ult, off, self.splat(limit)))
@@ -405,8 +493,8 @@ impl Gen<'_> {
             }
             Place::Strided { piece, first, stride, .. } => {
                 // Only for callers that asked for offsets by lane before.
-                let off = m.add(self.splat(*first), self.iota(Type::I64, *stride));
-                let place = Place::Lanes(*piece, off);
+                let claim = Claim { base: *first, stride: *stride, guard: None };
+                let place = Place::Lanes(*piece, self.claimed_lanes(Type::I64, &claim));
                 return self.lane_pointers(&place, 0, bytes, mask);
             }
         })
@@ -438,7 +526,7 @@ impl Gen<'_> {
                 let n = values.len() as i64;
                 // Memory between the elements of different lanes must not be written.
                 if stride == bytes * n && n <= 4 && (n == 1 || !access.atomic) {
-                    self.strided_store(values, addr, &piece, first, guard, ty, access, mask)
+                    self.strided_store(values, addr, &piece, &first, guard, ty, access, mask)
                 } else {
                     let off = self.lanes_of_place(addr)?;
                     self.stats.gathers += 1;
@@ -474,7 +562,7 @@ impl Gen<'_> {
             };
             let off = m.add(off, self.i64c(i as u64 * u64::from(bytes)));
             let p = self.ptr(piece, off);
-            let p = match piece.size {
+            let p = match piece.check((i as u64 + 1) * u64::from(bytes)) {
                 Some(size) => {
                     let inside = m.icmp(Icmp::Ult, off, self.limit(size, u64::from(bytes)));
                     let waste = self.scratch(0, m.int(64));
@@ -499,8 +587,10 @@ impl Gen<'_> {
             Mask::Val(v) => {
                 let m = self.m;
                 let falsy = m.iconst(m.int(1), 0);
-                let zeros = m.intrinsic("llvm.ctlz", &[m.int(32)], &[self.bits(self.to_bools(v)), falsy]);
-                m.and(m.sub(self.i32c(31), zeros), self.i32c(self.lanes - 1))
+                let t = self.bits_ty();
+                let zeros = m.intrinsic("llvm.ctlz", &[t], &[self.bits(self.to_bools(v)), falsy]);
+                let zeros = if self.lanes > 32 { m.trunc(zeros, m.int(32)) } else { zeros };
+                m.and(m.sub(self.i32c(self.lanes.max(32) - 1), zeros), self.i32c(self.lanes - 1))
             }
         }
     }
@@ -511,7 +601,7 @@ impl Gen<'_> {
         values: &[Value],
         addr: &Addr,
         piece: &Piece,
-        first: Val,
+        first: &Bases,
         guard: Option<Val>,
         ty: Type,
         access: &Access,
@@ -519,7 +609,8 @@ impl Gen<'_> {
     ) -> Result<()> {
         let m = self.m;
         let n = values.len() as u32;
-        let span = u64::from(ty.bytes()) * u64::from(self.lanes * n);
+        let lanes = self.lanes_per_base(first);
+        let span = u64::from(ty.bytes()) * u64::from(lanes * n);
         if n == 1 {
             self.stats.contiguous += 1;
         } else {
@@ -527,7 +618,7 @@ impl Gen<'_> {
         }
         let align = Self::align(access, ty.bytes());
         let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
-        let inside = piece.size.map(|s| m.icmp(Icmp::Ult, first, self.limit(s, span)));
+        let inside = self.all_inside(piece.check(u64::from(ty.bytes()) * u64::from(n)), first, span);
         let ok = match (inside, guard) {
             (None, None) => None,
             (Some(a), None) | (None, Some(a)) => Some(a),
@@ -540,14 +631,17 @@ impl Gen<'_> {
             m.likely_br(ok, quick, slow);
             m.position(quick);
         }
-        let p = self.ptr(piece, first);
-        let wide = self.interleave(&vals, n);
-        match mask {
-            Mask::Full => m.store(wide, p, align),
-            _ => {
-                let mask = self.mask_val(mask);
-                let wide_mask = if n == 1 { mask } else { self.interleave(&vec![mask; n as usize], n) };
-                self.masked_store(wide, p, align, wide_mask);
+        for (r, &at) in first.all().iter().enumerate() {
+            let p = self.ptr(piece, at);
+            let parts: Vec<Val> = vals.iter().map(|v| self.lanes_of_base(*v, first, r)).collect();
+            let wide = self.interleave(&parts, lanes, n);
+            match mask {
+                Mask::Full => m.store(wide, p, align),
+                _ => {
+                    let mask = self.lanes_of_base(self.mask_val(mask), first, r);
+                    let wide_mask = if n == 1 { mask } else { self.interleave(&vec![mask; n as usize], lanes, n) };
+                    self.masked_store(wide, p, align, wide_mask);
+                }
             }
         }
         m.br(end);

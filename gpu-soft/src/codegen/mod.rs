@@ -6,6 +6,7 @@
 //! barriers split the kernel into stretches, each a loop over the subgroups of a workgroup (see [`plan`]). The entry
 //! function runs a range of workgroups.
 //!
+//! * `jam`: how many subgroups are executed in lock-step.
 //! * `llvm`, `target`: the layer over LLVM's C interface.
 //! * `normalise`: switches without fallthrough. `plan`: barriers, stretches, what lives across them.
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
@@ -24,6 +25,7 @@ mod flow;
 mod gen;
 mod half;
 mod image;
+mod jam;
 mod llvm;
 mod mask;
 mod memory;
@@ -46,6 +48,9 @@ pub struct Options<'a> {
     pub width: Width,
     /// Lanes of a subgroup: 4, 8, 16 or 32.
     pub subgroup_size: u32,
+    /// How many subgroups are executed in lock-step, their lanes side by side: 1, 2 or 4. Kernels that can tell subgroups
+    /// apart take it as 1. `None` leaves the choice to the code generator.
+    pub jam: Option<u32>,
     /// Where the kernel's bindings stand in descriptor-set memory.
     pub bindings: &'a [BindingSlot],
     /// Whether accesses to storage buffers are checked against the bound range.
@@ -66,6 +71,7 @@ impl<'a> Options<'a> {
         Options {
             width,
             subgroup_size: width.lanes(),
+            jam: None,
             bindings,
             robust_storage: true,
             robust_uniform: true,
@@ -79,6 +85,8 @@ impl<'a> Options<'a> {
 /// Facts of a compilation, for VK_KHR_pipeline_executable_properties and the tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Subgroups executed in lock-step.
+    pub jam: u32,
     /// LLVM instructions before LLVM's passes.
     pub instructions: u32,
     /// Loops over the subgroups of a workgroup.
@@ -149,7 +157,8 @@ pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenErr
     let machine = target::Machine::new(opts.width)?;
     let module = llvm::Module::new(&kernel.name);
     machine.prepare(&module);
-    let (arena_bytes, mut stats) = gen::generate(&module, kernel, opts)?;
+    let jam = jam::choose(kernel, opts);
+    let (arena_bytes, mut stats) = gen::generate(&module, kernel, opts, jam)?;
     module.verify().map_err(CodegenError::Llvm)?;
     machine.optimise(&module, stats.instructions as usize)?;
     let ir = opts.want_ir.then(|| module.print());

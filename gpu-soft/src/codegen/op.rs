@@ -1,6 +1,6 @@
 //! Operations without nested regions: dispatch, built-in inputs, fences.
 
-use super::affine::Claim;
+use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::{Order, Val};
 use super::unsupported;
@@ -94,8 +94,8 @@ impl Gen<'_> {
                 match self.local_id(c) {
                     Rep::Uni(v) => Rep::Uni(m.add(base, v)),
                     Rep::Vec(_, Some(claim)) => {
-                        let claim = Claim { base: m.add(base, claim.base), ..claim };
-                        self.affine(Type::I32, claim)
+                        let bases = claim.base.map(|b| m.add(base, b));
+                        self.affine(Type::I32, Claim { base: bases, ..claim })
                     }
                     Rep::Vec(v, None) => Rep::Vec(m.add(self.splat(base), v), None),
                     other => other,
@@ -111,7 +111,7 @@ impl Gen<'_> {
     }
 
     fn step(&self, base: Val) -> Rep {
-        self.affine(Type::I32, Claim { base, stride: 1, guard: None })
+        self.affine(Type::I32, Claim::always(base, 1))
     }
 
     /// Local index of lane 0.
@@ -141,6 +141,23 @@ impl Gen<'_> {
         }
         if size[1] == 1 && size[2] == 1 {
             return self.step(first);
+        }
+        if self.rows > 1 {
+            // Lanes are whole rows, one after the other.
+            let first = match self.subgroup {
+                Some(s) if self.subgroups > 1 => m.mul(s, k(self.rows)),
+                _ => k(0),
+            };
+            let row = |r: u32| {
+                let at = m.add(first, k(r));
+                match c {
+                    0 => k(0),
+                    1 => m.urem(at, k(size[1])),
+                    _ => m.udiv(at, k(size[1])),
+                }
+            };
+            let base = Bases::rows(&(0..self.rows).map(row).collect::<Vec<_>>());
+            return self.affine(Type::I32, Claim { base, stride: i64::from(c == 0), guard: None });
         }
         let index = m.add(self.splat(first), self.iota(Type::I32, 1));
         let s = |v: u32| self.splat(k(v));

@@ -214,9 +214,7 @@ impl Gen<'_> {
         let out = m.phi(t, &[(m.zero(t), before)]);
         m.cond_br(m.icmp(Icmp::Ne, rest, self.i32c(0)), body, end);
         m.position(body);
-        let falsy = m.iconst(m.int(1), 0);
-        let lane = m.intrinsic("llvm.cttz", &[i32t], &[rest, falsy]);
-        let lane = m.and(lane, self.i32c(self.lanes - 1));
+        let lane = self.lowest_bit(rest);
         let (set, values) = f(self, rest, lane)?;
         let taken = m.select(self.lanes_of_bits(set), values, out);
         m.add_incoming(rest, m.and(rest, m.not(set)), m.current());

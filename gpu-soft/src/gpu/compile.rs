@@ -25,6 +25,7 @@ fn slots(request: &CompileRequest<'_>) -> Vec<BindingSlot> {
 /// Compiles a kernel to machine code of a width, or (`None`) for the interpreter.
 pub fn compile(
     width: Option<Width>,
+    jam: Option<u32>,
     subgroup: &SubgroupProps,
     request: &CompileRequest<'_>,
 ) -> Result<CompiledKernel, CompileError> {
@@ -34,7 +35,7 @@ pub fn compile(
     }
     let slots = slots(request);
     match width {
-        Some(width) => native(width, size, &slots, request),
+        Some(width) => native((width, jam), size, &slots, request),
         None => Ok(CompiledKernel {
             binary: binary::pack(Kind::Interpreted, &interpret::payload(request.kernel, size, &slots)),
             subgroup_size: size,
@@ -47,13 +48,18 @@ pub fn compile(
 }
 
 #[cfg(not(feature = "llvm"))]
-fn native(_: Width, _: u32, _: &[BindingSlot], _: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
+fn native(
+    _: (Width, Option<u32>),
+    _: u32,
+    _: &[BindingSlot],
+    _: &CompileRequest<'_>,
+) -> Result<CompiledKernel, CompileError> {
     Err(CompileError::Unsupported("this build has no code generator".to_owned()))
 }
 
 #[cfg(feature = "llvm")]
 fn native(
-    width: Width,
+    (width, jam): (Width, Option<u32>),
     size: u32,
     slots: &[BindingSlot],
     request: &CompileRequest<'_>,
@@ -65,6 +71,7 @@ fn native(
     let options = codegen::Options {
         width,
         subgroup_size: size,
+        jam,
         bindings: slots,
         // Null descriptors are buffers of no bytes: without checks they would be accessed.
         robust_storage: request.robustness.storage > RobustnessLevel::Off || request.robustness.null_descriptor,
@@ -86,6 +93,7 @@ fn native(
     };
     let statistics = vec![
         number("Vector width", "32-bit lanes of a register", u64::from(width.lanes())),
+        number("Jam", "Subgroups executed in lock-step", u64::from(made.stats.jam)),
         number("Code size", "Bytes of the kernel binary", made.bytes.len() as u64),
     ];
     Ok(CompiledKernel {

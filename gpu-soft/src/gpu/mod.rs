@@ -22,6 +22,9 @@ pub struct Options {
     /// Vector width of generated code in 32-bit lanes (4, 8, 16); the widest that the CPU runs by default, and in place of
     /// one that it does not run.
     pub width: Option<u32>,
+    /// How many subgroups of a kernel run in lock-step (1, 2, 4), where the kernel allows it; by default the code generator
+    /// chooses.
+    pub jam: Option<u32>,
     /// Run kernels in the interpreter.
     pub interpret: bool,
     /// Report `VK_PHYSICAL_DEVICE_TYPE_*` other than CPU.
@@ -35,6 +38,7 @@ pub struct Options {
 pub struct Soft {
     props: GpuProps,
     width: Option<Width>,
+    jam: Option<u32>,
 }
 
 impl Soft {
@@ -43,7 +47,7 @@ impl Soft {
         let best = Width::best();
         let wanted = options.width.and_then(Width::from_lanes).filter(|w| w.supported()).or(best);
         let width = if options.interpret || cfg!(not(feature = "llvm")) { None } else { wanted };
-        Soft { props: props::props(width, &options), width }
+        Soft { props: props::props(width, &options), width, jam: options.jam }
     }
 
     /// Whether an adapter with this driver-private blob is a software GPU that this build can drive.
@@ -81,7 +85,7 @@ impl Gpu for Soft {
     }
 
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError> {
-        compile::compile(self.width, &self.props.subgroup, request)
+        compile::compile(self.width, self.jam, &self.props.subgroup, request)
     }
 
     fn encode(&self, cmds: &[GpuCmd<'_>], sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {

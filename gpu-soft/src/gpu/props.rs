@@ -37,13 +37,14 @@ fn uuid(domain: &str, parts: &[&str]) -> [u8; 16] {
     out
 }
 
-fn driver_info(width: Option<Width>) -> String {
+fn driver_info(width: Option<Width>, jam: Option<u32>) -> String {
     let code = match width {
         Some(w) => format!("{} lanes", w.lanes()),
         None => "interpreter".to_owned(),
     };
+    let jam = jam.map_or(String::new(), |n| format!(", jam {n}"));
     let llvm = if cfg!(feature = "llvm") { "LLVM 19, " } else { "" };
-    format!("vulkan-dxg {} ({llvm}{code})", env!("CARGO_PKG_VERSION"))
+    format!("vulkan-dxg {} ({llvm}{code}{jam})", env!("CARGO_PKG_VERSION"))
 }
 
 fn subgroup(width: Option<Width>) -> SubgroupProps {
@@ -251,7 +252,7 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
     use vk::MemoryPropertyFlags as M;
     let memory = crate::engine::system_memory();
     let heap = memory / 4 * 3;
-    let info = driver_info(width);
+    let info = driver_info(width, options.jam);
     let abi = ABI_VERSION.to_string();
     let everywhere = M::DEVICE_LOCAL | M::HOST_VISIBLE | M::HOST_COHERENT;
     let subgroup = subgroup(width);

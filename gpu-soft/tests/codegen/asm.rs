@@ -67,6 +67,89 @@ fn saxpy_is_vector_moves() {
     }
 }
 
+/// Two-dimensional workgroups narrower than a subgroup: rows are vector moves.
+#[test]
+fn small_tiles_need_no_gathers() {
+    let text = r#"kernel "tile"
+local_size 8 8 1
+push 4
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin global_id.x
+  %1:i32 = builtin global_id.y
+  %2:i32 = load push(0) align 4
+  %3:i32 = imul %1 %2
+  %4:i32 = iadd %3 %0
+  %5:i64 = zext %4
+  %6:i64 = const 4
+  %7:i64 = imul %5 %6
+  %8:buf = buffer 0.0
+  %9:buf = buffer 0.1
+  %10:f32 = load buffer(%8 %7 0) align 4 non_writable
+  %11:f32 = fadd %10 %10
+  store buffer(%9 %7 0) %11 align 4
+  return
+}
+"#;
+    for width in widths() {
+        let (binary, _) = build(text, width);
+        assert_eq!((binary.stats.contiguous, binary.stats.gathers), (2, 0), "{width:?}");
+    }
+}
+
+/// A loop that keeps few values is executed for several subgroups at a time, one that keeps many is not.
+#[test]
+fn jam_follows_register_pressure() {
+    let kernel = |values: u32| {
+        let list =
+            |from: u32, f: &dyn Fn(u32) -> String| (0..values).map(|i| f(from + i)).collect::<Vec<_>>().join(" ");
+        let loads: String =
+            (0..values).map(|i| format!("  %{}:f32 = load buffer(%2 %1 {}) align 4\n", 20 + i, i * 4096)).collect();
+        let params = list(100, &|v| format!("%{v}:f32=%{}", v - 80));
+        let steps: String =
+            (0..values).map(|i| format!("    %{}:f32 = fmul %{} %{}\n", 200 + i, 100 + i, 100 + i)).collect();
+        let next = list(200, &|v| format!("%{v}"));
+        let results = list(300, &|v| format!("%{v}:f32"));
+        let current = list(100, &|v| format!("%{v}"));
+        let sum: String = (1..values)
+            .map(|i| {
+                let last = if i == 1 { 300 } else { 400 + i - 1 };
+                format!("  %{}:f32 = fadd %{last} %{}\n", 400 + i, 300 + i)
+            })
+            .collect();
+        let total = 400 + values - 1;
+        format!(
+            "kernel \"pressure\"\nlocal_size 256 1 1\npush 4\nbinding 0.0 storage_buffer count 1 written\nbody {{
+  %0:i32 = builtin global_id.x
+  %5:i64 = zext %0
+  %6:i64 = const 4
+  %1:i64 = imul %5 %6
+  %2:buf = buffer 0.0
+  %3:i32 = load push(0) align 4
+  %4:i32 = const 1
+{loads}  {results} = loop @0 (%10:i32=%3 {params}) {{
+    %11:i32 = isub %10 %4
+    %12:bool = ieq %11 %4
+    if %12 {{
+      break @0 {current}
+    }} else {{
+      yield
+    }}
+{steps}    continue @0 %11 {next}
+  }}
+{sum}  store buffer(%2 %1 0) %{total} align 4
+  return
+}}
+"
+        )
+    };
+    for width in widths() {
+        assert_eq!(build(&kernel(2), width).0.stats.jam, 4, "{width:?}");
+        assert_eq!(build(&kernel(40), width).0.stats.jam, 1, "{width:?}");
+    }
+}
+
 #[test]
 fn no_contraction_where_it_is_forbidden() {
     let text = SAXPY.replace("fmul %4 %7", "fmul %4 %7 no_contract");

@@ -1,6 +1,6 @@
 //! The kernels of `tests/codegen/kernels` and the compiler's own run tests.
 
-use super::native::{interpret, run, widths};
+use super::native::{interpret, run_jammed, widths};
 use compiler::filetest::{parse_file, FileTest, Test};
 use compiler::sir::Kernel;
 use compiler::text::parse;
@@ -33,17 +33,24 @@ fn compare(name: &str, file: &FileTest, kernel: &Kernel) {
             if !kernel.uses_subgroups && size != width.lanes() && size != 8 {
                 continue;
             }
-            let found = run(kernel, &setup, width, size).unwrap_or_else(|e| panic!("{name} {width:?} S{size}: {e}"));
-            for (place, bytes) in &wanted {
-                let other = &found[place];
-                if let Some(at) = (0..bytes.len()).find(|&i| bytes[i] != other[i]) {
-                    let word = at & !3;
-                    let show = |b: &[u8]| b[word..(word + 16).min(b.len())].to_vec();
-                    panic!(
-                        "{name} {width:?} S{size}: buffer {place:?} differs at byte {at}: wanted {:02x?}, found {:02x?}",
-                        show(bytes),
-                        show(other)
-                    );
+            for jam in [1, 2, 4] {
+                // Where it changes nothing it is not tried again.
+                if jam > 1 && (kernel.uses_subgroups || !kernel.invocations().is_multiple_of(size * jam)) {
+                    continue;
+                }
+                let found = run_jammed(kernel, &setup, width, size, Some(jam))
+                    .unwrap_or_else(|e| panic!("{name} {width:?} S{size} jam {jam}: {e}"));
+                for (place, bytes) in &wanted {
+                    let other = &found[place];
+                    if let Some(at) = (0..bytes.len()).find(|&i| bytes[i] != other[i]) {
+                        let word = at & !3;
+                        let show = |b: &[u8]| b[word..(word + 16).min(b.len())].to_vec();
+                        panic!(
+                            "{name} {width:?} S{size} jam {jam}: buffer {place:?} differs at byte {at}: wanted {:02x?}, found {:02x?}",
+                            show(bytes),
+                            show(other)
+                        );
+                    }
                 }
             }
         }

@@ -197,9 +197,20 @@ pub fn run_loaded(
 
 /// Compiles and runs a kernel.
 pub fn run(kernel: &Kernel, setup: &Setup, width: Width, subgroup_size: u32) -> Result<Buffers, String> {
+    run_jammed(kernel, setup, width, subgroup_size, None)
+}
+
+/// As [`run`], with that many subgroups in lock-step where the kernel allows it.
+pub fn run_jammed(
+    kernel: &Kernel,
+    setup: &Setup,
+    width: Width,
+    subgroup_size: u32,
+    jam: Option<u32>,
+) -> Result<Buffers, String> {
     let bindings = layout(kernel, setup);
     let show = std::env::var("SIR_SHOW").is_ok();
-    let opts = Options { want_ir: show, want_asm: show, ..options(width, subgroup_size, &bindings) };
+    let opts = Options { jam, want_ir: show, want_asm: show, ..options(width, subgroup_size, &bindings) };
     let binary = compile(kernel, &opts).map_err(|e| e.to_string())?;
     if show {
         println!("{}\n{}", binary.ir.unwrap_or_default(), binary.asm.unwrap_or_default());

@@ -3,7 +3,7 @@
 //!
 //! `SIR_SEEDS=from..to` runs other seeds than the default ones; a failing kernel is printed.
 
-use super::native::{interpret, run, widths};
+use super::native::{interpret, run_jammed, widths};
 use compiler::filetest::{Place, Setup};
 use compiler::passes::optimize;
 use compiler::sir::{
@@ -65,6 +65,8 @@ struct Builder {
     local: Value,
     /// Whether a barrier may stand here: all conditions around are uniform.
     barriers: bool,
+    /// Whether subgroups can be told apart.
+    subgroups: bool,
     /// Fallthrough may stand here, with these types.
     fall: Option<Vec<Type>>,
 }
@@ -535,7 +537,7 @@ impl Builder {
                 30..=37 => self.load(r),
                 38..=45 => self.store(r),
                 46..=51 => self.private(r),
-                52..=59 => self.subgroup(r),
+                52..=59 if self.subgroups => self.subgroup(r),
                 60..=64 if self.barriers => self.exchange(r),
                 65..=68 => self.atomic(r),
                 69..=80 if !deep => self.branch(r),
@@ -566,15 +568,32 @@ pub fn random_kernel(seed: u64) -> (Kernel, Setup) {
     for _ in 0..4 {
         rng.next();
     }
-    let local = [[32, 1, 1], [16, 2, 1], [7, 1, 1], [8, 4, 1], [20, 1, 1], [4, 3, 3], [64, 1, 1], [1, 1, 1]];
-    let local_size = local[rng.below(8) as usize];
+    let local = [
+        [32, 1, 1],
+        [16, 2, 1],
+        [7, 1, 1],
+        [8, 4, 1],
+        [20, 1, 1],
+        [4, 3, 3],
+        [64, 1, 1],
+        [1, 1, 1],
+        [8, 8, 1],
+        [16, 8, 1],
+        [4, 4, 4],
+        [64, 2, 1],
+        [8, 3, 5],
+        [128, 1, 1],
+    ];
+    let local_size = local[rng.below(local.len() as u32) as usize];
     let barriers = rng.chance(60);
+    // Only kernels that cannot tell subgroups apart are executed several subgroups at a time.
+    let subgroups = rng.chance(50);
     let mut k = Kernel {
         name: format!("random{seed}"),
         local_size,
         push_size: 8,
         shared_zeroed: true,
-        uses_subgroups: true,
+        uses_subgroups: subgroups,
         bindings: (0..3)
             .map(|binding| Binding {
                 set: 0,
@@ -602,6 +621,7 @@ pub fn random_kernel(seed: u64) -> (Kernel, Setup) {
         own: none,
         local: none,
         barriers,
+        subgroups,
         fall: None,
     };
     let mut r = Region::default();
@@ -617,7 +637,10 @@ pub fn random_kernel(seed: u64) -> (Kernel, Setup) {
     let size = b.hidden(&mut r, Type::I32, Op::constant(Type::I32, size));
     let first = b.hidden(&mut r, Type::I32, Op::alu(AluOp::IMul, &[group, size]));
     b.own = b.emit(&mut r, Type::I32, Op::alu(AluOp::IAdd, &[first, b.local]), false);
-    for builtin in [Builtin::LocalId(0), Builtin::LocalId(1), Builtin::SubgroupLocalId] {
+    for builtin in [Builtin::LocalId(0), Builtin::LocalId(1), Builtin::LocalId(2), Builtin::SubgroupLocalId] {
+        if builtin == Builtin::SubgroupLocalId && !b.subgroups {
+            continue;
+        }
         b.emit(&mut r, Type::I32, Op::Builtin(builtin), false);
     }
     let access = Access::plain(4);
@@ -680,15 +703,18 @@ fn check(seed: u64) -> Result<(), String> {
     if (seed / 4) % 2 == 1 {
         optimize(&mut kernel, &Default::default()).map_err(|e| format!("seed {seed}: {e}"))?;
     }
-    for width in widths() {
-        let found = run(&kernel, &setup, width, size)
+    for (width, jam) in widths().into_iter().flat_map(|w| [(w, 1), (w, 2), (w, 4)]) {
+        if jam > 1 && (kernel.uses_subgroups || size * jam > 64) {
+            continue;
+        }
+        let found = run_jammed(&kernel, &setup, width, size, Some(jam))
             .map_err(|e| format!("seed {seed}: {e}\n{}", compiler::text::print(&kernel)))?;
         for (place, bytes) in &wanted {
             let other = &found[place];
             if let Some(at) = (0..bytes.len()).find(|&i| bytes[i] != other[i]) {
                 let word = at & !3;
                 return Err(format!(
-                    "seed {seed} {width:?} S{size}: buffer {place:?} differs at byte {at} (invocation {}): wanted {:x?}, found {:x?}\n{}",
+                    "seed {seed} {width:?} S{size} jam {jam}: buffer {place:?} differs at byte {at} (invocation {}): wanted {:x?}, found {:x?}\n{}",
                     at / 16,
                     &bytes[word..(word + 4).min(bytes.len())],
                     &other[word..(word + 4).min(bytes.len())],

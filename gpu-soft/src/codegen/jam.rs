@@ -1,0 +1,187 @@
+//! How many subgroups are executed in lock-step.
+//!
+//! Lanes of several subgroups side by side share what is the same for them (loads of uniform values, loop control, addresses) and
+//! give the processor independent chains of operations where one subgroup would wait for its own results. What it costs is
+//! registers, so the number depends on how many vectors the loops of a kernel keep at a time. Control flow that parts lanes
+//! goes on until the last lane of all is done, so it is jammed less.
+
+use super::Options;
+use crate::kernel_abi::Width;
+use compiler::analysis::{Facts, Level, Shapes, Uniformity};
+use compiler::sir::{Builtin, Inst, Kernel, Op, Region, Type, Value};
+use std::collections::HashSet;
+
+/// The largest number of subgroups that are jammed.
+pub const MAX_JAM: u32 = 4;
+
+/// Lanes that masks and cells can hold.
+const MAX_LANES: u32 = 64;
+
+/// A jam makes this many times more instructions of the kernel's vector operations: beyond it compiling takes too long.
+const MAX_OPS: usize = 2_000;
+
+/// Whether so many subgroups of a kernel can be executed together: subgroups are whole, and nothing in the kernel tells
+/// them apart. Image helpers take the lanes of one subgroup.
+pub fn allowed(kernel: &Kernel, subgroup_size: u32, jam: u32) -> bool {
+    let lanes = subgroup_size.saturating_mul(jam);
+    if jam == 1 {
+        return true;
+    }
+    if !jam.is_power_of_two() || jam > MAX_JAM || lanes > MAX_LANES || !kernel.invocations().is_multiple_of(lanes) {
+        return false;
+    }
+    let mut plain = true;
+    kernel.body.walk(&mut |inst| {
+        plain &= match &inst.op {
+            Op::Builtin(b) => match b {
+                Builtin::SubgroupId | Builtin::NumSubgroups | Builtin::SubgroupSize | Builtin::SubgroupLocalId => false,
+                Builtin::WorkgroupId(_)
+                | Builtin::NumWorkgroups(_)
+                | Builtin::LocalId(_)
+                | Builtin::GlobalId(_)
+                | Builtin::LocalIndex => true,
+            },
+            Op::Subgroup { .. }
+            | Op::ImageLoad { .. }
+            | Op::ImageStore { .. }
+            | Op::ImageAtomic { .. }
+            | Op::ImageCas { .. }
+            | Op::ImageSize { .. }
+            | Op::ImageLevels { .. }
+            | Op::ImageSamples { .. }
+            | Op::Sample { .. } => false,
+            _ => true,
+        };
+    });
+    plain
+}
+
+/// The number of subgroups to jam.
+pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
+    if let Some(jam) = opts.jam {
+        return if allowed(kernel, opts.subgroup_size, jam) { jam } else { 1 };
+    }
+    // Other sizes than the natural one fill registers in another way already.
+    if opts.subgroup_size != opts.width.lanes() || !allowed(kernel, opts.subgroup_size, 2) {
+        return 1;
+    }
+    let uni = Uniformity::new(kernel, opts.subgroup_size);
+    let facts = Facts { subgroup_size: opts.subgroup_size, max_groups: [u32::MAX; 3] };
+    let shapes = Shapes::new(kernel, &uni, &facts);
+    let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, pressure: None, ops: 0, apart: false };
+    loops.region(&kernel.body);
+    let Some(pressure) = loops.pressure else { return 1 };
+    let registers = match opts.width {
+        Width::W16 => 32,
+        Width::W8 | Width::W4 => 16,
+    };
+    let most = if loops.apart { 2 } else { MAX_JAM };
+    let fits = |jam: u32| {
+        allowed(kernel, opts.subgroup_size, jam)
+            && pressure * jam as usize <= registers - registers / 8
+            && loops.ops * jam as usize <= MAX_OPS
+    };
+    (0..).map(|shift| most >> shift).take_while(|jam| *jam > 1).find(|jam| fits(*jam)).unwrap_or(1)
+}
+
+/// What the innermost loops of a kernel need.
+struct Loops<'a> {
+    kernel: &'a Kernel,
+    uni: &'a Uniformity,
+    shapes: &'a Shapes,
+    /// The most vectors live at a point of an innermost loop.
+    pressure: Option<usize>,
+    /// Vector operations of the kernel.
+    ops: usize,
+    /// Whether lanes part in a loop.
+    apart: bool,
+}
+
+impl Loops<'_> {
+    /// Registers that a value takes: none for what is the same in all lanes or computed as a scalar beside them.
+    fn weight(&self, v: Value) -> usize {
+        let address = self.shapes.row_stride(v).is_some();
+        if address || self.uni.value(v) <= Level::Subgroup {
+            return 0;
+        }
+        match self.kernel.ty(v) {
+            Type::Bool | Type::Buf => 0,
+            Type::I64 | Type::F64 => 2,
+            Type::I8 | Type::I16 | Type::I32 | Type::F16 | Type::F32 => 1,
+        }
+    }
+
+    /// Looks for innermost loops. Returns whether the region contains a loop.
+    fn region(&mut self, region: &Region) -> bool {
+        let mut found = false;
+        for inst in &region.insts {
+            self.ops += usize::from(inst.results.iter().any(|r| self.weight(*r) > 0));
+            let mut inside = false;
+            inst.op.for_each_region(&mut |r| inside |= self.region(r));
+            if let Op::Loop { label, body, .. } = &inst.op {
+                if self.uni.break_join(*label) > Level::Subgroup || self.uni.continue_join(*label) > Level::Subgroup {
+                    self.apart = true;
+                }
+                if !inside {
+                    let here = self.body(body);
+                    self.pressure = Some(self.pressure.map_or(here, |p| p.max(here)));
+                }
+                inside = true;
+            }
+            found |= inside;
+        }
+        found
+    }
+
+    /// The most vectors live at a point of a loop's body.
+    fn body(&self, body: &Region) -> usize {
+        // What comes from outside lives throughout.
+        let mut defined: HashSet<Value> = HashSet::new();
+        let mut used = HashSet::new();
+        uses(body, &mut defined, &mut used);
+        let outside: usize = used.difference(&defined).map(|v| self.weight(*v)).sum();
+        let mut live = HashSet::new();
+        let mut most = 0;
+        self.backwards(body, &defined, &mut live, &mut most);
+        outside + most
+    }
+
+    fn backwards(&self, region: &Region, defined: &HashSet<Value>, live: &mut HashSet<Value>, most: &mut usize) {
+        for inst in region.insts.iter().rev() {
+            self.step(inst, defined, live, most);
+        }
+        region.params.iter().for_each(|p| {
+            live.remove(p);
+        });
+    }
+
+    fn step(&self, inst: &Inst, defined: &HashSet<Value>, live: &mut HashSet<Value>, most: &mut usize) {
+        for r in &inst.results {
+            live.remove(r);
+        }
+        let after = live.clone();
+        inst.op.for_each_region(&mut |r| {
+            let mut inner = after.clone();
+            self.backwards(r, defined, &mut inner, most);
+            live.extend(inner);
+        });
+        inst.op.for_each_operand(&mut |v| {
+            if defined.contains(&v) {
+                live.insert(v);
+            }
+        });
+        *most = (*most).max(live.iter().map(|v| self.weight(*v)).sum());
+    }
+}
+
+/// Values defined and used in a region and the regions inside.
+fn uses(region: &Region, defined: &mut HashSet<Value>, used: &mut HashSet<Value>) {
+    defined.extend(region.params.iter().copied());
+    for inst in &region.insts {
+        defined.extend(inst.results.iter().copied());
+        inst.op.for_each_operand(&mut |v| {
+            used.insert(v);
+        });
+        inst.op.for_each_region(&mut |r| uses(r, defined, used));
+    }
+}

@@ -33,12 +33,20 @@ pub enum Error {
 /// Validation messages seen so far in this process.
 static MESSAGES: AtomicU32 = AtomicU32::new(0);
 
+/// Those of them that say that accesses lack a barrier.
+static HAZARDS: AtomicU32 = AtomicU32::new(0);
+
 /// Whether the validation layer has said that it does not know an extension: Debian's is older than some.
 static UNKNOWN_TO_LAYER: AtomicBool = AtomicBool::new(false);
 
 /// Whether `VKDXG_VALIDATE` asks for the validation layer.
 pub fn validating() -> bool {
     std::env::var_os("VKDXG_VALIDATE").is_some_and(|v| v != "0")
+}
+
+/// Whether `VKDXG_VALIDATE=sync` asks the layer to look for missing barriers, too.
+pub fn watching_hazards() -> bool {
+    std::env::var_os("VKDXG_VALIDATE").is_some_and(|v| v == "sync")
 }
 
 fn messenger_info() -> vk::DebugUtilsMessengerCreateInfoEXT<'static> {
@@ -68,6 +76,9 @@ unsafe extern "system" fn on_message(
         if layer {
             MESSAGES.fetch_add(1, Ordering::Relaxed);
         }
+        if name.is_some_and(|n| n.to_bytes().starts_with(b"SYNC-HAZARD")) {
+            HAZARDS.fetch_add(1, Ordering::Relaxed);
+        }
         let text = text.unwrap_or_default();
         if text.contains("is not supported by this layer") {
             UNKNOWN_TO_LAYER.store(true, Ordering::Relaxed);
@@ -90,6 +101,8 @@ pub struct Setup<'a> {
     pub all_queues: bool,
     /// Leave the validation layer out even where `VKDXG_VALIDATE` asks for it.
     pub unvalidated: bool,
+    /// Do not let the layer look for missing barriers: there are things at which that of Debian 12 crashes then.
+    pub hazards_unwatched: bool,
 }
 
 /// A device, its queue and an allocator.
@@ -204,6 +217,8 @@ impl Gpu {
         let debug = available.iter().any(|e| e.extension_name_as_c_str() == Ok(ash::ext::debug_utils::NAME));
         let names: &[*const i8] = if debug { &[ash::ext::debug_utils::NAME.as_ptr()] } else { &[] };
         let mut early = messenger_info();
+        let looks = [vk::ValidationFeatureEnableEXT::SYNCHRONIZATION_VALIDATION];
+        let mut features = vk::ValidationFeaturesEXT::default().enabled_validation_features(&looks);
         let mut info = vk::InstanceCreateInfo::default()
             .application_info(&app)
             .enabled_layer_names(layers)
@@ -211,6 +226,9 @@ impl Gpu {
         if debug {
             // Hears what is said while the instance is made and destroyed.
             info = info.push_next(&mut early);
+        }
+        if !layers.is_empty() && watching_hazards() && !setup.hazards_unwatched {
+            info = info.push_next(&mut features);
         }
         // SAFETY: all pointers in `info` live across the call.
         let instance = unsafe { entry.create_instance(&info, None)? };
@@ -352,6 +370,13 @@ impl Gpu {
     /// Warnings and errors that validation layers have raised in this process.
     pub fn validation_messages() -> u32 {
         MESSAGES.load(Ordering::Relaxed)
+    }
+
+    /// Missing barriers that the validation layer has reported in this process; from now on they are no messages any more.
+    pub fn take_hazards() -> u32 {
+        let n = HAZARDS.swap(0, Ordering::Relaxed);
+        MESSAGES.fetch_sub(n, Ordering::Relaxed);
+        n
     }
 
     /// A buffer that the host can write and read, usable for everything a compute client does.

@@ -1,8 +1,9 @@
 //! API tests: a Vulkan client that tries everything a compute device offers, through the loader, and verifies results.
 //!
 //! Each test runs in a process of its own, so that a crash or a hang is one test's failure, and so that with
-//! `VKDXG_VALIDATE=1` any message of the validation layer fails the test that caused it. What a device does not have
-//! is skipped, with a line that says so.
+//! `VKDXG_VALIDATE=1` any message of the validation layer fails the test that caused it (with `VKDXG_VALIDATE=sync` it looks
+//! for missing barriers, too, within command buffers and between submissions). What a device does not have is skipped, with a line
+//! that says so.
 //!
 //! usage: api [--exact] [--list] [--jobs N] [--show-output] [FILTER…]; `CTS_TEST_TIMEOUT` is a test's limit in seconds.
 // The tests are sequences of Vulkan calls; each is unsafe, and what makes them sound is Vulkan's valid usage, which the
@@ -128,7 +129,12 @@ enum Outcome {
 fn run_child(name: &str, limit: Duration) -> Outcome {
     let start = Instant::now();
     let child = std::env::current_exe().and_then(|exe| {
-        Command::new(exe)
+        let mut command = Command::new(exe);
+        if cts::harness::watching_hazards() {
+            // Has no number among the features that applications can ask for.
+            command.env("VK_LAYER_ENABLES", "VALIDATION_CHECK_ENABLE_SYNCHRONIZATION_VALIDATION_QUEUE_SUBMIT");
+        }
+        command
             .args(["--one", name])
             .env("RUST_BACKTRACE", std::env::var_os("RUST_BACKTRACE").unwrap_or_else(|| "0".into()))
             .stdin(Stdio::null())

@@ -11,7 +11,7 @@ use vk::PipelineStageFlags as Stage;
 tests! {
     fences, fence_timeouts, binary_semaphores, timeline_host, timeline_wait_before_signal, timeline_any_and_all,
     timeline_between_queues, binary_between_queues, events, events2, submit2, barrier_forms, ownership_transfer,
-    threads_and_queues, wait_idle, exported_semaphore, exported_fence, calibrated,
+    threads_and_queues, wait_idle, missing_barriers_are_reported, exported_semaphore, exported_fence, calibrated,
 }
 
 struct Chain {
@@ -329,7 +329,7 @@ unsafe fn events() -> R {
     t.now(|c| t.d.cmd_set_event(c, e, Stage::ALL_COMMANDS))?;
     check!(t.d.get_event_status(e)?);
     // Set by the host before submission, waited for by the device.
-    t.d.reset_event(e)?;
+    let e = t.own(t.d.create_event(&vk::EventCreateInfo::default(), None)?);
     t.d.set_event(e)?;
     t.now(|c| {
         t.d.cmd_wait_events(c, &[e], Stage::HOST, Stage::COMPUTE_SHADER, &[], &[], &[]);
@@ -568,6 +568,30 @@ unsafe fn wait_idle() -> R {
     for q in t.queues.iter().flatten() {
         t.d.queue_wait_idle(*q)?;
     }
+    Ok(t.d.device_wait_idle()?)
+}
+
+/// Does what is wrong, to see that it would be noticed in the other tests.
+unsafe fn missing_barriers_are_reported() -> R {
+    if !cts::harness::watching_hazards() {
+        skip!("nobody looks for missing barriers (VKDXG_VALIDATE=sync)");
+    }
+    let t = T::new(&[])?;
+    let x = chain(&t, 1)?;
+    same!(cts::Gpu::take_hazards(), 0);
+    // (The layer of Debian 12 lets two dispatches pass that write the same descriptor.)
+    t.now(|c| {
+        t.d.cmd_fill_buffer(c, x.b.h, 0, vk::WHOLE_SIZE, 1);
+        x.step(&t, c, 2, 1);
+    })?;
+    check!(cts::Gpu::take_hazards() > 0, "nobody noticed a missing barrier between commands");
+    t.d.device_wait_idle()?;
+    let step = t.recorded(t.family, Usage::SIMULTANEOUS_USE, |c| x.step(&t, c, 2, 1))?;
+    same!(cts::Gpu::take_hazards(), 0);
+    for _ in 0..2 {
+        t.d.queue_submit(t.queue, &[vk::SubmitInfo::default().command_buffers(&[step])], vk::Fence::null())?;
+    }
+    check!(cts::Gpu::take_hazards() > 0, "nobody noticed a missing barrier between submissions");
     Ok(t.d.device_wait_idle()?)
 }
 

@@ -20,7 +20,8 @@ const USAGE: &str = "usage: differential [--seeds FROM..TO] [--size N] [--timeou
   --rotate         each program goes to one pair only, in turn
   --caps MASK      bits of what programs may use at the most, see `Cap`; the devices bound it anyway
   --pair A B       two ways of running a program that must agree to 4 ULP: settings of the environment, NAME=VALUE with spaces
-                   between; '' is none. Without any: this driver's interpreter and machine code at widths 4, 8 and 16
+                   between; '' is none. Without any: this driver's interpreter and machine code at widths 4, 8 and 16,
+                   with subgroups in lock-step as the driver chooses and as many as possible
   --peer A B       likewise, for different drivers: functions of limited precision may differ by 2^-9
 
 Exit code: 0 all agree, 1 findings, 2 could not run.";
@@ -74,10 +75,11 @@ fn arguments() -> Result<Arguments, String> {
         }
     }
     if a.pairs.is_empty() {
-        a.pairs = [4, 8, 16]
-            .map(|w| Pair {
+        // A jam that the code generator chooses, and forced ones.
+        a.pairs = [(4, ""), (8, ""), (16, ""), (4, ",jam=2"), (8, ",jam=4"), (16, ",jam=4")]
+            .map(|(w, jam)| Pair {
                 reference: Way(format!("VKDXG_DEBUG=interp,width={w}")),
-                other: Way(format!("VKDXG_DEBUG=width={w},nocache")),
+                other: Way(format!("VKDXG_DEBUG=width={w}{jam},nocache")),
                 ulps: 4,
                 floor: 0.0,
             })

@@ -228,13 +228,18 @@ impl Gen<'_> {
     }
 
     /// Values the program begins with: positions, push constants, specialisation constants and input words.
-    fn begin_values(&mut self, group: Id, push: Id, constants: &[Id]) {
+    fn begin_values(&mut self, group: Id, local: Id, push: Id, constants: &[Id]) {
         let ty = self.m.ty(U32);
         self.know(self.local_index, U32, false);
         self.know(self.global_index, U32, false);
         let vector = self.m.ty(U32.with(3));
         let id = self.m.op(Op::Load, vector, &[group]);
         self.know(id, U32.with(3), true);
+        let id = self.m.op(Op::Load, vector, &[local]);
+        for i in 0..3 {
+            let part = self.m.op(Op::CompositeExtract, ty, &[id, i]);
+            self.know(part, U32, false);
+        }
         for i in 0..4 {
             let pointer = self.m.pointer(StorageClass::PushConstant, ty);
             let (zero, index) = (self.m.u32(0), self.m.u32(i));
@@ -299,7 +304,9 @@ pub fn generate(seed: u64, recipe: &Recipe) -> Program {
     let local = if subgroups {
         rng.of(&[[32, 1, 1], [64, 1, 1], [128, 1, 1]])
     } else {
-        rng.of(&[[64, 1, 1], [8, 8, 1], [33, 1, 1], [16, 3, 2], [1, 1, 1], [7, 5, 1], [96, 1, 1]])
+        let narrow = [[64, 1, 1], [8, 8, 1], [33, 1, 1], [16, 3, 2], [1, 1, 1], [7, 5, 1], [96, 1, 1]];
+        let wide = [[16, 4, 1], [4, 4, 4], [64, 2, 1], [8, 3, 5]];
+        rng.of(&[&narrow[..], &wide[..]].concat())
     };
     let groups = rng.of(&[[1, 1, 1], [3, 1, 1], [2, 2, 1], [1, 2, 2]]);
     let push = [(); 4].map(|()| rng.bits() as u32 >> rng.below(30));
@@ -353,6 +360,7 @@ pub fn generate(seed: u64, recipe: &Recipe) -> Program {
     let group = gen.builtin(BuiltIn::WorkgroupId, U32.with(3));
     let count = gen.builtin(BuiltIn::NumWorkgroups, U32.with(3));
     let local_index = gen.builtin(BuiltIn::LocalInvocationIndex, U32);
+    let local_id = gen.builtin(BuiltIn::LocalInvocationId, U32.with(3));
     if subgroups {
         gen.begin_subgroups();
     }
@@ -379,7 +387,7 @@ pub fn generate(seed: u64, recipe: &Recipe) -> Program {
     gen.m.begin(body, void, &[]);
     gen.pool.clear();
     [gen.local_index, gen.global_index] = positions.map(|p| gen.m.op(Op::Load, word, &[p]));
-    gen.begin_values(group, push_variable, &spec);
+    gen.begin_values(group, local_id, push_variable, &spec);
     gen.first_values();
     gen.body(size);
     gen.m.end();

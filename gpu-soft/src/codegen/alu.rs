@@ -276,7 +276,15 @@ impl Gen<'_> {
 
     fn dot(&self, op: AluOp, s: Shape, a: Val, b: Val) -> Val {
         let m = self.m;
-        let k = |x: u64| self.konst(Type::I32, s.n, x);
+        let (a_signed, b_signed) = match op {
+            AluOp::SDot4 => (true, true),
+            AluOp::SUDot4 => (true, false),
+            _ => (false, false),
+        };
+        if s.n > 0 {
+            return self.dot_lanes(s.n, (a, a_signed), (b, b_signed));
+        }
+        let k = |x: u64| self.konst(Type::I32, 0, x);
         let byte = |v: Val, i: u64, signed: bool| {
             if signed {
                 m.ashr(m.shl(v, k(24 - 8 * i)), k(24))
@@ -284,15 +292,40 @@ impl Gen<'_> {
                 m.and(m.lshr(v, k(8 * i)), k(0xff))
             }
         };
-        let (a_signed, b_signed) = match op {
-            AluOp::SDot4 => (true, true),
-            AluOp::SUDot4 => (true, false),
-            _ => (false, false),
-        };
         (0..4)
             .map(|i| m.mul(byte(a, i, a_signed), byte(b, i, b_signed)))
             .reduce(|x, y| m.add(x, y))
             .unwrap_or_else(|| k(0))
+    }
+
+    /// Sums of four products of bytes by lane. Bytes become words, the low ones of each word and the high ones, whose products
+    /// one instruction adds up in pairs.
+    fn dot_lanes(&self, n: u32, a: (Val, bool), b: (Val, bool)) -> Val {
+        let m = self.m;
+        let chunk = n.min(self.opts.width.lanes());
+        let name = match chunk {
+            16 => "llvm.x86.avx512.pmaddw.d.512",
+            8 => "llvm.x86.avx2.pmadd.wd",
+            _ => "llvm.x86.sse2.pmadd.wd",
+        };
+        let words = m.vector(m.int(16), 2 * chunk);
+        let eight = m.splat(m.iconst(m.int(16), 8), 2 * chunk);
+        let halves = |(v, signed): (Val, bool), at: u32| {
+            let v = if chunk == n { v } else { self.pick(v, chunk, at, 1) };
+            let v = m.bitcast(v, words);
+            if signed {
+                [m.ashr(m.shl(v, eight), eight), m.ashr(v, eight)]
+            } else {
+                [m.and(v, m.splat(m.iconst(m.int(16), 0xff), 2 * chunk)), m.lshr(v, eight)]
+            }
+        };
+        let parts: Vec<Val> = (0..n / chunk)
+            .map(|i| {
+                let ([a0, a1], [b0, b1]) = (halves(a, i * chunk), halves(b, i * chunk));
+                m.add(m.intrinsic(name, &[], &[a0, b0]), m.intrinsic(name, &[], &[a1, b1]))
+            })
+            .collect();
+        self.concat(&parts, chunk)
     }
 
     fn convert(&mut self, op: AluOp, s: Shape, v: Val) -> Result<Val> {

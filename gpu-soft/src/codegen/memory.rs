@@ -204,13 +204,13 @@ impl Gen<'_> {
     }
 
     /// Every `step`-th element of a wide vector from `at` on, `n` of them.
-    fn pick(&self, wide: Val, n: u32, at: u32, step: u32) -> Val {
+    pub fn pick(&self, wide: Val, n: u32, at: u32, step: u32) -> Val {
         let indices: Vec<i32> = (0..n).map(|l| (l * step + at) as i32).collect();
         self.m.shuffle(wide, self.m.poison(self.m.type_of(wide)), &indices)
     }
 
     /// Vectors of equal length, one behind the other; their number is a power of two.
-    fn concat(&self, parts: &[Val], n: u32) -> Val {
+    pub fn concat(&self, parts: &[Val], n: u32) -> Val {
         let (mut parts, mut n) = (parts.to_vec(), n as usize);
         while parts.len() > 1 {
             let both: Vec<i32> = (0..2 * n as i32).collect();

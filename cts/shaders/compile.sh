@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the kernels of this folder and of api/ to the committed .spv files. Needs glslangValidator and spirv-as.
+# Compiles the kernels of this folder, of api/ and of bench/ to the committed .spv files. Needs glslangValidator and spirv-as.
 #
 # A kernel is compiled once under its own name, or once for each line "// variant: NAME DEFINE…" in it; a line
 # "// target: ENV" chooses another environment than vulkan1.1. *.spvasm files are assembled ("; target: ENV" likewise).
@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 # *.glsl files need a glslang of 2025 or later: set GLSLANG to it.
-for source in *.comp api/*.comp *.glsl api/*.glsl; do
+for source in *.comp api/*.comp bench/*.comp *.glsl api/*.glsl; do
     folder=$(dirname "$source")
     tool=glslangValidator
     [[ $source != *.glsl ]] || tool="${GLSLANG:-glslangValidator} -S comp"

@@ -2,6 +2,7 @@
 //! the runner for the Khronos CTS stand on the small harness here; any driver can be put under them with
 //! `VK_DRIVER_FILES`.
 
+pub mod bench;
 pub mod demos;
 pub mod deqp;
 pub mod differential;

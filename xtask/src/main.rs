@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask gen|extract|tidy|manifest|differential`.
+//! Project chores: `cargo xtask gen|extract|tidy|manifest|differential|bench`.
 //!
 //! * `gen [--check]` writes `icd/src/generated/*.rs` from the Vulkan registry (or checks that the committed files are fresh).
 //! * `extract --registry FILE --bindings FOLDER [NAME…]` takes extensions from a newer registry into the supplement that `gen`
@@ -8,7 +8,10 @@
 //! * `manifest [--release]` writes the in-tree ICD manifest beside the built library.
 //! * `differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…]` holds the driver against another one, lavapipe
 //!   if none is named, with random programs; the arguments are those of `cts`'s program `differential`.
+//! * `bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] [--rows TEXT]… [--rounds N] [--out FOLDER]
+//!   [--no-build]` measures the driver side by side with others (see docs/BENCH.md).
 
+mod bench;
 mod differential;
 mod extract;
 mod gen;
@@ -26,7 +29,9 @@ fn root() -> PathBuf {
 
 const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE --bindings FOLDER [NAME…] | tidy | \
                      manifest [--release] [--library PATH] [--out PATH] | \
-                     differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…]";
+                     differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…] | \
+                     bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] \
+                     [--rows TEXT]… [--rounds N] [--out FOLDER] [--no-build]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
         Some("extract") => extract::run(&root(), &flags),
         Some("tidy") if flags.is_empty() => tidy::run(&root()),
         Some("manifest") => manifest::run(&root(), &flags),
+        Some("bench") => bench::run(&root(), &flags),
         Some("differential") => differential::run(&root(), &flags),
         _ => Err(USAGE.to_owned()),
     };

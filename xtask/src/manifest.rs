@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Folder of the builds: Cargo's, or what `CARGO_TARGET_DIR` says.
-fn target_dir(root: &Path) -> PathBuf {
+pub fn target_dir(root: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root.join(dir),
         None => root.join("target"),

@@ -1,0 +1,22 @@
+#version 450
+// Sum of n words, one per invocation, by a tree in workgroup memory.
+layout(local_size_x = 256) in;
+layout(std430, binding = 0) readonly buffer A { uint a[]; };
+layout(std430, binding = 1) writeonly buffer B { uint b[]; };
+layout(push_constant) uniform P { uint n; };
+shared uint part[256];
+void main() {
+    uint l = gl_LocalInvocationID.x;
+    uint i = gl_GlobalInvocationID.x;
+    part[l] = i < n ? a[i] : 0;
+    barrier();
+    for (uint s = 128; s > 0; s >>= 1) {
+        if (l < s) {
+            part[l] += part[l + s];
+        }
+        barrier();
+    }
+    if (l == 0) {
+        b[gl_WorkGroupID.x] = part[0];
+    }
+}

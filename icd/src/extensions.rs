@@ -224,6 +224,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_global_priority: device,
         KHR_extended_flags: device,
         KHR_maintenance7: device,
+        KHR_maintenance8: device,
         KHR_maintenance10: device,
         EXT_host_image_copy: device,
         // The front end has it; off while the conformance tests ask pools for more descriptors than they were made for.
@@ -237,7 +238,6 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_compute_shader_derivatives: device,
         NV_compute_shader_derivatives: device,
         KHR_internally_synchronized_queues: false,
-        KHR_maintenance8: false,
         KHR_maintenance9: device,
         KHR_shader_quad_control: device,
     }

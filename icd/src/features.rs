@@ -282,6 +282,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         deviceMemoryReport: true,
         inheritedConditionalRendering: f.conditional_dispatch,
         maintenance7: true,
+        maintenance8: true,
         maintenance10: true,
         extendedFlags: true,
         memoryPriority: true,
@@ -295,7 +296,6 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         computeDerivativeGroupLinear: true,
         computeDerivativeGroupQuads: true,
         internallySynchronizedQueues: false,
-        maintenance8: false,
         maintenance9: true,
         shaderQuadControl: true,
     }

@@ -10,7 +10,7 @@ tests! {
 }
 
 /// An image description with everything a compute client does with it.
-fn info(
+pub fn info(
     ty: vk::ImageType,
     format: vk::Format,
     extent: [u32; 3],

@@ -27,6 +27,7 @@ mod fuzz;
 mod generated_commands;
 mod images;
 mod instance;
+mod maintenance8;
 mod math;
 mod matrices;
 mod memory;
@@ -65,6 +66,7 @@ fn all() -> Vec<Test> {
         formats::TESTS,
         images::TESTS,
         instance::TESTS,
+        maintenance8::TESTS,
         math::TESTS,
         matrices::TESTS,
         memory::TESTS,

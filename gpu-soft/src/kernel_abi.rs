@@ -127,6 +127,26 @@ pub type ImageFn = unsafe extern "C" fn(
     width: u32,
 );
 
+/// Where the texels of a view stand that kernels access without help: one level, one sample, rows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlainImage {
+    /// Address of the texel at 0, 0, 0; a multiple of the texel's size up to 8.
+    pub base: u64,
+    /// Bytes from one row to the next.
+    pub row: u32,
+    /// Bytes from one slice (or layer, whichever the third coordinate counts) to the next.
+    pub slice: u32,
+    /// Numbers of columns, rows, and slices or layers; all texels stand within 2 GiB.
+    pub extent: [u32; 3],
+    /// The `VkFormat`; 0: this view needs help.
+    pub format: u32,
+}
+
+/// Tells where the texels of a view stand. `desc` is null where there is no descriptor; `dim` is as [`ImageOp::dim`] and
+/// `arrayed` as [`ImageOp::arrayed`].
+pub type PlainImageFn = unsafe extern "C" fn(desc: *const u8, dim: u32, arrayed: u32, out: *mut PlainImage);
+
 /// Functions that kernels call for what is not generated inline.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +167,8 @@ pub struct Helpers {
     pub image_samples: ImageFn,
     /// Filtered read or gather.
     pub sample: ImageFn,
+    /// Facts of a view for accesses without help.
+    pub plain_image: PlainImageFn,
 }
 
 /// Code of an image dimensionality in [`ImageOp::dim`].

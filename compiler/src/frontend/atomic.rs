@@ -1,6 +1,7 @@
 //! Atomics on memory and texels.
 
 use super::error::{Error, R};
+use super::image_operands::image_ref;
 use super::memory::Operands;
 use super::module::Inst;
 use super::translator::Translator;
@@ -43,7 +44,7 @@ fn vector_fits(op: Op, ty: Type, n: u32) -> bool {
 impl ImageRef {
     /// The image of a texel pointer.
     fn of(t: &TexelPtr) -> ImageRef {
-        ImageRef { res: t.res, dim: t.ty.dim, arrayed: t.ty.arrayed, ms: t.ty.ms }
+        image_ref(t.res, &t.ty)
     }
 }
 

@@ -53,7 +53,7 @@ impl ImageOps {
 
 /// The image of a descriptor and its declared shape.
 pub(super) fn image_ref(res: Resource, ty: &ImageTy) -> ImageRef {
-    ImageRef { res, dim: ty.dim, arrayed: ty.arrayed, ms: ty.ms }
+    ImageRef { res, dim: ty.dim, arrayed: ty.arrayed, ms: ty.ms, format: ty.format }
 }
 
 impl Translator<'_> {

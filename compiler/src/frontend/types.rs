@@ -4,7 +4,7 @@ use super::coop::CoopTy;
 use super::error::{limits, Error, R};
 use super::module::Inst;
 use super::small_float::SmallFloat;
-use crate::sir::{ImageDim, Type};
+use crate::sir::{ImageDim, ImageFormat, Type};
 use spirv::{Dim, Op, StorageClass as SC, TensorClampMode};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,6 +18,8 @@ pub(super) struct ImageTy {
     pub ms: bool,
     /// Storage image or storage texel buffer, not a sampled one.
     pub storage: bool,
+    /// Of storage images.
+    pub format: Option<ImageFormat>,
 }
 
 impl ImageTy {
@@ -523,7 +525,8 @@ impl Types {
         if (arrayed && matches!(dim, ImageDim::D3 | ImageDim::Buffer)) || (ms && dim != ImageDim::D2) {
             return Err(Error::invalid("this combination of dimensionality, arrayed and multisampled"));
         }
-        Ok(ImageTy { sampled_type, dim, arrayed, ms, storage })
+        let format = ImageFormat::of_spirv(inst.word(6)?).filter(|_| storage);
+        Ok(ImageTy { sampled_type, dim, arrayed, ms, storage, format })
     }
 }
 

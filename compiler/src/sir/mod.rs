@@ -7,6 +7,7 @@
 //! optional dynamic byte offset, a constant byte offset and the number of consecutive elements.
 
 mod alu;
+mod format;
 mod ids;
 mod kernel;
 mod op;
@@ -14,6 +15,7 @@ mod types;
 pub mod visit;
 
 pub use alu::{AluOp, AluShape};
+pub use format::ImageFormat;
 pub use ids::{Label, SlotId, Value};
 pub use kernel::{Binding, BindingKind, FloatControls, FloatMode, Inst, Kernel, Region, Slot};
 pub use op::{

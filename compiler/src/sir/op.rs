@@ -1,6 +1,6 @@
 //! Operations that are not lane-wise functions: memory, images, subgroups, barriers and control flow.
 
-use super::{AluOp, Label, Region, SlotId, Type, Value};
+use super::{AluOp, ImageFormat, Label, Region, SlotId, Type, Value};
 use smallvec::SmallVec;
 
 /// Flags of a lane-wise operation.
@@ -153,6 +153,8 @@ pub struct ImageRef {
     pub arrayed: bool,
     /// Multisampled.
     pub ms: bool,
+    /// The format that the shader declares, which the view's is (of storage images; otherwise none is declared).
+    pub format: Option<ImageFormat>,
 }
 
 /// Integer texel coordinates of image loads, stores and atomics: x[, y[, z]][, layer]; all `I32`. For cubes the last is

@@ -1,6 +1,6 @@
 //! Words of the text form.
 
-use crate::sir::{AtomicOp, BindingKind, Builtin, GroupOp, GroupScan, ImageDim, MemoryScope, Space, Type};
+use crate::sir::{AtomicOp, BindingKind, Builtin, GroupOp, GroupScan, ImageDim, ImageFormat, MemoryScope, Space, Type};
 
 /// A closed set of words that stand for values.
 pub trait Words: Copy + PartialEq + 'static {
@@ -62,6 +62,9 @@ words!(ImageDim {
     ImageDim::D1 => "1d", ImageDim::D2 => "2d", ImageDim::D3 => "3d", ImageDim::Cube => "cube",
     ImageDim::Buffer => "texels",
 });
+impl Words for ImageFormat {
+    const WORDS: &'static [(Self, &'static str)] = ImageFormat::WORDS;
+}
 words!(Space {
     Space::Buffer => "buffer", Space::Global => "global", Space::Shared => "shared", Space::Slot => "slot",
     Space::Push => "push",

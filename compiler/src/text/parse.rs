@@ -4,8 +4,8 @@ use super::lex::{lex, unquote, Kind, Token};
 use super::names::Words;
 use crate::sir::visit::MAX_DEPTH;
 use crate::sir::{
-    Access, Addr, AluFlags, AluOp, Binding, ImageCoords, ImageRef, Inst, Kernel, Label, Op, Region, Resource,
-    SampleMode, SampleOperands, Slot, SlotId, Space, SubgroupOp, SwitchCase, Type, Value,
+    Access, Addr, AluFlags, AluOp, Binding, ImageCoords, ImageFormat, ImageRef, Inst, Kernel, Label, Op, Region,
+    Resource, SampleMode, SampleOperands, Slot, SlotId, Space, SubgroupOp, SwitchCase, Type, Value,
 };
 use smallvec::SmallVec;
 
@@ -546,7 +546,13 @@ impl<'s> Parser<'_, 's> {
     fn image(&mut self) -> Res<ImageRef> {
         let res = self.resource()?;
         let dim = self.of("image dimensionality")?;
-        Ok(ImageRef { res, dim, arrayed: self.eat_word("arrayed"), ms: self.eat_word("ms") })
+        let (arrayed, ms) = (self.eat_word("arrayed"), self.eat_word("ms"));
+        let format = match self.peek() {
+            Some(Kind::Word(w)) => ImageFormat::of_word(w),
+            _ => None,
+        };
+        self.pos += usize::from(format.is_some());
+        Ok(ImageRef { res, dim, arrayed, ms, format })
     }
 
     fn optional(&mut self, word: &str) -> Res<Option<Value>> {

@@ -364,6 +364,9 @@ impl Printer<'_> {
         if image.ms {
             self.out.push_str(" ms");
         }
+        if let Some(format) = image.format {
+            put!(self, " {}", format.word());
+        }
     }
 
     fn coords(&mut self, c: &ImageCoords) {

@@ -112,6 +112,20 @@ impl Gen<'_> {
             return self.uniform_add(result, ty, &place, value, mask, shared);
         }
         let (ptrs, valid) = self.lane_pointers(&place, 0, ty.bytes(), mask)?;
+        let v = self.rmw_lanes(op, ty, ptrs, valid, value, shared)?;
+        self.set(result, Rep::Vec(v, None))
+    }
+
+    /// Lane after lane; the old values, and zeros where the mask is not set.
+    pub fn rmw_lanes(
+        &mut self,
+        op: AtomicOp,
+        ty: Type,
+        ptrs: Val,
+        valid: Val,
+        value: Value,
+        shared: bool,
+    ) -> Result<Val> {
         let values = self.vector(value)?;
         let t = self.scalar_ty(ty);
         let bytes = ty.bytes();
@@ -125,8 +139,7 @@ impl Gen<'_> {
         let old = self.scalar_rmw(op, ty, p, v, shared)?;
         m.store(old, self.lane_ptr(out, l.lane, bytes), bytes);
         self.lanes_end(&l);
-        let v = m.load(self.ty(ty, self.lanes), out, 64);
-        self.set(result, Rep::Vec(v, None))
+        Ok(m.load(self.ty(ty, self.lanes), out, 64))
     }
 
     /// The sum of all lanes is added at once; each lane's old value is the common one and the sum of the lanes before.
@@ -248,6 +261,20 @@ impl Gen<'_> {
         let shared = matches!(addr, Addr::Shared { .. });
         let place = self.place_by_lane(addr)?;
         let (ptrs, valid) = self.lane_pointers(&place, 0, ty.bytes(), mask)?;
+        let v = self.cas_lanes(ty, ptrs, valid, expected, desired, shared)?;
+        self.set(result, Rep::Vec(v, None))
+    }
+
+    /// Lane after lane; the old values, and zeros where the mask is not set.
+    pub fn cas_lanes(
+        &mut self,
+        ty: Type,
+        ptrs: Val,
+        valid: Val,
+        expected: Value,
+        desired: Value,
+        shared: bool,
+    ) -> Result<Val> {
         let m = self.m;
         let bytes = ty.bytes();
         let int = m.int(ty.bits());
@@ -273,7 +300,6 @@ impl Gen<'_> {
         self.lanes_end(&l);
         let v = m.load(ints, out, 64);
         let t = self.ty(ty, self.lanes);
-        let v = if t == ints { v } else { m.bitcast(v, t) };
-        self.set(result, Rep::Vec(v, None))
+        Ok(if t == ints { v } else { m.bitcast(v, t) })
     }
 }

@@ -79,7 +79,7 @@ impl Gen<'_> {
     }
 
     /// Address of a descriptor for an index that is the same in all lanes, or `instead` where there is none.
-    fn uniform_address(&mut self, slot: &BindingSlot, index: Option<Val>, instead: Val) -> Val {
+    pub fn uniform_address(&mut self, slot: &BindingSlot, index: Option<Val>, instead: Val) -> Val {
         let (base, offset, stride) = self.table(slot);
         let m = self.m;
         let bound = m.icmp(Icmp::Ne, base, self.i64c(0));
@@ -131,7 +131,7 @@ impl Gen<'_> {
     }
 
     /// As `in_setup`, with what the table of the binding needs emitted before.
-    fn in_setup_tables<T>(&mut self, slot: &BindingSlot, f: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn in_setup_tables<T>(&mut self, slot: &BindingSlot, f: impl FnOnce(&mut Self) -> T) -> T {
         self.table(slot);
         self.zeros();
         self.in_setup(f)

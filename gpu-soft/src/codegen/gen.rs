@@ -4,6 +4,7 @@ use super::affine::Claim;
 use super::cell::{Cell, Form, Place};
 use super::flow::Frame;
 use super::llvm::{Block, Icmp, Module, Ty, Val};
+use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
 use super::{unsupported, CodegenError, Options, Stats};
 use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
@@ -92,6 +93,7 @@ pub struct Gen<'a> {
     pub private_stride: u64,
     scratch: HashMap<(u32, Ty), Val>,
     pub buffers: HashMap<(u32, u32, u32), Rep>,
+    pub plain_facts: HashMap<FactsKey, ViewFacts>,
     pub zeros: Option<Val>,
     pub set_bases: HashMap<u32, Val>,
     pub dynamics: Option<Val>,
@@ -161,6 +163,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         private_stride: 0,
         scratch: HashMap::new(),
         buffers: HashMap::new(),
+        plain_facts: HashMap::new(),
         zeros: None,
         set_bases: HashMap::new(),
         dynamics: None,

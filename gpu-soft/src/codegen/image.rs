@@ -1,15 +1,27 @@
-//! Image operations: calls to helper functions of the engine, one per subgroup operation.
+//! Image operations: plain accesses (see [`super::plain`]), and calls to helper functions of the engine, one per subgroup
+//! operation.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::Val;
+use super::llvm::{Order, Val};
+use super::plain::Plain;
 use super::unsupported;
 use crate::image::COMBINED_SAMPLER_OFFSET;
-use crate::kernel_abi::{atomic_op_code, image_dim_code, sample_mode_code, DispatchCtx, Helpers, ImageOp, TexelClass};
-use compiler::sir::{ImageCoords, ImageRef, Inst, Op, Resource, Type, Value};
+use crate::kernel_abi::{atomic_op_code, image_dim_code, sample_mode_code, Helpers, ImageOp, TexelClass};
+use compiler::sir::{Binding, ImageCoords, ImageRef, Inst, Op, Resource, Type, Value};
 use std::mem::offset_of;
 
 /// Operand rows of 32-bit lanes.
 type Rows = Vec<Value>;
+
+/// A call of a helper.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    /// Its offset in the table.
+    helper: usize,
+    op: ImageOp,
+    operands: &'a [Value],
+    inputs: &'a [Value],
+}
 
 impl Gen<'_> {
     pub fn image(&mut self, inst: &Inst, mask: Mask) -> Result<()> {
@@ -25,42 +37,76 @@ impl Gen<'_> {
                 let (mut op, rows) = self.texel_op(image, coords, class_of(self, results[0])?);
                 op.sparse = u32::from(*sparse);
                 op.rows = (results.len() - usize::from(*sparse)) as u32;
-                self.call_image(offset_of!(Helpers, image_load), op, &image.res, None, &rows, &[], results, mask)
+                let call = Call { helper: offset_of!(Helpers, image_load), op, operands: &rows, inputs: &[] };
+                let plain = if *sparse { None } else { self.plain(image, coords, self.k.ty(results[0]))? };
+                // Words of 64 bits are not converted here.
+                let Some(plain) = plain.filter(|p| p.narrow()) else {
+                    return self.call_image(call, &image.res, None, results, mask);
+                };
+                self.image_fence(image);
+                self.plain_or_call(&plain, call, &image.res, results, mask, |g| {
+                    Ok(g.plain_load(&plain, mask)?[..results.len().min(4)].to_vec())
+                })
             }
             Op::ImageStore { image, coords, texel } => {
                 let (mut op, rows) = self.texel_op(image, coords, class_of(self, texel[0])?);
                 op.rows = texel.len() as u32;
-                self.call_image(offset_of!(Helpers, image_store), op, &image.res, None, &rows, texel, &[], mask)
+                let call = Call { helper: offset_of!(Helpers, image_store), op, operands: &rows, inputs: texel };
+                let plain = if texel.len() == 4 { self.plain(image, coords, self.k.ty(texel[0]))? } else { None };
+                let Some(plain) = plain.filter(|p| p.narrow()) else {
+                    return self.call_image(call, &image.res, None, &[], mask);
+                };
+                self.plain_or_call(&plain, call, &image.res, &[], mask, |g| {
+                    let components = texel.iter().map(|v| g.vector(*v)).collect::<Result<Vec<_>>>()?;
+                    g.plain_store(&plain, &components, mask)?;
+                    Ok(Vec::new())
+                })
             }
             Op::ImageAtomic { image, coords, op: atomic, value } => {
                 let (mut op, rows) = self.texel_op(image, coords, class_of(self, *value)?);
                 op.rows = 1;
                 op.atomic = atomic_op_code(*atomic);
-                let at = offset_of!(Helpers, image_atomic);
-                self.call_image(at, op, &image.res, None, &rows, &[*value], results, mask)
+                let call = Call { helper: offset_of!(Helpers, image_atomic), op, operands: &rows, inputs: &[*value] };
+                let ty = self.k.ty(*value);
+                let plain = self.plain(image, coords, ty)?.filter(|p| p.format.bytes == ty.bytes());
+                let Some(plain) = plain else { return self.call_image(call, &image.res, None, results, mask) };
+                self.plain_or_call(&plain, call, &image.res, results, mask, |g| {
+                    let (ptrs, valid) = g.plain_pointers(&plain, mask)?;
+                    Ok(vec![g.rmw_lanes(*atomic, ty, ptrs, valid, *value, false)?])
+                })
             }
             Op::ImageCas { image, coords, expected, desired } => {
                 let (mut op, rows) = self.texel_op(image, coords, class_of(self, *expected)?);
                 op.rows = 1;
-                let at = offset_of!(Helpers, image_cas);
-                self.call_image(at, op, &image.res, None, &rows, &[*expected, *desired], results, mask)
+                let inputs = &[*expected, *desired];
+                let call = Call { helper: offset_of!(Helpers, image_cas), op, operands: &rows, inputs };
+                let ty = self.k.ty(*expected);
+                let plain = self.plain(image, coords, ty)?.filter(|p| p.format.bytes == ty.bytes());
+                let Some(plain) = plain else { return self.call_image(call, &image.res, None, results, mask) };
+                self.plain_or_call(&plain, call, &image.res, results, mask, |g| {
+                    let (ptrs, valid) = g.plain_pointers(&plain, mask)?;
+                    Ok(vec![g.cas_lanes(ty, ptrs, valid, *expected, *desired, false)?])
+                })
             }
             Op::ImageSize { image, lod } => {
                 let mut op = self.image_op(image, TexelClass::I32);
                 op.rows = results.len() as u32;
                 op.has_lod = u32::from(lod.is_some());
                 let rows: Rows = lod.iter().copied().collect();
-                self.call_image(offset_of!(Helpers, image_size), op, &image.res, None, &rows, &[], results, mask)
+                let call = Call { helper: offset_of!(Helpers, image_size), op, operands: &rows, inputs: &[] };
+                self.call_image(call, &image.res, None, results, mask)
             }
             Op::ImageLevels { image } => {
                 let mut op = self.image_op(image, TexelClass::I32);
                 op.rows = 1;
-                self.call_image(offset_of!(Helpers, image_levels), op, &image.res, None, &[], &[], results, mask)
+                let call = Call { helper: offset_of!(Helpers, image_levels), op, operands: &[], inputs: &[] };
+                self.call_image(call, &image.res, None, results, mask)
             }
             Op::ImageSamples { image } => {
                 let mut op = self.image_op(image, TexelClass::I32);
                 op.rows = 1;
-                self.call_image(offset_of!(Helpers, image_samples), op, &image.res, None, &[], &[], results, mask)
+                let call = Call { helper: offset_of!(Helpers, image_samples), op, operands: &[], inputs: &[] };
+                self.call_image(call, &image.res, None, results, mask)
             }
             Op::Sample { image, sampler, operands, sparse } => {
                 let o = &**operands;
@@ -84,7 +130,8 @@ impl Gen<'_> {
                 rows.extend(o.min_lod);
                 rows.extend(o.bias);
                 let sampler = Some(*sampler);
-                self.call_image(offset_of!(Helpers, sample), op, &image.res, sampler, &rows, &[], results, mask)
+                let call = Call { helper: offset_of!(Helpers, sample), op, operands: &rows, inputs: &[] };
+                self.call_image(call, &image.res, sampler, results, mask)
             }
             _ => unsupported("not an image operation"),
         }
@@ -137,19 +184,74 @@ impl Gen<'_> {
         self.m.constant_global(self.m.const_array(self.m.int(32), &words), 4)
     }
 
-    /// Calls the helper at that offset of the table. `sampler` is `Some(None)` for combined image samplers.
-    #[allow(clippy::too_many_arguments)]
+    /// What other invocations wrote to an image is seen, if the kernel writes to it: loads are not moved as far as they could be.
+    fn image_fence(&self, image: &ImageRef) {
+        let same = |b: &&Binding| b.set == image.res.set && b.binding == image.res.binding;
+        if self.k.bindings.iter().filter(same).any(|b| b.written) {
+            self.m.fence(Order::AcqRel, true);
+        }
+    }
+
+    /// The access without help where the view allows it, otherwise a call.
+    fn plain_or_call(
+        &mut self,
+        plain: &Plain,
+        call: Call<'_>,
+        res: &Resource,
+        results: &[Value],
+        mask: Mask,
+        quick: impl FnOnce(&mut Self) -> Result<Vec<Val>>,
+    ) -> Result<()> {
+        let m = self.m;
+        let (with, without, end) = (self.block(c"image.help"), self.block(c"image"), self.block(c"image.end"));
+        m.likely_br(plain.ok, without, with);
+        m.position(without);
+        let quick = quick(self)?;
+        let quick_end = m.current();
+        m.br(end);
+        m.position(with);
+        let slow = self.image_values(call, res, None, results, mask)?;
+        let slow_end = m.current();
+        m.br(end);
+        m.position(end);
+        let both = quick.iter().zip(&slow);
+        let values: Vec<Val> = both.map(|(a, b)| m.phi(m.type_of(*a), &[(*a, quick_end), (*b, slow_end)])).collect();
+        self.set_lanes(results, &values, mask)
+    }
+
+    /// Defines results held as lanes.
+    fn set_lanes(&mut self, results: &[Value], values: &[Val], mask: Mask) -> Result<()> {
+        for (&r, &v) in results.iter().zip(values) {
+            let uniform = self.uniform_form(r);
+            let rep = if uniform { Rep::Uni(self.m.extract(v, self.first_lane(mask))) } else { Rep::Vec(v, None) };
+            self.set(r, rep)?;
+        }
+        Ok(())
+    }
+
+    /// Calls a helper and defines the results. `sampler` is `Some(None)` for combined image samplers.
     fn call_image(
         &mut self,
-        helper: usize,
-        op: ImageOp,
+        call: Call<'_>,
         res: &Resource,
         sampler: Option<Option<Resource>>,
-        operands: &[Value],
-        inputs: &[Value],
         results: &[Value],
         mask: Mask,
     ) -> Result<()> {
+        let values = self.image_values(call, res, sampler, results, mask)?;
+        self.set_lanes(results, &values, mask)
+    }
+
+    /// Calls a helper; its results by lane.
+    fn image_values(
+        &mut self,
+        call: Call<'_>,
+        res: &Resource,
+        sampler: Option<Option<Resource>>,
+        results: &[Value],
+        mask: Mask,
+    ) -> Result<Vec<Val>> {
+        let Call { helper, op, operands, inputs } = call;
         let m = self.m;
         let (i32t, i64t) = (m.int(32), m.int(64));
         let lanes = u64::from(self.lanes);
@@ -198,9 +300,7 @@ impl Gen<'_> {
         for (i, v) in values.into_iter().take(5).enumerate() {
             store_row(data_array, i as u64, element, v);
         }
-        let table_field = m.byte_ptr(self.ctx, self.i64c(offset_of!(DispatchCtx, helpers) as u64));
-        let table = m.load(m.ptr(), table_field, 8);
-        let function = m.load(m.ptr(), m.byte_ptr(table, self.i64c(helper as u64)), 8);
+        let function = self.helper(helper);
         let p = m.ptr();
         let ty = m.function_type(m.void(), &[p, p, p, p, p, p, i32t, i32t]);
         let bits = self.bits(self.mask_val(mask));
@@ -215,6 +315,7 @@ impl Gen<'_> {
             self.i32c(self.lanes),
         ];
         m.call(ty, function, &args);
+        let mut out = Vec::new();
         for (i, &r) in results.iter().enumerate() {
             let rty = self.k.ty(r);
             // The residency row stands behind the others in containers of the same size.
@@ -229,10 +330,8 @@ impl Gen<'_> {
             } else {
                 m.bitcast(raw, t)
             };
-            let rep =
-                if self.uniform_form(r) { Rep::Uni(m.extract(v, self.first_lane(mask))) } else { Rep::Vec(v, None) };
-            self.set(r, rep)?;
+            out.push(v);
         }
-        Ok(())
+        Ok(out)
     }
 }

@@ -198,7 +198,7 @@ impl Gen<'_> {
         m.intrinsic("llvm.masked.load", &[ty, m.ptr()], &[ptr, self.i32c(align), mask, m.zero(ty)])
     }
 
-    fn masked_store(&self, v: Val, ptr: Val, align: u32, mask: Val) {
+    pub fn masked_store(&self, v: Val, ptr: Val, align: u32, mask: Val) {
         let m = self.m;
         m.intrinsic("llvm.masked.store", &[m.type_of(v), m.ptr()], &[v, ptr, self.i32c(align), mask]);
     }
@@ -231,7 +231,7 @@ impl Gen<'_> {
 
     /// Vectors of `lanes` elements interleaved: lane 0 of each, lane 1 of each, …; elements beyond the given vectors are
     /// unspecified.
-    fn interleave(&self, parts: &[Val], lanes: u32, step: u32) -> Val {
+    pub fn interleave(&self, parts: &[Val], lanes: u32, step: u32) -> Val {
         let m = self.m;
         let s = lanes as usize;
         if parts.len() == 1 && step == 1 {

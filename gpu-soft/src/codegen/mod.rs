@@ -12,7 +12,8 @@
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
 //!   `flow`, `switch`: control flow inside a stretch; `mask`: active lanes; `cell`: values that cross joins.
 //! * `alu`, `float`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane to lane.
-//! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`, `image`: the rest.
+//! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine.
+//! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
 mod alu;
@@ -25,17 +26,21 @@ mod flow;
 mod gen;
 mod half;
 mod image;
+#[cfg(test)]
+mod image_tests;
 mod jam;
 mod llvm;
 mod mask;
 mod memory;
 mod normalise;
 mod op;
+mod plain;
 mod plan;
 mod private;
 mod subgroup;
 mod switch;
 mod target;
+mod texel;
 mod wg;
 
 use crate::kernel_abi::{BindingSlot, Header, Width};

@@ -1,15 +1,24 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 
-use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
-use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, TexelClass};
+use crate::image::{self, Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
+use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, PlainImage, TexelClass};
 use crate::texel::Texel;
 use compiler::sir::SampleMode;
 use dxg_model::AddressSpace;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The table that dispatches hand to kernels.
-pub static HELPERS: Helpers =
-    Helpers { image_load, image_store, image_atomic, image_cas, image_size, image_levels, image_samples, sample };
+pub static HELPERS: Helpers = Helpers {
+    image_load,
+    image_store,
+    image_atomic,
+    image_cas,
+    image_size,
+    image_levels,
+    image_samples,
+    sample,
+    plain_image,
+};
 
 /// Lanes of an operation, its operands and its data.
 struct Lanes<'a> {
@@ -22,32 +31,32 @@ struct Lanes<'a> {
     width: usize,
 }
 
+/// What lanes with the same descriptors have in common.
+struct Bound<'a> {
+    desc: &'a ImageDesc,
+    sampler: SamplerDesc,
+    /// `None` for the null descriptor.
+    view: Option<View<'a>>,
+    /// Who notes what is read without memory, if the operation asks for a residency code and there is somebody to ask.
+    residency: Option<&'a Residency<'a>>,
+}
+
 impl Lanes<'_> {
     /// # Safety
     /// `lane` is below the width; the pointers are as [`crate::kernel_abi::ImageFn`] says.
-    unsafe fn image(&self, lane: usize) -> ImageDesc {
+    unsafe fn image_at(&self, lane: usize) -> *const u8 {
         // SAFETY: one pointer per lane.
-        let p = unsafe { *self.desc.add(lane) };
-        if p.is_null() {
-            return ImageDesc::default();
-        }
-        // SAFETY: a non-null entry points to a descriptor in set memory.
-        unsafe { ImageDesc::read(p) }
+        unsafe { *self.desc.add(lane) }
     }
 
     /// # Safety
-    /// As [`Self::image`].
-    unsafe fn sampler(&self, lane: usize) -> SamplerDesc {
+    /// As [`Self::image_at`].
+    unsafe fn sampler_at(&self, lane: usize) -> *const u8 {
         if self.sampler.is_null() {
-            return SamplerDesc::default();
+            return std::ptr::null();
         }
         // SAFETY: one pointer per lane.
-        let p = unsafe { *self.sampler.add(lane) };
-        if p.is_null() {
-            return SamplerDesc::default();
-        }
-        // SAFETY: a non-null entry points to a sampler descriptor in set memory.
-        unsafe { SamplerDesc::read(p) }
+        unsafe { *self.sampler.add(lane) }
     }
 
     /// # Safety
@@ -134,7 +143,7 @@ impl Lanes<'_> {
     }
 }
 
-/// Runs `f` for each lane in the mask.
+/// Runs `f` for each lane in the mask, lanes with the same descriptors after each other.
 ///
 /// # Safety
 /// The arguments are as [`crate::kernel_abi::ImageFn`] says.
@@ -148,19 +157,47 @@ unsafe fn each(
     data: *mut u8,
     mask: u32,
     width: u32,
-    f: impl Fn(&Lanes<'_>, usize),
+    f: impl Fn(&Lanes<'_>, usize, &Bound<'_>),
 ) {
     // SAFETY: the operation is a constant of the kernel.
     let lanes = Lanes { ctx, op: unsafe { &*op }, desc, sampler, operands, data, width: width as usize };
+    let residency = lanes.residency();
     let mut rest = mask;
     while rest != 0 {
-        f(&lanes, rest.trailing_zeros() as usize);
-        rest &= rest - 1;
+        let first = rest.trailing_zeros() as usize;
+        // SAFETY: lanes of the mask are below the width.
+        let at = |lane: usize| unsafe { (lanes.image_at(lane), lanes.sampler_at(lane)) };
+        let (image, sampler) = at(first);
+        let desc = if image.is_null() {
+            ImageDesc::default()
+        } else {
+            // SAFETY: a non-null entry points to an image descriptor in set memory.
+            unsafe { ImageDesc::read(image) }
+        };
+        let read = || {
+            // SAFETY: a non-null entry points to a sampler descriptor in set memory.
+            unsafe { SamplerDesc::read(sampler) }
+        };
+        let bound = Bound {
+            desc: &desc,
+            sampler: if sampler.is_null() { SamplerDesc::default() } else { read() },
+            view: View::new(&desc).map(|v| v.watched(residency.as_ref())),
+            residency: residency.as_ref(),
+        };
+        let mut turn = rest;
+        while turn != 0 {
+            let lane = turn.trailing_zeros() as usize;
+            turn &= turn - 1;
+            if at(lane) == (image, sampler) {
+                rest &= !(1 << lane);
+                f(&lanes, lane, &bound);
+            }
+        }
     }
 }
 
 macro_rules! helper {
-    ($(#[$doc:meta])* $name:ident, |$lanes:ident, $lane:ident| $body:expr) => {
+    ($(#[$doc:meta])* $name:ident, |$lanes:ident, $lane:ident, $bound:ident| $body:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -177,7 +214,7 @@ macro_rules! helper {
         ) {
             // The bodies only use lanes in the mask and rows of the operation; descriptors in set memory describe mapped
             // memory (valid usage).
-            let body = |$lanes: &Lanes<'_>, $lane: usize| $body;
+            let body = |$lanes: &Lanes<'_>, $lane: usize, $bound: &Bound<'_>| $body;
             // SAFETY: this function's contract.
             unsafe { each(ctx, op, desc, sampler, operands, data, mask, width, body) }
         }
@@ -192,20 +229,17 @@ fn put_texel(lanes: &Lanes<'_>, lane: usize, texel: &Texel) {
 }
 
 /// The residency code, if one is asked for.
-fn put_residency(lanes: &Lanes<'_>, lane: usize, residency: Option<&Residency<'_>>) {
+fn put_residency(lanes: &Lanes<'_>, lane: usize, bound: &Bound<'_>) {
     if lanes.op.sparse != 0 {
         // SAFETY: the residency row follows the result rows.
-        unsafe { lanes.put(lanes.op.rows, lane, residency.map_or(0, |r| u64::from(r.code()))) };
+        unsafe { lanes.put(lanes.op.rows, lane, bound.residency.map_or(0, |r| u64::from(r.code()))) };
     }
 }
 
 helper! {
     /// Texel read.
-    image_load, |lanes, lane| {
-        // SAFETY: see `helper!`.
-        let desc = unsafe { lanes.image(lane) };
-        let residency = lanes.residency();
-        let texel = match View::new(&desc).map(|v| v.watched(residency.as_ref())) {
+    image_load, |lanes, lane, bound| {
+        let texel = match &bound.view {
             // SAFETY: see `helper!`.
             Some(view) => match unsafe { view.load(&lanes.coords(lane)) } {
                 // Descriptors of storage images say no swizzle.
@@ -215,16 +249,14 @@ helper! {
             None => [0; 4],
         };
         put_texel(lanes, lane, &texel);
-        put_residency(lanes, lane, residency.as_ref());
+        put_residency(lanes, lane, bound);
     }
 }
 
 helper! {
     /// Texel write.
-    image_store, |lanes, lane| {
-        // SAFETY: see `helper!`.
-        let desc = unsafe { lanes.image(lane) };
-        if let Some(view) = View::new(&desc) {
+    image_store, |lanes, lane, bound| {
+        if let Some(view) = &bound.view {
             let mut texel = [0; 4];
             for row in 0..lanes.op.rows.min(4) {
                 // SAFETY: see `helper!`.
@@ -280,12 +312,10 @@ unsafe fn update(at: u64, wide: bool, f: impl Fn(u64) -> u64) -> u64 {
     }
 }
 
-fn atomic(lanes: &Lanes<'_>, lane: usize, f: impl Fn(u64) -> u64) {
-    // SAFETY: lane in the mask.
-    let desc = unsafe { lanes.image(lane) };
+fn atomic(lanes: &Lanes<'_>, lane: usize, bound: &Bound<'_>, f: impl Fn(u64) -> u64) {
     let bytes = if lanes.wide() { 8 } else { 4 };
     // SAFETY: lane in the mask, rows of the operation.
-    let at = View::new(&desc).and_then(|v| v.atomic(&unsafe { lanes.coords(lane) }, bytes));
+    let at = bound.view.as_ref().and_then(|v| v.atomic(&unsafe { lanes.coords(lane) }, bytes));
     // SAFETY: descriptors describe mapped memory; the address is that of a texel of this size.
     let old = at.map_or(0, |at| unsafe { update(at, lanes.wide(), f) });
     // SAFETY: lane in the mask; row 0 takes the result.
@@ -294,37 +324,35 @@ fn atomic(lanes: &Lanes<'_>, lane: usize, f: impl Fn(u64) -> u64) {
 
 helper! {
     /// Read-modify-write of a texel.
-    image_atomic, |lanes, lane| {
+    image_atomic, |lanes, lane, bound| {
         // SAFETY: see `helper!`.
         let operand = unsafe { lanes.get(0, lane) };
         let bits = if lanes.wide() { 64 } else { 32 };
-        atomic(lanes, lane, |old| combine(lanes.op.atomic, bits, old, operand));
+        atomic(lanes, lane, bound, |old| combine(lanes.op.atomic, bits, old, operand));
     }
 }
 
 helper! {
     /// Compare-and-swap of a texel.
-    image_cas, |lanes, lane| {
+    image_cas, |lanes, lane, bound| {
         // SAFETY: see `helper!`.
         let (expected, desired) = unsafe { (lanes.get(0, lane), lanes.get(1, lane)) };
-        atomic(lanes, lane, |old| if old == expected { desired } else { old });
+        atomic(lanes, lane, bound, |old| if old == expected { desired } else { old });
     }
 }
 
 helper! {
     /// Size query: width, height, depth as the dimensionality has them, then layers.
-    image_size, |lanes, lane| {
-        // SAFETY: see `helper!`.
-        let desc = unsafe { lanes.image(lane) };
+    image_size, |lanes, lane, bound| {
         // SAFETY: see `helper!`.
         let level = if lanes.op.has_lod != 0 { unsafe { lanes.operand(lanes.op.coords, lane) } } else { 0 };
         let mut size = [0u32; 4];
-        if let Some(view) = View::new(&desc) {
+        if let Some(view) = &bound.view {
             let extent = view.extent(level);
             let spatial = lanes.spatial() as usize;
             size[..spatial].copy_from_slice(&extent[..spatial]);
             if lanes.op.arrayed != 0 {
-                size[spatial] = desc.layers / if lanes.op.dim == 3 { 6 } else { 1 };
+                size[spatial] = bound.desc.layers / if lanes.op.dim == 3 { 6 } else { 1 };
             }
         }
         for row in 0..lanes.op.rows.min(4) {
@@ -336,18 +364,33 @@ helper! {
 
 helper! {
     /// Number of levels of the view.
-    image_levels, |lanes, lane| {
+    image_levels, |lanes, lane, bound| {
         // SAFETY: see `helper!`.
-        unsafe { lanes.put(0, lane, u64::from(lanes.image(lane).levels)) };
+        unsafe { lanes.put(0, lane, u64::from(bound.desc.levels)) };
     }
 }
 
 helper! {
     /// Number of samples.
-    image_samples, |lanes, lane| {
+    image_samples, |lanes, lane, bound| {
         // SAFETY: see `helper!`.
-        unsafe { lanes.put(0, lane, u64::from(lanes.image(lane).samples)) };
+        unsafe { lanes.put(0, lane, u64::from(bound.desc.samples)) };
     }
+}
+
+/// Where the texels of a view stand.
+///
+/// # Safety
+/// `desc` is null or points to an image descriptor in set memory (whatever it holds); `out` is writable.
+unsafe extern "C" fn plain_image(desc: *const u8, dim: u32, arrayed: u32, out: *mut PlainImage) {
+    let facts = if desc.is_null() {
+        PlainImage::default()
+    } else {
+        // SAFETY: this function's contract.
+        image::plain_image(&unsafe { ImageDesc::read(desc) }, dim, arrayed != 0)
+    };
+    // SAFETY: this function's contract.
+    unsafe { out.write(facts) };
 }
 
 /// The lookup of a lane.
@@ -427,17 +470,14 @@ unsafe fn lookup(lanes: &Lanes<'_>, lane: usize, shadow: bool) -> Lookup {
 
 helper! {
     /// Filtered read or gather.
-    sample, |lanes, lane| {
-        // SAFETY: see `helper!`.
-        let (desc, sampler) = unsafe { (lanes.image(lane), lanes.sampler(lane)) };
-        let residency = lanes.residency();
-        let texel = match View::new(&desc).map(|v| v.watched(residency.as_ref())) {
+    sample, |lanes, lane, bound| {
+        let texel = match &bound.view {
             // SAFETY: see `helper!`.
-            Some(view) => unsafe { lookup(lanes, lane, lanes.op.has_dref != 0).run(&view, &sampler) },
+            Some(view) => unsafe { lookup(lanes, lane, lanes.op.has_dref != 0).run(view, &bound.sampler) },
             None => [0; 4],
         };
         put_texel(lanes, lane, &texel);
-        put_residency(lanes, lane, residency.as_ref());
+        put_residency(lanes, lane, bound);
     }
 }
 

@@ -33,9 +33,9 @@ impl<'a> Residency<'a> {
         Residency { space, missing: Cell::new(false) }
     }
 
-    /// The residency code of what was read: 0 if all of it had memory.
+    /// The residency code of what was read since the last time it was asked: 0 if all of it had memory.
     pub fn code(&self) -> u32 {
-        u32::from(self.missing.get())
+        u32::from(self.missing.take())
     }
 }
 
@@ -57,8 +57,9 @@ pub struct Place {
     pub inside: [u32; 2],
 }
 
-/// A view that is not null, with its format looked up.
-#[derive(Clone, Copy, Debug)]
+/// A view that is not null, with its format looked up. It remembers the levels that were asked for last, so all that goes
+/// through one descriptor should go through one view.
+#[derive(Clone, Debug)]
 pub struct View<'a> {
     /// The descriptor.
     pub desc: &'a ImageDesc,
@@ -66,6 +67,8 @@ pub struct View<'a> {
     pub format: &'static Format,
     /// Who wants to know whether what is read has memory.
     pub residency: Option<&'a Residency<'a>>,
+    /// Even and odd levels: blending takes neighbours in turn.
+    known: [Cell<Option<(u32, ViewLevel)>>; 2],
 }
 
 impl<'a> View<'a> {
@@ -76,7 +79,7 @@ impl<'a> View<'a> {
         }
         // Of several planes it is the first that is seen.
         let format = texel::aspect_format(desc.vk_format(), vk::ImageAspectFlags::PLANE_0);
-        Some(View { desc, format: texel::find(format)?, residency: None })
+        Some(View { desc, format: texel::find(format)?, residency: None, known: Default::default() })
     }
 
     /// The view, with somebody who wants to know whether what is read has memory.
@@ -100,7 +103,15 @@ impl<'a> View<'a> {
 
     /// A level of the view.
     pub fn level(&self, level: u32) -> ViewLevel {
-        ViewLevel { level: self.layout(level), size: self.extent(level) }
+        let known = &self.known[level as usize % 2];
+        match known.get() {
+            Some((l, found)) if l == level => found,
+            _ => {
+                let found = ViewLevel { level: self.layout(level), size: self.extent(level) };
+                known.set(Some((level, found)));
+                found
+            }
+        }
     }
 
     fn layout(&self, level: u32) -> Level {

@@ -135,6 +135,9 @@ impl Lookup {
     pub unsafe fn run(&self, view: &View<'_>, sampler: &SamplerDesc) -> LookupResult {
         // SAFETY: this function's contract.
         let value = unsafe { self.looked_up(view, sampler) };
+        if sampler.conversion.model == 0 {
+            return value;
+        }
         let fp = self.footprint(view, sampler, None, 0);
         let Some(chroma) = &fp.chroma else { return value };
         let [u, v, _] = self.texel_space(&fp, self.coords, self.dims);

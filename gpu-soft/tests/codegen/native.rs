@@ -3,7 +3,9 @@
 use compiler::filetest::{Place, Setup};
 use compiler::sir::Kernel;
 use gpu_soft::codegen::{compile, Options};
-use gpu_soft::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, Helpers, ImageOp, Width, ARENA_ALIGN, MAX_SETS};
+use gpu_soft::kernel_abi::{
+    BindingSlot, BufferDesc, DispatchCtx, Helpers, ImageOp, PlainImage, Width, ARENA_ALIGN, MAX_SETS,
+};
 use gpu_soft::loader::Loaded;
 use std::collections::BTreeMap;
 
@@ -97,6 +99,10 @@ unsafe extern "C" fn no_image(
     std::process::abort();
 }
 
+unsafe extern "C" fn no_facts(_: *const u8, _: u32, _: u32, _: *mut PlainImage) {
+    std::process::abort();
+}
+
 /// Helpers of a machine without images.
 pub const NO_IMAGES: Helpers = Helpers {
     image_load: no_image,
@@ -107,6 +113,7 @@ pub const NO_IMAGES: Helpers = Helpers {
     image_levels: no_image,
     image_samples: no_image,
     sample: no_image,
+    plain_image: no_facts,
 };
 
 thread_local! {

@@ -1,0 +1,394 @@
+//! Accesses to texels of storage images without a call: where the format that the shader declares and the shape of the view
+//! allow it. What they depend on is found out once per call of the kernel; if the view is another one than was expected (or one
+//! of many samples, in tiles, …) the engine helps, as it does with all other images.
+//!
+//! Texels of neighbouring lanes mostly stand next to each other: that is seen from how coordinates grow from lane to lane, or
+//! looked for in the offsets, and then vectors are moved. Otherwise texels are gathered and scattered.
+
+use super::gen::{Gen, Mask, Result};
+use super::llvm::{Icmp, Val};
+use crate::image::is_plain;
+use crate::kernel_abi::{image_dim_code, DispatchCtx, Helpers, PlainImage};
+use crate::texel::{self, Class, Format};
+use ash::vk;
+use compiler::sir::{ImageCoords, ImageDim, ImageFormat, ImageRef, Type, Value};
+use std::mem::offset_of;
+
+/// Facts of a view, as [`PlainImage`].
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    base: Val,
+    row: Val,
+    slice: Val,
+    extent: [Val; 3],
+    format: Val,
+}
+
+/// An access that may be without help.
+pub struct Plain {
+    facts: Facts,
+    /// The declared format.
+    pub format: &'static Format,
+    /// Whether the view is what was expected.
+    pub ok: Val,
+    /// x, y, and z or layer, as far as the image has them.
+    at: [Option<Value>; 3],
+}
+
+/// Which views share their facts: set, binding, element, and dimensionality and arrayed of the instruction.
+pub type FactsKey = (u32, u32, u32, u32, u32);
+
+/// The Vulkan format that views of images with a declared format have.
+pub fn vulkan(format: ImageFormat) -> vk::Format {
+    use ImageFormat as I;
+    match format {
+        I::Rgba32f => vk::Format::R32G32B32A32_SFLOAT,
+        I::Rgba16f => vk::Format::R16G16B16A16_SFLOAT,
+        I::R32f => vk::Format::R32_SFLOAT,
+        I::Rgba8 => vk::Format::R8G8B8A8_UNORM,
+        I::Rgba8Snorm => vk::Format::R8G8B8A8_SNORM,
+        I::Rg32f => vk::Format::R32G32_SFLOAT,
+        I::Rg16f => vk::Format::R16G16_SFLOAT,
+        I::R11fG11fB10f => vk::Format::B10G11R11_UFLOAT_PACK32,
+        I::R16f => vk::Format::R16_SFLOAT,
+        I::Rgba16 => vk::Format::R16G16B16A16_UNORM,
+        I::Rgb10A2 => vk::Format::A2B10G10R10_UNORM_PACK32,
+        I::Rg16 => vk::Format::R16G16_UNORM,
+        I::Rg8 => vk::Format::R8G8_UNORM,
+        I::R16 => vk::Format::R16_UNORM,
+        I::R8 => vk::Format::R8_UNORM,
+        I::Rgba16Snorm => vk::Format::R16G16B16A16_SNORM,
+        I::Rg16Snorm => vk::Format::R16G16_SNORM,
+        I::Rg8Snorm => vk::Format::R8G8_SNORM,
+        I::R16Snorm => vk::Format::R16_SNORM,
+        I::R8Snorm => vk::Format::R8_SNORM,
+        I::Rgba32i => vk::Format::R32G32B32A32_SINT,
+        I::Rgba16i => vk::Format::R16G16B16A16_SINT,
+        I::Rgba8i => vk::Format::R8G8B8A8_SINT,
+        I::R32i => vk::Format::R32_SINT,
+        I::Rg32i => vk::Format::R32G32_SINT,
+        I::Rg16i => vk::Format::R16G16_SINT,
+        I::Rg8i => vk::Format::R8G8_SINT,
+        I::R16i => vk::Format::R16_SINT,
+        I::R8i => vk::Format::R8_SINT,
+        I::Rgba32ui => vk::Format::R32G32B32A32_UINT,
+        I::Rgba16ui => vk::Format::R16G16B16A16_UINT,
+        I::Rgba8ui => vk::Format::R8G8B8A8_UINT,
+        I::R32ui => vk::Format::R32_UINT,
+        I::Rgb10A2ui => vk::Format::A2B10G10R10_UINT_PACK32,
+        I::Rg32ui => vk::Format::R32G32_UINT,
+        I::Rg16ui => vk::Format::R16G16_UINT,
+        I::Rg8ui => vk::Format::R8G8_UINT,
+        I::R16ui => vk::Format::R16_UINT,
+        I::R8ui => vk::Format::R8_UINT,
+        I::R64ui => vk::Format::R64_UINT,
+        I::R64i => vk::Format::R64_SINT,
+    }
+}
+
+/// Whether components of a format are moved in values of that type.
+fn fits(format: &Format, ty: Type) -> bool {
+    let wide = format.fields.iter().flatten().any(|f| f.bits == 64);
+    match ty {
+        Type::F32 => format.class() == Class::Float,
+        Type::I32 => format.class() != Class::Float && !wide,
+        Type::I64 => wide,
+        _ => false,
+    }
+}
+
+impl Plain {
+    /// Whether its components have at most 32 bits.
+    pub fn narrow(&self) -> bool {
+        self.format.fields.iter().flatten().all(|f| f.bits <= 32)
+    }
+}
+
+impl Gen<'_> {
+    /// The access as one without help, if its kind allows it. `ty` is the type of the components.
+    pub fn plain(&mut self, image: &ImageRef, coords: &ImageCoords, ty: Type) -> Result<Option<Plain>> {
+        let Some(format) = image.format.and_then(|f| texel::find(vulkan(f))) else { return Ok(None) };
+        let level = coords.lod.is_none_or(|l| self.constant(l) == Some(0));
+        if image.ms || coords.sample.is_some() || !level || !is_plain(format) || !fits(format, ty) {
+            return Ok(None);
+        }
+        let Some(facts) = self.facts(image)? else { return Ok(None) };
+        let n = match image.dim {
+            ImageDim::D1 | ImageDim::Buffer => 1,
+            ImageDim::D2 | ImageDim::Cube => 2,
+            ImageDim::D3 => 3,
+        };
+        let c = &coords.xyz;
+        let third = if n == 3 { 2 } else { n };
+        let layered = n == 3 || image.arrayed || image.dim == ImageDim::Cube;
+        let at = [Some(c[0]), c.get(1).copied().filter(|_| n >= 2), c.get(third).copied().filter(|_| layered)];
+        let ok = self.m.icmp(Icmp::Eq, facts.format, self.i32c(format.vk.as_raw() as u32));
+        Ok(Some(Plain { facts, format, ok, at }))
+    }
+
+    /// Facts of a view that is the same in all lanes.
+    fn facts(&mut self, image: &ImageRef) -> Result<Option<Facts>> {
+        let slot = self.slot(&image.res)?;
+        let (dim, arrayed) = (image_dim_code(image.dim), u32::from(image.arrayed));
+        let element = match image.res.index {
+            None => Some(0),
+            Some(v) => self.constant(v).map(|c| c as u32),
+        };
+        if let Some(element) = element {
+            let key = (image.res.set, image.res.binding, element, dim, arrayed);
+            if let Some(known) = self.plain_facts.get(&key) {
+                return Ok(Some(*known));
+            }
+            let facts = self.in_setup_tables(&slot, |g| {
+                let index = (element != 0).then(|| g.i32c(element));
+                let desc = g.uniform_address(&slot, index, g.i64c(0));
+                g.ask_facts(desc, dim, arrayed)
+            });
+            self.plain_facts.insert(key, facts);
+            return Ok(Some(facts));
+        }
+        let Some(index) = image.res.index.filter(|v| self.is_uniform(*v)) else { return Ok(None) };
+        let index = self.scalar(index)?;
+        let desc = self.uniform_address(&slot, Some(index), self.i64c(0));
+        Ok(Some(self.ask_facts(desc, dim, arrayed)))
+    }
+
+    fn ask_facts(&mut self, desc: Val, dim: u32, arrayed: u32) -> Facts {
+        let m = self.m;
+        let (p, i32t, i64t) = (m.ptr(), m.int(32), m.int(64));
+        let out = self.scratch(14, m.array(i64t, size_of::<PlainImage>() as u64 / 8));
+        let function = self.helper(offset_of!(Helpers, plain_image));
+        let ty = m.function_type(m.void(), &[p, i32t, i32t, p]);
+        m.call(ty, function, &[m.inttoptr(desc, p), self.i32c(dim), self.i32c(arrayed), out]);
+        let field = |at: usize, ty| m.load(ty, m.byte_ptr(out, self.i64c(at as u64)), 4);
+        let extent = offset_of!(PlainImage, extent);
+        Facts {
+            base: m.inttoptr(field(offset_of!(PlainImage, base), i64t), p),
+            row: field(offset_of!(PlainImage, row), i32t),
+            slice: field(offset_of!(PlainImage, slice), i32t),
+            extent: [0, 4, 8].map(|at| field(extent + at, i32t)),
+            format: field(offset_of!(PlainImage, format), i32t),
+        }
+    }
+
+    /// A function of the engine's table.
+    pub fn helper(&self, at: usize) -> Val {
+        let m = self.m;
+        let table_field = m.byte_ptr(self.ctx, self.i64c(offset_of!(DispatchCtx, helpers) as u64));
+        let table = m.load(m.ptr(), table_field, 8);
+        m.load(m.ptr(), m.byte_ptr(table, self.i64c(at as u64)), 8)
+    }
+
+    /// Byte offsets of texels by lane (i32), and the lanes that are active and inside.
+    fn texel_offsets(&self, p: &Plain, mask: Mask) -> Result<(Val, Mask)> {
+        let m = self.m;
+        let steps = [self.i32c(p.format.bytes), p.facts.row, p.facts.slice];
+        let (mut offset, mut valid) = (None, mask);
+        for ((at, step), end) in p.at.iter().zip(steps).zip(p.facts.extent) {
+            let Some(v) = *at else { continue };
+            let v = self.vector(v)?;
+            valid = self.mask_and(valid, m.icmp(Icmp::Ult, v, self.splat(end)));
+            let part = m.mul(v, self.splat(step));
+            offset = Some(offset.map_or(part, |o| m.add(o, part)));
+        }
+        Ok((offset.unwrap_or(self.splat(self.i32c(0))), valid))
+    }
+
+    /// Where the texels of runs of lanes begin if those of the other lanes follow, and the condition for that: x is known to grow
+    /// by one from lane to lane, and the others are the same in all lanes; or so in each row of the workgroup.
+    fn runs_of_texels(&self, p: &Plain) -> Option<(Vec<Val>, Val)> {
+        let m = self.m;
+        let x = self.claim(p.at[0]?).filter(|c| c.stride == 1)?;
+        let mut claims = vec![(x, self.i32c(p.format.bytes), p.facts.extent[0])];
+        for ((at, step), end) in p.at.iter().zip([p.facts.row, p.facts.row, p.facts.slice]).zip(p.facts.extent).skip(1)
+        {
+            if let Some(v) = *at {
+                claims.push((self.claim(v).filter(|c| c.stride == 0 && c.guard.is_none())?, step, end));
+            }
+        }
+        let whole = claims.iter().all(|(c, ..)| c.base.whole());
+        let (count, each) = if whole { (1, self.lanes) } else { (self.rows as usize, self.per_row()) };
+        let wide = |v: Val| m.zext(v, m.int(64));
+        let mut ok = x.guard;
+        let mut offsets = vec![self.i64c(0); count];
+        for (i, (claim, step, end)) in claims.iter().enumerate() {
+            let last = self.i32c(if i == 0 { each - 1 } else { 0 });
+            let end = m.intrinsic("llvm.usub.sat", &[m.int(32)], &[*end, last]);
+            let bases =
+                if whole { [claim.base.first()].into_iter().collect() } else { self.row_bases(Type::I32, claim) };
+            for (offset, base) in offsets.iter_mut().zip(bases) {
+                let inside = m.icmp(Icmp::Ult, base, end);
+                ok = Some(ok.map_or(inside, |ok| m.and(ok, inside)));
+                *offset = m.add(*offset, m.mul(wide(base), wide(*step)));
+            }
+        }
+        let runs = offsets.into_iter().map(|o| m.byte_ptr(p.facts.base, o)).collect();
+        Some((runs, ok?))
+    }
+
+    /// How many lanes next to each other have texels next to each other, if neighbours in x do; 0: few.
+    fn group(&self) -> u32 {
+        match self.k.local_size[0] {
+            w if w.is_multiple_of(self.lanes) => self.lanes,
+            _ if self.rows > 1 => self.per_row(),
+            _ => 0,
+        }
+    }
+
+    /// Whether all lanes are valid and texels of each group of lanes follow each other.
+    fn grouped(&self, offsets: Val, valid: Mask, group: u32, bytes: u32) -> Val {
+        let m = self.m;
+        let first: Vec<i32> = (0..self.lanes).map(|l| (l / group * group) as i32).collect();
+        let steps: Vec<Val> = (0..self.lanes).map(|l| self.i32c(l % group * bytes)).collect();
+        let first = m.shuffle(offsets, m.poison(m.type_of(offsets)), &first);
+        let same = m.icmp(Icmp::Eq, offsets, m.add(first, m.const_vector(&steps)));
+        let all = self.bits(m.and(self.mask_val(valid), same));
+        m.icmp(Icmp::Eq, all, self.bits(m.ones(self.bool_lanes())))
+    }
+
+    fn group_ptr(&self, p: &Plain, offsets: Val, lane: u32) -> Val {
+        let m = self.m;
+        m.byte_ptr(p.facts.base, m.zext(m.extract(offsets, self.i32c(lane)), m.int(64)))
+    }
+
+    /// Loads a texel per lane. Lanes that are outside get zeros, and what the format lacks.
+    pub fn plain_load(&mut self, p: &Plain, mask: Mask) -> Result<[Val; 4]> {
+        let m = self.m;
+        let bytes = p.format.bytes;
+        let end = self.block(c"texels.end");
+        let mut found: Vec<(Vec<Val>, super::llvm::Block)> = Vec::new();
+        let runs = self.runs_of_texels(p);
+        if let Some((at, inside)) = &runs {
+            let (quick, slow) = (self.block(c"texels.runs"), self.block(c"texels"));
+            m.likely_br(*inside, quick, slow);
+            m.position(quick);
+            let words = self.texels_at(at, bytes);
+            found.push((words, m.current()));
+            m.br(end);
+            m.position(slow);
+        }
+        let (offsets, valid) = self.texel_offsets(p, mask)?;
+        let group = if runs.is_some() { 0 } else { self.group() };
+        if group != 0 {
+            let (quick, slow) = (self.block(c"texels.groups"), self.block(c"texels.lanes"));
+            m.cond_br(self.grouped(offsets, valid, group, bytes), quick, slow);
+            m.position(quick);
+            let at: Vec<Val> = (0..self.lanes / group).map(|g| self.group_ptr(p, offsets, g * group)).collect();
+            let words = self.texels_at(&at, bytes);
+            found.push((words, m.current()));
+            m.br(end);
+            m.position(slow);
+        }
+        let words = self.gather_texels(p, offsets, self.mask_val(valid));
+        found.push((words, m.current()));
+        m.br(end);
+        m.position(end);
+        let i32t = self.ty(Type::I32, self.lanes);
+        let words: Vec<Val> = (0..bytes.div_ceil(4) as usize)
+            .map(|i| {
+                let from: Vec<_> = found.iter().map(|(words, block)| (words[i], *block)).collect();
+                m.phi(i32t, &from)
+            })
+            .collect();
+        Ok(self.decode_texel(p.format, &words))
+    }
+
+    /// Words of texels that stand in as many runs.
+    fn texels_at(&self, runs: &[Val], bytes: u32) -> Vec<Val> {
+        let m = self.m;
+        let each = self.lanes / runs.len() as u32;
+        let (element, words) = if bytes < 4 { (m.int(bytes * 8), 1) } else { (m.int(32), bytes / 4) };
+        let parts: Vec<Val> =
+            runs.iter().map(|at| m.load(m.vector(element, each * words), *at, bytes.min(4))).collect();
+        let all = self.concat(&parts, each * words);
+        if bytes < 4 {
+            return vec![m.zext(all, self.ty(Type::I32, self.lanes))];
+        }
+        if words == 1 {
+            return vec![all];
+        }
+        (0..words).map(|i| self.pick(all, self.lanes, i, words)).collect()
+    }
+
+    fn gather_texels(&self, p: &Plain, offsets: Val, valid: Val) -> Vec<Val> {
+        let m = self.m;
+        let t = self.ty(Type::I32, self.lanes);
+        let k = |v: u32| self.splat(self.i32c(v));
+        if p.format.bytes < 4 {
+            // The words that hold the texels: texels are aligned.
+            let address = m.ptrtoint(p.facts.base, m.int(64));
+            let low = m.trunc(m.and(address, self.i64c(3)), m.int(32));
+            let base = m.inttoptr(m.and(address, self.i64c(!3)), m.ptr());
+            let offsets = m.add(offsets, self.splat(low));
+            let words = self.gather(t, m.byte_ptr(base, m.and(offsets, k(!3))), 4, valid);
+            let words = m.lshr(words, m.shl(m.and(offsets, k(3)), k(3)));
+            return vec![m.and(words, k((1 << (p.format.bytes * 8)) - 1))];
+        }
+        let word = |i: u32| self.gather(t, m.byte_ptr(p.facts.base, m.add(offsets, k(i * 4))), 4, valid);
+        (0..p.format.bytes / 4).map(word).collect()
+    }
+
+    /// Stores a texel per active lane that is inside.
+    pub fn plain_store(&mut self, p: &Plain, components: &[Val], mask: Mask) -> Result<()> {
+        let m = self.m;
+        let bytes = p.format.bytes;
+        let words = self.encode_texel(p.format, components);
+        let whole = if bytes < 4 {
+            m.trunc(words[0], m.vector(m.int(bytes * 8), self.lanes))
+        } else {
+            self.interleave(&words, self.lanes, words.len() as u32)
+        };
+        let end = self.block(c"texels.end");
+        let runs = self.runs_of_texels(p);
+        if let Some((at, inside)) = &runs {
+            let (quick, slow) = (self.block(c"texels.runs"), self.block(c"texels"));
+            m.likely_br(*inside, quick, slow);
+            m.position(quick);
+            let n = words.len() as u32;
+            let each = self.lanes / at.len() as u32 * n;
+            let lanes =
+                (mask != Mask::Full).then(|| self.interleave(&vec![self.mask_val(mask); words.len()], self.lanes, n));
+            for (i, at) in (0..).zip(at) {
+                let part = self.pick(whole, each, i * each, 1);
+                match lanes {
+                    None => m.store(part, *at, bytes.min(4)),
+                    Some(lanes) => self.masked_store(part, *at, bytes.min(4), self.pick(lanes, each, i * each, 1)),
+                }
+            }
+            m.br(end);
+            m.position(slow);
+        }
+        let (offsets, valid) = self.texel_offsets(p, mask)?;
+        let group = if runs.is_some() { 0 } else { self.group() };
+        if group != 0 {
+            let (quick, slow) = (self.block(c"texels.groups"), self.block(c"texels.lanes"));
+            m.cond_br(self.grouped(offsets, valid, group, bytes), quick, slow);
+            m.position(quick);
+            let n = group * words.len() as u32;
+            for g in 0..self.lanes / group {
+                m.store(self.pick(whole, n, g * n, 1), self.group_ptr(p, offsets, g * group), bytes.min(4));
+            }
+            m.br(end);
+            m.position(slow);
+        }
+        let valid = self.mask_val(valid);
+        if bytes < 4 {
+            let ty = if bytes == 1 { Type::I8 } else { Type::I16 };
+            self.each_lane_store(ty, whole, m.byte_ptr(p.facts.base, offsets), bytes, valid);
+        } else {
+            for (i, word) in words.iter().enumerate() {
+                let offsets = m.add(offsets, self.splat(self.i32c(i as u32 * 4)));
+                self.scatter(*word, m.byte_ptr(p.facts.base, offsets), 4, valid);
+            }
+        }
+        m.br(end);
+        m.position(end);
+        Ok(())
+    }
+
+    /// Addresses of texels by lane, and the lanes that are active and inside.
+    pub fn plain_pointers(&mut self, p: &Plain, mask: Mask) -> Result<(Val, Val)> {
+        let (offsets, valid) = self.texel_offsets(p, mask)?;
+        Ok((self.m.byte_ptr(p.facts.base, offsets), self.mask_val(valid)))
+    }
+}

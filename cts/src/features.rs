@@ -64,6 +64,8 @@ features! {
     rotate: PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Extension(ash::khr::shader_subgroup_rotate::NAME);
     expect_assume: PhysicalDeviceShaderExpectAssumeFeaturesKHR, Extension(ash::khr::shader_expect_assume::NAME);
     maintenance5: PhysicalDeviceMaintenance5FeaturesKHR, Extension(ash::khr::maintenance5::NAME);
+    address_commands: PhysicalDeviceDeviceAddressCommandsFeaturesKHR, Extension(c"VK_KHR_device_address_commands");
+    conditional: PhysicalDeviceConditionalRenderingFeaturesEXT, Extension(ash::ext::conditional_rendering::NAME);
     maintenance8: PhysicalDeviceMaintenance8FeaturesKHR, Extension(c"VK_KHR_maintenance8");
     pipeline_robustness: PhysicalDevicePipelineRobustnessFeaturesEXT, Extension(ash::ext::pipeline_robustness::NAME);
     mutable_descriptors: PhysicalDeviceMutableDescriptorTypeFeaturesEXT,

@@ -139,6 +139,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         KHR_zero_initialize_workgroup_memory: gpu(|p| p.features.zero_initialize_workgroup_memory),
         // Performance and memory.
         EXT_device_generated_commands: gpu(|p| p.generated.is_some()),
+        KHR_device_address_commands: gpu(|p| p.features.buffer_device_address),
         EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
         AMD_shader_image_load_store_lod: gpu(|p| p.features.image_load_store_lod),
         EXT_4444_formats: device,

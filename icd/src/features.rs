@@ -283,6 +283,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         inheritedConditionalRendering: f.conditional_dispatch,
         maintenance7: true,
         maintenance8: true,
+        deviceAddressCommands: true,
         maintenance10: true,
         extendedFlags: true,
         memoryPriority: true,

@@ -59,7 +59,7 @@ pub use buffer::{Buffer, BufferCreate};
 pub use buffer_view::BufferView;
 pub use command::{
     CommandBuffer, CommandPool, CommandState, Dependency, ExecutionSet, GeneratedCommands, IndirectAction,
-    IndirectLayout, IndirectToken,
+    IndirectLayout, IndirectToken, MemoryImageCopy,
 };
 pub use compiler::frontend::MAX_VECTOR_COMPONENTS;
 pub use descriptor_pool::{DescriptorPool, DescriptorPoolCreate, SetAllocate};

@@ -173,7 +173,7 @@ fn indirect_counts_are_read_at_execution() {
     cb.bind_program(Some(&pipeline));
     cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
     cb.push_constants(0, &1u32.to_le_bytes());
-    cb.dispatch_indirect(&counts.buffer, 16);
+    cb.dispatch_indirect(counts.buffer.address() + 16);
     counts.set_words(&[9, 9, 9, 9, 5, 1, 1]);
     run(&s, &cb);
     assert_eq!(out.words(), [1, 2, 3, 4, 5, 0, 0, 0]);

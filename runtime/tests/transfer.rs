@@ -186,7 +186,7 @@ fn timestamps_rise_and_are_copied() {
     cb.reset_queries(&pool, 0, 4);
     cb.write_timestamp(&pool, 1, vk::PipelineStageFlags2::ALL_COMMANDS);
     cb.write_timestamp(&pool, 2, vk::PipelineStageFlags2::ALL_COMMANDS);
-    cb.copy_query_results(&pool, 1, 2, &a.buffer, 16, 8, vk::QueryResultFlags::TYPE_64);
+    cb.copy_query_results(&pool, 1, 2, (a.buffer.address() + 16, 8), vk::QueryResultFlags::TYPE_64);
     run(&s, &cb);
     let mut out = [0u8; 64];
     let flags = vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WITH_AVAILABILITY;

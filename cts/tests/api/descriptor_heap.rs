@@ -21,17 +21,6 @@ struct H {
     push_data: types::PFN_vkCmdPushDataEXT,
 }
 
-/// A command of the device by its name, as a function of the type that the registry gives that command.
-macro_rules! command {
-    ($t:ident, $name:literal, $pfn:ident) => {
-        std::mem::transmute::<unsafe extern "system" fn(), types::$pfn>(
-            $t.instance()
-                .get_device_proc_addr($t.d.handle(), $name.as_ptr())
-                .ok_or_else(|| Stop::Fail(format!("no {:?}", $name)))?,
-        )
-    };
-}
-
 unsafe fn heaps() -> R<H> {
     let t = T::new(&[
         c"VK_EXT_descriptor_heap",

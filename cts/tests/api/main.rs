@@ -15,6 +15,7 @@
 #[macro_use]
 mod support;
 
+mod addresses;
 mod allocation;
 mod buffers;
 mod commands;
@@ -54,6 +55,7 @@ type Test = (&'static str, unsafe fn() -> R);
 /// Tests of all modules.
 fn all() -> Vec<Test> {
     [
+        addresses::TESTS,
         allocation::TESTS,
         buffers::TESTS,
         commands::TESTS,

@@ -87,6 +87,17 @@ macro_rules! spv {
     };
 }
 
+/// A command of the device by its name, as a function of the type that the registry gives that command.
+macro_rules! command {
+    ($t:ident, $name:literal, $pfn:ident) => {
+        std::mem::transmute::<unsafe extern "system" fn(), cts::generated::types::$pfn>(
+            $t.instance()
+                .get_device_proc_addr($t.d.handle(), $name.as_ptr())
+                .ok_or_else(|| Stop::Fail(format!("no {:?}", $name)))?,
+        )
+    };
+}
+
 /// Fails at the first difference of two sequences.
 #[track_caller]
 pub fn equal<T: PartialEq + std::fmt::Debug>(got: &[T], want: &[T]) -> R {

@@ -4,6 +4,7 @@
 //! queue families share everything, so only stages and accesses remain.
 
 use crate::edge::{In, Slice};
+use crate::generated::types;
 use crate::objects::CommandBuffer;
 use ash::vk;
 use runtime::{Dependency, Event};
@@ -38,6 +39,15 @@ fn dependency(info: In<'_, vk::DependencyInfo<'_>>) -> Dependency {
         });
     }
     for b in info.image_memory_barriers().iter() {
+        all.merge(&Dependency {
+            src_stages: b.src_stage_mask,
+            dst_stages: b.dst_stage_mask,
+            src_access: b.src_access_mask,
+            dst_access: b.dst_access_mask,
+        });
+    }
+    let ranges = info.next::<types::MemoryRangeBarriersInfoKHR<'_>>();
+    for b in ranges.into_iter().flat_map(|r| r.memory_range_barriers().iter()) {
         all.merge(&Dependency {
             src_stages: b.src_stage_mask,
             dst_stages: b.dst_stage_mask,

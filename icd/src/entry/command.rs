@@ -1,6 +1,7 @@
 //! Recording: binding, dispatching, secondary command buffers.
 
 use crate::edge::{In, Slice};
+use crate::generated::types;
 use crate::objects::CommandBuffer;
 use ash::vk;
 use runtime::{Buffer, DescriptorSet, PipelineLayout, Program};
@@ -68,12 +69,24 @@ pub fn cmd_dispatch_base(cb: &CommandBuffer, base_x: u32, base_y: u32, base_z: u
 }
 
 pub fn cmd_dispatch_indirect(cb: &CommandBuffer, buffer: &Arc<Buffer>, offset: u64) {
-    cb.rt.dispatch_indirect(buffer, offset);
+    cb.rt.dispatch_indirect(buffer.address().wrapping_add(offset));
+}
+
+pub fn cmd_dispatch_indirect2_khr(cb: &CommandBuffer, info: In<'_, types::DispatchIndirect2InfoKHR<'_>>) {
+    cb.rt.dispatch_indirect(info.address_range.address);
 }
 
 pub fn cmd_begin_conditional_rendering_ext(cb: &CommandBuffer, info: In<'_, vk::ConditionalRenderingBeginInfoEXT<'_>>) {
     let inverted = info.flags.contains(vk::ConditionalRenderingFlagsEXT::INVERTED);
-    cb.rt.begin_condition(info.buffer(), info.offset, inverted);
+    cb.rt.begin_condition(info.buffer().address().wrapping_add(info.offset), inverted);
+}
+
+pub fn cmd_begin_conditional_rendering2_ext(
+    cb: &CommandBuffer,
+    info: In<'_, types::ConditionalRenderingBeginInfo2EXT<'_>>,
+) {
+    let inverted = info.flags.contains(vk::ConditionalRenderingFlagsEXT::INVERTED);
+    cb.rt.begin_condition(info.address_range.address, inverted);
 }
 
 pub fn cmd_end_conditional_rendering_ext(cb: &CommandBuffer) {
@@ -87,7 +100,7 @@ pub fn cmd_write_buffer_marker_amd(
     offset: u64,
     marker: u32,
 ) {
-    cb.rt.write_marker(buffer, offset, marker);
+    cb.rt.write_marker(buffer.address().wrapping_add(offset), marker);
 }
 
 pub fn cmd_write_buffer_marker2_amd(
@@ -97,7 +110,11 @@ pub fn cmd_write_buffer_marker2_amd(
     offset: u64,
     marker: u32,
 ) {
-    cb.rt.write_marker(buffer, offset, marker);
+    cb.rt.write_marker(buffer.address().wrapping_add(offset), marker);
+}
+
+pub fn cmd_write_marker_to_memory_amd(cb: &CommandBuffer, info: In<'_, types::MemoryMarkerInfoAMD<'_>>) {
+    cb.rt.write_marker(info.dst_range.address, info.marker);
 }
 
 /// A group has one device, so the mask says nothing.

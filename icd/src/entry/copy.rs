@@ -1,9 +1,10 @@
 //! Recording: copies, fills, clears.
 
 use crate::edge::{In, Slice};
+use crate::generated::types;
 use crate::objects::CommandBuffer;
 use ash::vk;
-use runtime::{Buffer, Image};
+use runtime::{Buffer, Image, MemoryImageCopy};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -90,6 +91,56 @@ pub fn cmd_copy_image_to_buffer(
 pub fn cmd_copy_image_to_buffer2(cb: &CommandBuffer, info: In<'_, vk::CopyImageToBufferInfo2<'_>>) {
     let regions = buffer_image_regions(info.regions());
     cb.rt.copy_image_to_buffer(info.src_image(), info.dst_buffer(), &regions);
+}
+
+fn memory_image_regions<'a>(
+    info: In<'a, types::CopyDeviceMemoryImageInfoKHR<'a>>,
+) -> impl Iterator<Item = MemoryImageCopy> + 'a {
+    info.regions().iter().map(|r| MemoryImageCopy {
+        address: r.address_range.address,
+        row_length: r.address_row_length,
+        image_height: r.address_image_height,
+        subresource: r.image_subresource,
+        offset: r.image_offset,
+        extent: r.image_extent,
+    })
+}
+
+pub fn cmd_copy_memory_khr(cb: &CommandBuffer, info: Option<In<'_, types::CopyDeviceMemoryInfoKHR<'_>>>) {
+    let regions = info.into_iter().flat_map(|i| i.regions().iter());
+    cb.rt.copy_memory(
+        regions.map(|r| (r.src_range.address, r.dst_range.address, r.src_range.size.min(r.dst_range.size))),
+    );
+}
+
+pub fn cmd_copy_memory_to_image_khr(cb: &CommandBuffer, info: Option<In<'_, types::CopyDeviceMemoryImageInfoKHR<'_>>>) {
+    if let Some(info) = info {
+        cb.rt.copy_memory_to_image(info.image(), memory_image_regions(info));
+    }
+}
+
+pub fn cmd_copy_image_to_memory_khr(cb: &CommandBuffer, info: Option<In<'_, types::CopyDeviceMemoryImageInfoKHR<'_>>>) {
+    if let Some(info) = info {
+        cb.rt.copy_image_to_memory(info.image(), memory_image_regions(info));
+    }
+}
+
+pub fn cmd_update_memory_khr(
+    cb: &CommandBuffer,
+    dst: In<'_, types::DeviceAddressRangeKHR>,
+    _flags: types::AddressCommandFlagsKHR,
+    data: &[u8],
+) {
+    cb.rt.update_memory(dst.address, data);
+}
+
+pub fn cmd_fill_memory_khr(
+    cb: &CommandBuffer,
+    dst: In<'_, types::DeviceAddressRangeKHR>,
+    _flags: types::AddressCommandFlagsKHR,
+    data: u32,
+) {
+    cb.rt.fill_memory(dst.address, dst.size, data);
 }
 
 pub fn cmd_update_buffer(cb: &CommandBuffer, dst: &Arc<Buffer>, offset: u64, data: &[u8]) {

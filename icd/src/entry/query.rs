@@ -2,6 +2,7 @@
 
 use super::{Callbacks, VkResult};
 use crate::edge::{create, Allocator, In, Out, OutSlice, Taken};
+use crate::generated::types;
 use crate::objects::{CommandBuffer, Device};
 use ash::vk;
 use runtime::{Buffer, QueryPool};
@@ -73,5 +74,17 @@ pub fn cmd_copy_query_pool_results(
     stride: u64,
     flags: vk::QueryResultFlags,
 ) {
-    cb.rt.copy_query_results(pool, first, count, dst, offset, stride, flags);
+    cb.rt.copy_query_results(pool, first, count, (dst.address().wrapping_add(offset), stride), flags);
+}
+
+pub fn cmd_copy_query_pool_results_to_memory_khr(
+    cb: &CommandBuffer,
+    pool: &Arc<QueryPool>,
+    first: u32,
+    count: u32,
+    dst: In<'_, types::StridedDeviceAddressRangeKHR>,
+    _dst_flags: types::AddressCommandFlagsKHR,
+    flags: vk::QueryResultFlags,
+) {
+    cb.rt.copy_query_results(pool, first, count, (dst.address, dst.stride), flags);
 }

@@ -318,6 +318,27 @@ impl<'a> In<'a, vk::CopyDescriptorSet<'a>> {
     }
 }
 
+impl<'a> In<'a, types::CopyDeviceMemoryImageInfoKHR<'a>> {
+    /// What `image` names.
+    pub fn image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.image) }
+    }
+    /// What `p_regions` names.
+    pub fn regions(self) -> Slice<'a, types::DeviceMemoryImageCopyKHR<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_regions, self.region_count as usize) }
+    }
+}
+
+impl<'a> In<'a, types::CopyDeviceMemoryInfoKHR<'a>> {
+    /// What `p_regions` names.
+    pub fn regions(self) -> Slice<'a, types::DeviceMemoryCopyKHR<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_regions, self.region_count as usize) }
+    }
+}
+
 impl<'a> In<'a, vk::CopyImageInfo2<'a>> {
     /// What `src_image` names.
     pub fn src_image(self) -> &'a <vk::Image as Decode>::Object {
@@ -969,6 +990,14 @@ impl<'a> In<'a, vk::MemoryMapInfoKHR<'a>> {
     pub fn memory(self) -> &'a <vk::DeviceMemory as Decode>::Object {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { obj(self.memory) }
+    }
+}
+
+impl<'a> In<'a, types::MemoryRangeBarriersInfoKHR<'a>> {
+    /// What `p_memory_range_barriers` names.
+    pub fn memory_range_barriers(self) -> Slice<'a, types::MemoryRangeBarrierKHR<'a>> {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { Slice::new(self.p_memory_range_barriers, self.memory_range_barrier_count as usize) }
     }
 }
 

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 415] = [
+pub static ENTRIES: [Entry; 430] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -21,6 +21,7 @@ pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkBindImageMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkBindImageMemory: vk::PFN_vkBindImageMemory = bind_image_memory) },
     Entry { name: "vkBindImageMemory2", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkBindImageMemory2: vk::PFN_vkBindImageMemory2 = bind_image_memory2) },
     Entry { name: "vkBindImageMemory2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_bind_memory2], pfn: erase!(vkBindImageMemory2: vk::PFN_vkBindImageMemory2 = bind_image_memory2) },
+    Entry { name: "vkCmdBeginConditionalRendering2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdBeginConditionalRendering2EXT: types::PFN_vkCmdBeginConditionalRendering2EXT = cmd_begin_conditional_rendering2_ext) },
     Entry { name: "vkCmdBeginConditionalRenderingEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_conditional_rendering], pfn: erase!(vkCmdBeginConditionalRenderingEXT: vk::PFN_vkCmdBeginConditionalRenderingEXT = cmd_begin_conditional_rendering_ext) },
     Entry { name: "vkCmdBeginDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdBeginDebugUtilsLabelEXT: vk::PFN_vkCmdBeginDebugUtilsLabelEXT = cmd_begin_debug_utils_label_ext) },
     Entry { name: "vkCmdBeginQuery", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBeginQuery: vk::PFN_vkCmdBeginQuery = cmd_begin_query) },
@@ -38,6 +39,7 @@ pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkCmdBindIndexBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer: vk::PFN_vkCmdBindIndexBuffer = cmd_bind_index_buffer) },
     Entry { name: "vkCmdBindIndexBuffer2", level: Level::Device, core: vk::make_api_version(0, 1, 4, 0), extensions: &[], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
     Entry { name: "vkCmdBindIndexBuffer2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance5], pfn: erase!(vkCmdBindIndexBuffer2KHR: vk::PFN_vkCmdBindIndexBuffer2KHR = cmd_bind_index_buffer2_khr) },
+    Entry { name: "vkCmdBindIndexBuffer3KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdBindIndexBuffer3KHR: types::PFN_vkCmdBindIndexBuffer3KHR = cmd_bind_index_buffer3_khr) },
     Entry { name: "vkCmdBindPipeline", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindPipeline: vk::PFN_vkCmdBindPipeline = cmd_bind_pipeline) },
     Entry { name: "vkCmdBindResourceHeapEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkCmdBindResourceHeapEXT: types::PFN_vkCmdBindResourceHeapEXT = cmd_bind_resource_heap_ext) },
     Entry { name: "vkCmdBindSamplerHeapEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_descriptor_heap], pfn: erase!(vkCmdBindSamplerHeapEXT: types::PFN_vkCmdBindSamplerHeapEXT = cmd_bind_sampler_heap_ext) },
@@ -45,6 +47,7 @@ pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkCmdBindVertexBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBindVertexBuffers: vk::PFN_vkCmdBindVertexBuffers = cmd_bind_vertex_buffers) },
     Entry { name: "vkCmdBindVertexBuffers2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBindVertexBuffers2: vk::PFN_vkCmdBindVertexBuffers2 = cmd_bind_vertex_buffers2) },
     Entry { name: "vkCmdBindVertexBuffers2EXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdBindVertexBuffers2: vk::PFN_vkCmdBindVertexBuffers2 = cmd_bind_vertex_buffers2) },
+    Entry { name: "vkCmdBindVertexBuffers3KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdBindVertexBuffers3KHR: types::PFN_vkCmdBindVertexBuffers3KHR = cmd_bind_vertex_buffers3_khr) },
     Entry { name: "vkCmdBlitImage", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdBlitImage: vk::PFN_vkCmdBlitImage = cmd_blit_image) },
     Entry { name: "vkCmdBlitImage2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdBlitImage2: vk::PFN_vkCmdBlitImage2 = cmd_blit_image2) },
     Entry { name: "vkCmdBlitImage2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_commands2], pfn: erase!(vkCmdBlitImage2: vk::PFN_vkCmdBlitImage2 = cmd_blit_image2) },
@@ -63,17 +66,26 @@ pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkCmdCopyImageToBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdCopyImageToBuffer: vk::PFN_vkCmdCopyImageToBuffer = cmd_copy_image_to_buffer) },
     Entry { name: "vkCmdCopyImageToBuffer2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdCopyImageToBuffer2: vk::PFN_vkCmdCopyImageToBuffer2 = cmd_copy_image_to_buffer2) },
     Entry { name: "vkCmdCopyImageToBuffer2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_commands2], pfn: erase!(vkCmdCopyImageToBuffer2: vk::PFN_vkCmdCopyImageToBuffer2 = cmd_copy_image_to_buffer2) },
+    Entry { name: "vkCmdCopyImageToMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyImageToMemoryKHR: types::PFN_vkCmdCopyImageToMemoryKHR = cmd_copy_image_to_memory_khr) },
+    Entry { name: "vkCmdCopyMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyMemoryKHR: types::PFN_vkCmdCopyMemoryKHR = cmd_copy_memory_khr) },
+    Entry { name: "vkCmdCopyMemoryToImageKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyMemoryToImageKHR: types::PFN_vkCmdCopyMemoryToImageKHR = cmd_copy_memory_to_image_khr) },
     Entry { name: "vkCmdCopyQueryPoolResults", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdCopyQueryPoolResults: vk::PFN_vkCmdCopyQueryPoolResults = cmd_copy_query_pool_results) },
+    Entry { name: "vkCmdCopyQueryPoolResultsToMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyQueryPoolResultsToMemoryKHR: types::PFN_vkCmdCopyQueryPoolResultsToMemoryKHR = cmd_copy_query_pool_results_to_memory_khr) },
     Entry { name: "vkCmdDispatch", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDispatch: vk::PFN_vkCmdDispatch = cmd_dispatch) },
     Entry { name: "vkCmdDispatchBase", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCmdDispatchBase: vk::PFN_vkCmdDispatchBase = cmd_dispatch_base) },
     Entry { name: "vkCmdDispatchBaseKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_group], pfn: erase!(vkCmdDispatchBase: vk::PFN_vkCmdDispatchBase = cmd_dispatch_base) },
     Entry { name: "vkCmdDispatchIndirect", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDispatchIndirect: vk::PFN_vkCmdDispatchIndirect = cmd_dispatch_indirect) },
+    Entry { name: "vkCmdDispatchIndirect2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdDispatchIndirect2KHR: types::PFN_vkCmdDispatchIndirect2KHR = cmd_dispatch_indirect2_khr) },
     Entry { name: "vkCmdDraw", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDraw: vk::PFN_vkCmdDraw = cmd_draw) },
     Entry { name: "vkCmdDrawIndexed", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDrawIndexed: vk::PFN_vkCmdDrawIndexed = cmd_draw_indexed) },
     Entry { name: "vkCmdDrawIndexedIndirect", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDrawIndexedIndirect: vk::PFN_vkCmdDrawIndexedIndirect = cmd_draw_indexed_indirect) },
+    Entry { name: "vkCmdDrawIndexedIndirect2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdDrawIndexedIndirect2KHR: types::PFN_vkCmdDrawIndexedIndirect2KHR = cmd_draw_indexed_indirect2_khr) },
     Entry { name: "vkCmdDrawIndexedIndirectCount", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdDrawIndexedIndirectCount: vk::PFN_vkCmdDrawIndexedIndirectCount = cmd_draw_indexed_indirect_count) },
+    Entry { name: "vkCmdDrawIndexedIndirectCount2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdDrawIndexedIndirectCount2KHR: types::PFN_vkCmdDrawIndexedIndirectCount2KHR = cmd_draw_indexed_indirect_count2_khr) },
     Entry { name: "vkCmdDrawIndirect", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDrawIndirect: vk::PFN_vkCmdDrawIndirect = cmd_draw_indirect) },
+    Entry { name: "vkCmdDrawIndirect2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdDrawIndirect2KHR: types::PFN_vkCmdDrawIndirect2KHR = cmd_draw_indirect2_khr) },
     Entry { name: "vkCmdDrawIndirectCount", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdDrawIndirectCount: vk::PFN_vkCmdDrawIndirectCount = cmd_draw_indirect_count) },
+    Entry { name: "vkCmdDrawIndirectCount2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdDrawIndirectCount2KHR: types::PFN_vkCmdDrawIndirectCount2KHR = cmd_draw_indirect_count2_khr) },
     Entry { name: "vkCmdEndConditionalRenderingEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_conditional_rendering], pfn: erase!(vkCmdEndConditionalRenderingEXT: vk::PFN_vkCmdEndConditionalRenderingEXT = cmd_end_conditional_rendering_ext) },
     Entry { name: "vkCmdEndDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdEndDebugUtilsLabelEXT: vk::PFN_vkCmdEndDebugUtilsLabelEXT = cmd_end_debug_utils_label_ext) },
     Entry { name: "vkCmdEndQuery", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdEndQuery: vk::PFN_vkCmdEndQuery = cmd_end_query) },
@@ -86,6 +98,7 @@ pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkCmdExecuteCommands", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdExecuteCommands: vk::PFN_vkCmdExecuteCommands = cmd_execute_commands) },
     Entry { name: "vkCmdExecuteGeneratedCommandsEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_generated_commands], pfn: erase!(vkCmdExecuteGeneratedCommandsEXT: types::PFN_vkCmdExecuteGeneratedCommandsEXT = cmd_execute_generated_commands_ext) },
     Entry { name: "vkCmdFillBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdFillBuffer: vk::PFN_vkCmdFillBuffer = cmd_fill_buffer) },
+    Entry { name: "vkCmdFillMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdFillMemoryKHR: types::PFN_vkCmdFillMemoryKHR = cmd_fill_memory_khr) },
     Entry { name: "vkCmdInsertDebugUtilsLabelEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_debug_utils], pfn: erase!(vkCmdInsertDebugUtilsLabelEXT: vk::PFN_vkCmdInsertDebugUtilsLabelEXT = cmd_insert_debug_utils_label_ext) },
     Entry { name: "vkCmdNextSubpass", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdNextSubpass: vk::PFN_vkCmdNextSubpass = cmd_next_subpass) },
     Entry { name: "vkCmdNextSubpass2", level: Level::Device, core: vk::make_api_version(0, 1, 2, 0), extensions: &[], pfn: erase!(vkCmdNextSubpass2: vk::PFN_vkCmdNextSubpass2 = cmd_next_subpass2) },
@@ -175,11 +188,13 @@ pub static ENTRIES: [Entry; 415] = [
     Entry { name: "vkCmdSetViewportWithCount", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdSetViewportWithCount: vk::PFN_vkCmdSetViewportWithCount = cmd_set_viewport_with_count) },
     Entry { name: "vkCmdSetViewportWithCountEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_shader_object], pfn: erase!(vkCmdSetViewportWithCount: vk::PFN_vkCmdSetViewportWithCount = cmd_set_viewport_with_count) },
     Entry { name: "vkCmdUpdateBuffer", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdUpdateBuffer: vk::PFN_vkCmdUpdateBuffer = cmd_update_buffer) },
+    Entry { name: "vkCmdUpdateMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdUpdateMemoryKHR: types::PFN_vkCmdUpdateMemoryKHR = cmd_update_memory_khr) },
     Entry { name: "vkCmdWaitEvents", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdWaitEvents: vk::PFN_vkCmdWaitEvents = cmd_wait_events) },
     Entry { name: "vkCmdWaitEvents2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdWaitEvents2: vk::PFN_vkCmdWaitEvents2 = cmd_wait_events2) },
     Entry { name: "vkCmdWaitEvents2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdWaitEvents2: vk::PFN_vkCmdWaitEvents2 = cmd_wait_events2) },
     Entry { name: "vkCmdWriteBufferMarker2AMD", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdWriteBufferMarker2AMD: vk::PFN_vkCmdWriteBufferMarker2AMD = cmd_write_buffer_marker2_amd) },
     Entry { name: "vkCmdWriteBufferMarkerAMD", level: Level::Device, core: NOT_CORE, extensions: &[Extension::AMD_buffer_marker], pfn: erase!(vkCmdWriteBufferMarkerAMD: vk::PFN_vkCmdWriteBufferMarkerAMD = cmd_write_buffer_marker_amd) },
+    Entry { name: "vkCmdWriteMarkerToMemoryAMD", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdWriteMarkerToMemoryAMD: types::PFN_vkCmdWriteMarkerToMemoryAMD = cmd_write_marker_to_memory_amd) },
     Entry { name: "vkCmdWriteTimestamp", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdWriteTimestamp: vk::PFN_vkCmdWriteTimestamp = cmd_write_timestamp) },
     Entry { name: "vkCmdWriteTimestamp2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdWriteTimestamp2: vk::PFN_vkCmdWriteTimestamp2 = cmd_write_timestamp2) },
     Entry { name: "vkCmdWriteTimestamp2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_synchronization2], pfn: erase!(vkCmdWriteTimestamp2: vk::PFN_vkCmdWriteTimestamp2 = cmd_write_timestamp2) },
@@ -468,6 +483,11 @@ pub(super) unsafe extern "system" fn bind_image_memory2(device: vk::Device, bind
     guard("vkBindImageMemory2", vk::Result::ERROR_UNKNOWN, || unsafe { entry::bind_image_memory2(obj(device), Slice::new(p_bind_infos, bind_info_count as usize)).into_result() })
 }
 
+pub(super) unsafe extern "system" fn cmd_begin_conditional_rendering2_ext(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const types::ConditionalRenderingBeginInfo2EXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdBeginConditionalRendering2EXT.
+    guard("vkCmdBeginConditionalRendering2EXT", (), || unsafe { entry::cmd_begin_conditional_rendering2_ext(obj(command_buffer), In::new(p_conditional_rendering_begin)) })
+}
+
 pub(super) unsafe extern "system" fn cmd_begin_conditional_rendering_ext(command_buffer: vk::CommandBuffer, p_conditional_rendering_begin: *const vk::ConditionalRenderingBeginInfoEXT<'_>) {
     // SAFETY: the caller follows the valid usage of vkCmdBeginConditionalRenderingEXT.
     guard("vkCmdBeginConditionalRenderingEXT", (), || unsafe { entry::cmd_begin_conditional_rendering_ext(obj(command_buffer), In::new(p_conditional_rendering_begin)) })
@@ -545,6 +565,12 @@ pub(super) unsafe extern "system" fn cmd_bind_index_buffer2_khr(command_buffer: 
     guard("vkCmdBindIndexBuffer2KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBindIndexBuffer2KHR") })
 }
 
+pub(super) unsafe extern "system" fn cmd_bind_index_buffer3_khr(command_buffer: vk::CommandBuffer, p_info: *const types::BindIndexBuffer3InfoKHR<'_>) {
+    let _ = p_info;
+    // SAFETY: the caller follows the valid usage of vkCmdBindIndexBuffer3KHR.
+    guard("vkCmdBindIndexBuffer3KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBindIndexBuffer3KHR") })
+}
+
 pub(super) unsafe extern "system" fn cmd_bind_pipeline(command_buffer: vk::CommandBuffer, pipeline_bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
     // SAFETY: the caller follows the valid usage of vkCmdBindPipeline.
     guard("vkCmdBindPipeline", (), || unsafe { entry::cmd_bind_pipeline(obj(command_buffer), pipeline_bind_point, obj(pipeline)) })
@@ -583,6 +609,14 @@ pub(super) unsafe extern "system" fn cmd_bind_vertex_buffers2(command_buffer: vk
     let _ = p_strides;
     // SAFETY: the caller follows the valid usage of vkCmdBindVertexBuffers2.
     guard("vkCmdBindVertexBuffers2", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBindVertexBuffers2") })
+}
+
+pub(super) unsafe extern "system" fn cmd_bind_vertex_buffers3_khr(command_buffer: vk::CommandBuffer, first_binding: u32, binding_count: u32, p_binding_infos: *const types::BindVertexBuffer3InfoKHR<'_>) {
+    let _ = first_binding;
+    let _ = binding_count;
+    let _ = p_binding_infos;
+    // SAFETY: the caller follows the valid usage of vkCmdBindVertexBuffers3KHR.
+    guard("vkCmdBindVertexBuffers3KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdBindVertexBuffers3KHR") })
 }
 
 pub(super) unsafe extern "system" fn cmd_blit_image(command_buffer: vk::CommandBuffer, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, region_count: u32, p_regions: *const vk::ImageBlit, filter: vk::Filter) {
@@ -659,9 +693,29 @@ pub(super) unsafe extern "system" fn cmd_copy_image_to_buffer2(command_buffer: v
     guard("vkCmdCopyImageToBuffer2", (), || unsafe { entry::cmd_copy_image_to_buffer2(obj(command_buffer), In::new(p_copy_image_to_buffer_info)) })
 }
 
+pub(super) unsafe extern "system" fn cmd_copy_image_to_memory_khr(command_buffer: vk::CommandBuffer, p_copy_memory_info: *const types::CopyDeviceMemoryImageInfoKHR<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdCopyImageToMemoryKHR.
+    guard("vkCmdCopyImageToMemoryKHR", (), || unsafe { entry::cmd_copy_image_to_memory_khr(obj(command_buffer), In::opt(p_copy_memory_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_copy_memory_khr(command_buffer: vk::CommandBuffer, p_copy_memory_info: *const types::CopyDeviceMemoryInfoKHR<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdCopyMemoryKHR.
+    guard("vkCmdCopyMemoryKHR", (), || unsafe { entry::cmd_copy_memory_khr(obj(command_buffer), In::opt(p_copy_memory_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_copy_memory_to_image_khr(command_buffer: vk::CommandBuffer, p_copy_memory_info: *const types::CopyDeviceMemoryImageInfoKHR<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdCopyMemoryToImageKHR.
+    guard("vkCmdCopyMemoryToImageKHR", (), || unsafe { entry::cmd_copy_memory_to_image_khr(obj(command_buffer), In::opt(p_copy_memory_info)) })
+}
+
 pub(super) unsafe extern "system" fn cmd_copy_query_pool_results(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) {
     // SAFETY: the caller follows the valid usage of vkCmdCopyQueryPoolResults.
     guard("vkCmdCopyQueryPoolResults", (), || unsafe { entry::cmd_copy_query_pool_results(obj(command_buffer), obj(query_pool), first_query, query_count, obj(dst_buffer), dst_offset, stride, flags) })
+}
+
+pub(super) unsafe extern "system" fn cmd_copy_query_pool_results_to_memory_khr(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, p_dst_range: *const types::StridedDeviceAddressRangeKHR, dst_flags: types::AddressCommandFlagsKHR, query_result_flags: vk::QueryResultFlags) {
+    // SAFETY: the caller follows the valid usage of vkCmdCopyQueryPoolResultsToMemoryKHR.
+    guard("vkCmdCopyQueryPoolResultsToMemoryKHR", (), || unsafe { entry::cmd_copy_query_pool_results_to_memory_khr(obj(command_buffer), obj(query_pool), first_query, query_count, In::new(p_dst_range), dst_flags, query_result_flags) })
 }
 
 pub(super) unsafe extern "system" fn cmd_dispatch(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
@@ -677,6 +731,11 @@ pub(super) unsafe extern "system" fn cmd_dispatch_base(command_buffer: vk::Comma
 pub(super) unsafe extern "system" fn cmd_dispatch_indirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize) {
     // SAFETY: the caller follows the valid usage of vkCmdDispatchIndirect.
     guard("vkCmdDispatchIndirect", (), || unsafe { entry::cmd_dispatch_indirect(obj(command_buffer), obj(buffer), offset) })
+}
+
+pub(super) unsafe extern "system" fn cmd_dispatch_indirect2_khr(command_buffer: vk::CommandBuffer, p_info: *const types::DispatchIndirect2InfoKHR<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdDispatchIndirect2KHR.
+    guard("vkCmdDispatchIndirect2KHR", (), || unsafe { entry::cmd_dispatch_indirect2_khr(obj(command_buffer), In::new(p_info)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_draw(command_buffer: vk::CommandBuffer, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32) {
@@ -707,6 +766,12 @@ pub(super) unsafe extern "system" fn cmd_draw_indexed_indirect(command_buffer: v
     guard("vkCmdDrawIndexedIndirect", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndexedIndirect") })
 }
 
+pub(super) unsafe extern "system" fn cmd_draw_indexed_indirect2_khr(command_buffer: vk::CommandBuffer, p_info: *const types::DrawIndirect2InfoKHR<'_>) {
+    let _ = p_info;
+    // SAFETY: the caller follows the valid usage of vkCmdDrawIndexedIndirect2KHR.
+    guard("vkCmdDrawIndexedIndirect2KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndexedIndirect2KHR") })
+}
+
 pub(super) unsafe extern "system" fn cmd_draw_indexed_indirect_count(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
     let _ = buffer;
     let _ = offset;
@@ -718,6 +783,12 @@ pub(super) unsafe extern "system" fn cmd_draw_indexed_indirect_count(command_buf
     guard("vkCmdDrawIndexedIndirectCount", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndexedIndirectCount") })
 }
 
+pub(super) unsafe extern "system" fn cmd_draw_indexed_indirect_count2_khr(command_buffer: vk::CommandBuffer, p_info: *const types::DrawIndirectCount2InfoKHR<'_>) {
+    let _ = p_info;
+    // SAFETY: the caller follows the valid usage of vkCmdDrawIndexedIndirectCount2KHR.
+    guard("vkCmdDrawIndexedIndirectCount2KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndexedIndirectCount2KHR") })
+}
+
 pub(super) unsafe extern "system" fn cmd_draw_indirect(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
     let _ = buffer;
     let _ = offset;
@@ -725,6 +796,12 @@ pub(super) unsafe extern "system" fn cmd_draw_indirect(command_buffer: vk::Comma
     let _ = stride;
     // SAFETY: the caller follows the valid usage of vkCmdDrawIndirect.
     guard("vkCmdDrawIndirect", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndirect") })
+}
+
+pub(super) unsafe extern "system" fn cmd_draw_indirect2_khr(command_buffer: vk::CommandBuffer, p_info: *const types::DrawIndirect2InfoKHR<'_>) {
+    let _ = p_info;
+    // SAFETY: the caller follows the valid usage of vkCmdDrawIndirect2KHR.
+    guard("vkCmdDrawIndirect2KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndirect2KHR") })
 }
 
 pub(super) unsafe extern "system" fn cmd_draw_indirect_count(command_buffer: vk::CommandBuffer, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
@@ -736,6 +813,12 @@ pub(super) unsafe extern "system" fn cmd_draw_indirect_count(command_buffer: vk:
     let _ = stride;
     // SAFETY: the caller follows the valid usage of vkCmdDrawIndirectCount.
     guard("vkCmdDrawIndirectCount", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndirectCount") })
+}
+
+pub(super) unsafe extern "system" fn cmd_draw_indirect_count2_khr(command_buffer: vk::CommandBuffer, p_info: *const types::DrawIndirectCount2InfoKHR<'_>) {
+    let _ = p_info;
+    // SAFETY: the caller follows the valid usage of vkCmdDrawIndirectCount2KHR.
+    guard("vkCmdDrawIndirectCount2KHR", (), || unsafe { entry::graphics_command(obj(command_buffer), "vkCmdDrawIndirectCount2KHR") })
 }
 
 pub(super) unsafe extern "system" fn cmd_end_conditional_rendering_ext(command_buffer: vk::CommandBuffer) {
@@ -788,6 +871,11 @@ pub(super) unsafe extern "system" fn cmd_execute_generated_commands_ext(command_
 pub(super) unsafe extern "system" fn cmd_fill_buffer(command_buffer: vk::CommandBuffer, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) {
     // SAFETY: the caller follows the valid usage of vkCmdFillBuffer.
     guard("vkCmdFillBuffer", (), || unsafe { entry::cmd_fill_buffer(obj(command_buffer), obj(dst_buffer), dst_offset, size, data) })
+}
+
+pub(super) unsafe extern "system" fn cmd_fill_memory_khr(command_buffer: vk::CommandBuffer, p_dst_range: *const types::DeviceAddressRangeKHR, dst_flags: types::AddressCommandFlagsKHR, data: u32) {
+    // SAFETY: the caller follows the valid usage of vkCmdFillMemoryKHR.
+    guard("vkCmdFillMemoryKHR", (), || unsafe { entry::cmd_fill_memory_khr(obj(command_buffer), In::new(p_dst_range), dst_flags, data) })
 }
 
 pub(super) unsafe extern "system" fn cmd_insert_debug_utils_label_ext(command_buffer: vk::CommandBuffer, p_label_info: *const vk::DebugUtilsLabelEXT<'_>) {
@@ -1187,6 +1275,11 @@ pub(super) unsafe extern "system" fn cmd_update_buffer(command_buffer: vk::Comma
     guard("vkCmdUpdateBuffer", (), || unsafe { entry::cmd_update_buffer(obj(command_buffer), obj(dst_buffer), dst_offset, plain(p_data.cast::<u8>(), data_size as usize)) })
 }
 
+pub(super) unsafe extern "system" fn cmd_update_memory_khr(command_buffer: vk::CommandBuffer, p_dst_range: *const types::DeviceAddressRangeKHR, dst_flags: types::AddressCommandFlagsKHR, data_size: vk::DeviceSize, p_data: *const c_void) {
+    // SAFETY: the caller follows the valid usage of vkCmdUpdateMemoryKHR.
+    guard("vkCmdUpdateMemoryKHR", (), || unsafe { entry::cmd_update_memory_khr(obj(command_buffer), In::new(p_dst_range), dst_flags, plain(p_data.cast::<u8>(), data_size as usize)) })
+}
+
 pub(super) unsafe extern "system" fn cmd_wait_events(command_buffer: vk::CommandBuffer, event_count: u32, p_events: *const vk::Event, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barrier_count: u32, p_memory_barriers: *const vk::MemoryBarrier<'_>, buffer_memory_barrier_count: u32, p_buffer_memory_barriers: *const vk::BufferMemoryBarrier<'_>, image_memory_barrier_count: u32, p_image_memory_barriers: *const vk::ImageMemoryBarrier<'_>) {
     // SAFETY: the caller follows the valid usage of vkCmdWaitEvents.
     guard("vkCmdWaitEvents", (), || unsafe { entry::cmd_wait_events(obj(command_buffer), Slice::new(p_events, event_count as usize), src_stage_mask, dst_stage_mask, Slice::new(p_memory_barriers, memory_barrier_count as usize), Slice::new(p_buffer_memory_barriers, buffer_memory_barrier_count as usize), Slice::new(p_image_memory_barriers, image_memory_barrier_count as usize)) })
@@ -1205,6 +1298,11 @@ pub(super) unsafe extern "system" fn cmd_write_buffer_marker2_amd(command_buffer
 pub(super) unsafe extern "system" fn cmd_write_buffer_marker_amd(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, marker: u32) {
     // SAFETY: the caller follows the valid usage of vkCmdWriteBufferMarkerAMD.
     guard("vkCmdWriteBufferMarkerAMD", (), || unsafe { entry::cmd_write_buffer_marker_amd(obj(command_buffer), pipeline_stage, obj(dst_buffer), dst_offset, marker) })
+}
+
+pub(super) unsafe extern "system" fn cmd_write_marker_to_memory_amd(command_buffer: vk::CommandBuffer, p_info: *const types::MemoryMarkerInfoAMD<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdWriteMarkerToMemoryAMD.
+    guard("vkCmdWriteMarkerToMemoryAMD", (), || unsafe { entry::cmd_write_marker_to_memory_amd(obj(command_buffer), In::new(p_info)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_write_timestamp(command_buffer: vk::CommandBuffer, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) {

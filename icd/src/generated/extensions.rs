@@ -83,6 +83,7 @@ pub enum Extension {
     KHR_dedicated_allocation,
     KHR_depth_stencil_resolve,
     KHR_descriptor_update_template,
+    KHR_device_address_commands,
     KHR_device_group,
     KHR_device_group_creation,
     KHR_driver_properties,
@@ -239,6 +240,7 @@ pub struct ExtensionTable {
     pub KHR_dedicated_allocation: bool,
     pub KHR_depth_stencil_resolve: bool,
     pub KHR_descriptor_update_template: bool,
+    pub KHR_device_address_commands: bool,
     pub KHR_device_group: bool,
     pub KHR_device_group_creation: bool,
     pub KHR_driver_properties: bool,
@@ -396,6 +398,7 @@ impl ExtensionTable {
             Extension::KHR_dedicated_allocation => self.KHR_dedicated_allocation,
             Extension::KHR_depth_stencil_resolve => self.KHR_depth_stencil_resolve,
             Extension::KHR_descriptor_update_template => self.KHR_descriptor_update_template,
+            Extension::KHR_device_address_commands => self.KHR_device_address_commands,
             Extension::KHR_device_group => self.KHR_device_group,
             Extension::KHR_device_group_creation => self.KHR_device_group_creation,
             Extension::KHR_driver_properties => self.KHR_driver_properties,
@@ -553,6 +556,7 @@ impl ExtensionTable {
             Extension::KHR_dedicated_allocation => self.KHR_dedicated_allocation = on,
             Extension::KHR_depth_stencil_resolve => self.KHR_depth_stencil_resolve = on,
             Extension::KHR_descriptor_update_template => self.KHR_descriptor_update_template = on,
+            Extension::KHR_device_address_commands => self.KHR_device_address_commands = on,
             Extension::KHR_device_group => self.KHR_device_group = on,
             Extension::KHR_device_group_creation => self.KHR_device_group_creation = on,
             Extension::KHR_driver_properties => self.KHR_driver_properties = on,
@@ -632,7 +636,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 151] = [
+pub static EXTENSIONS: [Info; 152] = [
     Info { id: Extension::AMD_buffer_marker, name: c"VK_AMD_buffer_marker", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_image_load_store_lod, name: c"VK_AMD_shader_image_load_store_lod", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
@@ -710,6 +714,7 @@ pub static EXTENSIONS: [Info; 151] = [
     Info { id: Extension::KHR_dedicated_allocation, name: c"VK_KHR_dedicated_allocation", spec_version: 3, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[Extension::KHR_get_memory_requirements2] },
     Info { id: Extension::KHR_depth_stencil_resolve, name: c"VK_KHR_depth_stencil_resolve", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_create_renderpass2] },
     Info { id: Extension::KHR_descriptor_update_template, name: c"VK_KHR_descriptor_update_template", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[] },
+    Info { id: Extension::KHR_device_address_commands, name: c"VK_KHR_device_address_commands", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_device_group, name: c"VK_KHR_device_group", spec_version: 4, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[Extension::KHR_device_group_creation] },
     Info { id: Extension::KHR_device_group_creation, name: c"VK_KHR_device_group_creation", spec_version: 1, instance: true, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[] },
     Info { id: Extension::KHR_driver_properties, name: c"VK_KHR_driver_properties", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },

@@ -1,6 +1,5 @@
 //! Command buffers.
 
-use crate::buffer::Buffer;
 use crate::command::memory::{CommandMemory, Segment, Sink};
 use crate::command::pool::CommandPool;
 use crate::command::state::{BindState, PushedSet};
@@ -350,13 +349,10 @@ impl CommandBuffer {
         });
     }
 
-    /// vkCmdDispatchIndirect.
-    pub fn dispatch_indirect(&self, buffer: &Buffer, offset: u64) {
+    /// vkCmdDispatchIndirect2KHR: the numbers of groups stand at an address.
+    pub fn dispatch_indirect(&self, indirect: u64) {
         self.record(|inner| match inner.dispatch_state(&self.pool)? {
-            Some(state) => {
-                let indirect = buffer.address().wrapping_add(offset);
-                inner.stream.push(Record::DispatchIndirect { state, indirect })
-            }
+            Some(state) => inner.stream.push(Record::DispatchIndirect { state, indirect }),
             None => Ok(()),
         });
     }
@@ -376,15 +372,13 @@ impl CommandBuffer {
         self.record(|inner| inner.stream.push(Record::SetEvent { event: event.address(), value: 0 }));
     }
 
-    /// vkCmdWriteBufferMarkerAMD: the word is stored when everything before is finished, which is allowed for every stage.
-    pub fn write_marker(&self, buffer: &Buffer, offset: u64, marker: u32) {
-        let event = buffer.address().wrapping_add(offset);
-        self.record(|inner| inner.stream.push(Record::SetEvent { event, value: marker }));
+    /// vkCmdWriteMarkerToMemoryAMD: the word is stored when everything before is finished, which is allowed for every stage.
+    pub fn write_marker(&self, address: u64, marker: u32) {
+        self.record(|inner| inner.stream.push(Record::SetEvent { event: address, value: marker }));
     }
 
-    /// vkCmdBeginConditionalRenderingEXT.
-    pub fn begin_condition(&self, buffer: &Buffer, offset: u64, inverted: bool) {
-        let word = buffer.address().wrapping_add(offset);
+    /// vkCmdBeginConditionalRendering2EXT: the condition is a word at an address.
+    pub fn begin_condition(&self, word: u64, inverted: bool) {
         self.record(|inner| inner.stream.push(Record::BeginCondition { word, inverted }));
     }
 

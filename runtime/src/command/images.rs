@@ -52,13 +52,51 @@ fn blit_region(
     Ok(BlitRegion { image: level, extent: [width, height, image.slices(sub.mip_level)], from, to })
 }
 
-/// Address, row pitch and slice pitch of the buffer side of a copy.
-fn linear(buffer: &Buffer, r: &vk::BufferImageCopy, block: [u32; 3]) -> (u64, u64, u64) {
-    let [width, height, bytes] = block.map(|b| u64::from(b.max(1)));
-    let or = |given: u32, extent: u32| u64::from(if given == 0 { extent } else { given });
-    let row_pitch = or(r.buffer_row_length, r.image_extent.width).div_ceil(width) * bytes;
-    let rows = or(r.buffer_image_height, r.image_extent.height).div_ceil(height);
-    (buffer.address().wrapping_add(r.buffer_offset), row_pitch, row_pitch.wrapping_mul(rows))
+/// A copy between memory and an image (VkDeviceMemoryImageCopyKHR).
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryImageCopy {
+    /// The first texel in memory.
+    pub address: u64,
+    /// Texels from row to row in memory, 0: the width of the extent.
+    pub row_length: u32,
+    /// Rows from slice to slice in memory, 0: the height of the extent.
+    pub image_height: u32,
+    /// Part of the image.
+    pub subresource: vk::ImageSubresourceLayers,
+    /// First texel in the image.
+    pub offset: vk::Offset3D,
+    /// Size in texels.
+    pub extent: vk::Extent3D,
+}
+
+impl MemoryImageCopy {
+    /// Of a region in a buffer.
+    fn in_buffer(buffer: &Buffer, r: &vk::BufferImageCopy) -> Self {
+        MemoryImageCopy {
+            address: buffer.address().wrapping_add(r.buffer_offset),
+            row_length: r.buffer_row_length,
+            image_height: r.buffer_image_height,
+            subresource: r.image_subresource,
+            offset: r.image_offset,
+            extent: r.image_extent,
+        }
+    }
+
+    /// Row pitch and slice pitch in memory.
+    fn pitches(&self, block: [u32; 3]) -> (u64, u64) {
+        let [width, height, bytes] = block.map(|b| u64::from(b.max(1)));
+        let or = |given: u32, extent: u32| u64::from(if given == 0 { extent } else { given });
+        let row_pitch = or(self.row_length, self.extent.width).div_ceil(width) * bytes;
+        let rows = or(self.image_height, self.extent.height).div_ceil(height);
+        (row_pitch, row_pitch.wrapping_mul(rows))
+    }
+
+    /// Where it is in the image, and how large, with slices.
+    fn place(&self, image: &Image) -> Result<(TexelRegion, [u32; 3])> {
+        let sub = &self.subresource;
+        let place = region(image, sub.aspect_mask, sub, self.offset)?;
+        Ok((place, [self.extent.width, self.extent.height, slices(image, sub, &self.extent)]))
+    }
 }
 
 impl CommandBuffer {
@@ -80,15 +118,30 @@ impl CommandBuffer {
         });
     }
 
-    /// vkCmdCopyBufferToImage.
-    pub fn copy_buffer_to_image(&self, buffer: &Buffer, image: &Image, regions: &[vk::BufferImageCopy]) {
+    /// vkCmdCopyMemoryToImageKHR.
+    pub fn copy_memory_to_image(&self, image: &Image, regions: impl IntoIterator<Item = MemoryImageCopy>) {
         self.image(|push| {
             for r in regions {
-                let sub = &r.image_subresource;
-                let place = region(image, sub.aspect_mask, sub, r.image_offset)?;
-                let (buffer, row_pitch, slice_pitch) = linear(buffer, r, place.block);
-                let extent = [r.image_extent.width, r.image_extent.height, slices(image, sub, &r.image_extent)];
-                push(ImageRecord::FromBuffer { buffer, row_pitch, slice_pitch, image: place, extent })?;
+                let (place, extent) = r.place(image)?;
+                let (row_pitch, slice_pitch) = r.pitches(place.block);
+                push(ImageRecord::FromBuffer { buffer: r.address, row_pitch, slice_pitch, image: place, extent })?;
+            }
+            Ok(())
+        });
+    }
+
+    /// vkCmdCopyBufferToImage.
+    pub fn copy_buffer_to_image(&self, buffer: &Buffer, image: &Image, regions: &[vk::BufferImageCopy]) {
+        self.copy_memory_to_image(image, regions.iter().map(|r| MemoryImageCopy::in_buffer(buffer, r)));
+    }
+
+    /// vkCmdCopyImageToMemoryKHR.
+    pub fn copy_image_to_memory(&self, image: &Image, regions: impl IntoIterator<Item = MemoryImageCopy>) {
+        self.image(|push| {
+            for r in regions {
+                let (place, extent) = r.place(image)?;
+                let (row_pitch, slice_pitch) = r.pitches(place.block);
+                push(ImageRecord::ToBuffer { buffer: r.address, row_pitch, slice_pitch, image: place, extent })?;
             }
             Ok(())
         });
@@ -96,16 +149,7 @@ impl CommandBuffer {
 
     /// vkCmdCopyImageToBuffer.
     pub fn copy_image_to_buffer(&self, image: &Image, buffer: &Buffer, regions: &[vk::BufferImageCopy]) {
-        self.image(|push| {
-            for r in regions {
-                let sub = &r.image_subresource;
-                let place = region(image, sub.aspect_mask, sub, r.image_offset)?;
-                let (buffer, row_pitch, slice_pitch) = linear(buffer, r, place.block);
-                let extent = [r.image_extent.width, r.image_extent.height, slices(image, sub, &r.image_extent)];
-                push(ImageRecord::ToBuffer { buffer, row_pitch, slice_pitch, image: place, extent })?;
-            }
-            Ok(())
-        });
+        self.copy_image_to_memory(image, regions.iter().map(|r| MemoryImageCopy::in_buffer(buffer, r)));
     }
 
     /// vkCmdCopyImage; slices of 3D images and layers of others may be copied to each other.

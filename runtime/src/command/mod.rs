@@ -12,6 +12,7 @@ mod transfer;
 
 pub use buffer::{CommandBuffer, CommandState};
 pub use generated::{ExecutionSet, GeneratedCommands, IndirectAction, IndirectLayout, IndirectToken};
+pub use images::MemoryImageCopy;
 pub use pool::CommandPool;
 
 pub(crate) use memory::Segment;

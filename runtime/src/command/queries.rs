@@ -1,6 +1,5 @@
 //! Query commands.
 
-use crate::buffer::Buffer;
 use crate::command::stream::Record;
 use crate::command::CommandBuffer;
 use crate::query_pool::QueryPool;
@@ -35,20 +34,16 @@ impl CommandBuffer {
         self.record(|inner| inner.stream.push(Record::WriteTimestamp { query: pool.address(query) }));
     }
 
-    /// vkCmdCopyQueryPoolResults.
-    #[allow(clippy::too_many_arguments)] // the parameters of the command
+    /// vkCmdCopyQueryPoolResultsToMemoryKHR.
     pub fn copy_query_results(
         &self,
         pool: &QueryPool,
         first: u32,
         count: u32,
-        buffer: &Buffer,
-        offset: u64,
-        stride: u64,
+        (dst, stride): (u64, u64),
         flags: vk::QueryResultFlags,
     ) {
         self.record(|inner| {
-            let dst = buffer.address().wrapping_add(offset);
             let (first, values) = (pool.address(first), pool.values());
             inner.stream.push(Record::CopyQueryResults { first, count, dst, stride, flags, values })
         });

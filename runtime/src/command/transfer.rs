@@ -6,40 +6,51 @@ use crate::command::CommandBuffer;
 use ash::vk;
 
 impl CommandBuffer {
-    /// vkCmdCopyBuffer.
-    pub fn copy_buffer(&self, src: &Buffer, dst: &Buffer, regions: &[vk::BufferCopy]) {
+    /// vkCmdCopyMemoryKHR: source, destination and size of each region.
+    pub fn copy_memory(&self, regions: impl IntoIterator<Item = (u64, u64, u64)>) {
         self.record(|inner| {
-            for r in regions.iter().filter(|r| r.size > 0) {
-                inner.stream.push(Record::CopyBuffer {
-                    src: src.address().wrapping_add(r.src_offset),
-                    dst: dst.address().wrapping_add(r.dst_offset),
-                    size: r.size,
-                })?;
+            for (src, dst, size) in regions.into_iter().filter(|r| r.2 > 0) {
+                inner.stream.push(Record::CopyBuffer { src, dst, size })?;
             }
             Ok(())
         });
     }
 
-    /// vkCmdFillBuffer; VK_WHOLE_SIZE fills to the end, rounded down to words.
-    pub fn fill_buffer(&self, buffer: &Buffer, offset: u64, size: u64, value: u32) {
-        self.record(|inner| {
-            let (dst, size) = buffer.range(offset, size);
-            let size = size & !3;
-            if size == 0 {
-                return Ok(());
-            }
-            inner.stream.push(Record::FillBuffer { dst, size, value })
-        });
+    /// vkCmdCopyBuffer.
+    pub fn copy_buffer(&self, src: &Buffer, dst: &Buffer, regions: &[vk::BufferCopy]) {
+        let region = |r: &vk::BufferCopy| {
+            (src.address().wrapping_add(r.src_offset), dst.address().wrapping_add(r.dst_offset), r.size)
+        };
+        self.copy_memory(regions.iter().map(region));
     }
 
-    /// vkCmdUpdateBuffer.
-    pub fn update_buffer(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) {
+    /// vkCmdFillMemoryKHR; the size is rounded down to words.
+    pub fn fill_memory(&self, dst: u64, size: u64, value: u32) {
+        let size = size & !3;
+        if size > 0 {
+            self.record(|inner| inner.stream.push(Record::FillBuffer { dst, size, value }));
+        }
+    }
+
+    /// vkCmdFillBuffer; VK_WHOLE_SIZE fills to the end.
+    pub fn fill_buffer(&self, buffer: &Buffer, offset: u64, size: u64, value: u32) {
+        let (dst, size) = buffer.range(offset, size);
+        self.fill_memory(dst, size, value);
+    }
+
+    /// vkCmdUpdateMemoryKHR.
+    pub fn update_memory(&self, dst: u64, bytes: &[u8]) {
         self.record(|inner| {
             if bytes.is_empty() {
                 return Ok(());
             }
             let data = inner.stream.place_bytes(bytes)?;
-            inner.stream.push(Record::UpdateBuffer { dst: buffer.address().wrapping_add(offset), data })
+            inner.stream.push(Record::UpdateBuffer { dst, data })
         });
+    }
+
+    /// vkCmdUpdateBuffer.
+    pub fn update_buffer(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) {
+        self.update_memory(buffer.address().wrapping_add(offset), bytes);
     }
 }

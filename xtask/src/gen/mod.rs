@@ -51,9 +51,14 @@ fn read_list(path: &Path) -> Result<Vec<String>, String> {
     Ok(read(path)?.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
 }
 
-/// Whether every extension that a part of another depends on is known.
-fn satisfied(needs: Option<&str>, extensions: &[String]) -> bool {
-    needs.is_none_or(|n| n.split('+').all(|n| extensions.iter().any(|e| e == n)))
+/// Whether every extension that a part of another depends on is known, or part of a core version.
+fn satisfied(needs: Option<&str>, extensions: &[String], reg: &Registry) -> bool {
+    let in_core = |n: &str| {
+        let to =
+            reg.extensions.get(n).and_then(|x| x.promoted_to.as_deref()?.strip_prefix("VK_VERSION_")?.split_once('_'));
+        to.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?))).is_some_and(|v: (u32, u32)| v <= NEWEST_CORE)
+    };
+    needs.is_none_or(|n| n.split('+').all(|n| extensions.iter().any(|e| e == n) || in_core(n)))
 }
 
 impl Input {
@@ -80,7 +85,7 @@ impl Input {
                 .get(name)
                 .ok_or_else(|| format!("{name} is neither in the registry nor in the supplement"))?;
             for (c, needs) in &ext.commands {
-                if satisfied(needs.as_deref(), &extensions) {
+                if satisfied(needs.as_deref(), &extensions, &reg) {
                     scope.entry(c.clone()).or_default().extensions.insert(name.clone());
                 }
             }
@@ -112,7 +117,7 @@ impl Input {
             self.reg.extensions[e]
                 .types
                 .iter()
-                .filter(|(_, needs)| satisfied(needs.as_deref(), &self.extensions))
+                .filter(|(_, needs)| satisfied(needs.as_deref(), &self.extensions, &self.reg))
                 .map(|(t, _)| t)
         });
         core.chain(extensions).map(|t| self.reg.canonical_type(t)).collect()

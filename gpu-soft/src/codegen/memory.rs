@@ -8,7 +8,7 @@ use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::{Icmp, Ty, Val};
 use super::unsupported;
-use crate::kernel_abi::{DispatchCtx, PUSH_BYTES};
+use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
 use std::mem::offset_of;
 
@@ -266,6 +266,60 @@ impl Gen<'_> {
         m.shuffle(joined, m.poison(m.type_of(joined)), &indices)
     }
 
+    /// Whether accesses of some elements of a wide vector are worth it: all of them always are, and some if there are instructions
+    /// for it.
+    fn spreads(&self, mask: Mask, dense: bool) -> bool {
+        (mask == Mask::Full && dense) || self.opts.width != Width::W4
+    }
+
+    /// Per base of a strided access which elements belong to active lanes: the first `n` of every `step`.
+    fn spread_masks(&self, mask: Mask, first: &Bases, n: u32, step: u32) -> Vec<Val> {
+        let m = self.m;
+        let lanes = self.lanes_per_base(first);
+        if mask == Mask::Full {
+            let (yes, no) = (m.iconst(m.int(1), 1), m.iconst(m.int(1), 0));
+            let all: Vec<Val> = (0..lanes * step).map(|i| if i % step < n { yes } else { no }).collect();
+            return vec![m.const_vector(&all); first.all().len()];
+        }
+        let of_row = |v: Val, r: usize| self.lanes_of_base(v, first, r);
+        let Mask::Val(kept) = mask else { return vec![m.zero(m.vector(m.int(1), lanes * step)); first.all().len()] };
+        (0..first.all().len())
+            .map(|r| match self.opts.width {
+                _ if step == 1 => of_row(self.to_bools(kept), r),
+                Width::W16 => self.spread_bits(of_row(kept, r), lanes, n, step),
+                // Words of all ones or zeros are moved as the values are.
+                Width::W4 | Width::W8 => {
+                    let words = of_row(kept, r);
+                    let off = m.zero(m.type_of(words));
+                    let parts: Vec<Val> = (0..step).map(|i| if i < n { words } else { off }).collect();
+                    let wide = self.interleave(&parts, lanes, step);
+                    m.icmp(Icmp::Slt, wide, m.zero(m.type_of(wide)))
+                }
+            })
+            .collect()
+    }
+
+    /// As `spread_masks`, of a mask as truth values: bits are deposited at every `step`-th place and repeated.
+    fn spread_bits(&self, mask: Val, lanes: u32, n: u32, step: u32) -> Val {
+        let m = self.m;
+        let i64t = m.int(64);
+        if lanes * step > 64 {
+            let half = lanes / 2;
+            let parts = [0, half].map(|at| self.spread_bits(self.pick(mask, half, at, 1), half, n, step));
+            return self.concat(&parts, half * step);
+        }
+        let bits = m.zext(m.bitcast(mask, m.int(lanes)), i64t);
+        let places = (0..lanes).fold(0u64, |p, l| p | 1 << (l * step));
+        let placed = m.intrinsic("llvm.x86.bmi.pdep.64", &[], &[bits, self.i64c(places)]);
+        let repeated = m.mul(placed, self.i64c((1 << n) - 1));
+        let all = m.bitcast(repeated, m.vector(m.int(1), 64));
+        if lanes * step == 64 {
+            all
+        } else {
+            self.pick(all, lanes * step, 0, 1)
+        }
+    }
+
     fn align(access: &Access, bytes: u32) -> u32 {
         access.align.clamp(1, bytes.max(1))
     }
@@ -291,9 +345,7 @@ impl Gen<'_> {
                 let n = results.len() as i64;
                 let step = stride / bytes.max(1);
                 let fits = stride > 0 && stride % bytes == 0 && step >= n && (step <= 4 || step == n) && n <= 4;
-                // Memory that is not checked may be read for active lanes only, and not behind the last element.
                 let checked = piece.base.is_some() && piece.size.is_some();
-                let whole = checked || (mask == Mask::Full && step == n);
                 if stride == 0 && guard.is_none() && (checked || mask == Mask::Full) {
                     self.stats.uniform += 1;
                     (0..results.len())
@@ -303,7 +355,7 @@ impl Gen<'_> {
                             Rep::Vec(self.row_lanes(&rows), None)
                         })
                         .collect()
-                } else if fits && (step == 1 || (whole && !single)) {
+                } else if fits && (step == 1 || (!single && (checked || self.spreads(mask, step == n)))) {
                     let vals =
                         self.strided_load(results.len(), addr, &piece, &first, step as u32, guard, ty, access, mask)?;
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
@@ -380,12 +432,16 @@ impl Gen<'_> {
         }
         let align = Self::align(access, ty.bytes());
         let wide = m.vector(self.scalar_ty(ty), total);
+        // Memory that is not checked may be read for active lanes only, and not behind the last element.
+        let checked = piece.base.is_some() && piece.size.is_some();
+        let masked = !checked && (mask != Mask::Full || step != n as u32);
         let fast = |g: &Self| {
+            let masks = if masked { g.spread_masks(mask, first, n as u32, step) } else { Vec::new() };
             let mut parts = vec![Vec::new(); n];
             for (r, &at) in first.all().iter().enumerate() {
                 let p = g.ptr(piece, at);
-                let v = if (piece.base.is_none() || piece.size.is_none()) && mask != Mask::Full {
-                    g.masked_load(wide, p, align, g.lanes_of_base(g.mask_val(mask), first, r))
+                let v = if let Some(mask) = masks.get(r) {
+                    g.masked_load(wide, p, align, *mask)
                 } else {
                     let v = m.load(wide, p, align);
                     if access.atomic || access.volatile {
@@ -524,9 +580,11 @@ impl Gen<'_> {
             Place::Strided { piece, first, stride, guard } => {
                 let bytes = i64::from(ty.bytes());
                 let n = values.len() as i64;
-                // Memory between the elements of different lanes must not be written.
-                if stride == bytes * n && n <= 4 && (n == 1 || !access.atomic) {
-                    self.strided_store(values, addr, &piece, &first, guard, ty, access, mask)
+                let step = stride / bytes.max(1);
+                let fits = stride > 0 && stride % bytes == 0 && n <= step && (step <= 4 || step == n) && n <= 4;
+                let single = access.atomic || access.volatile;
+                if fits && (step == 1 || (!single && self.spreads(mask, step == n))) {
+                    self.strided_store(values, addr, &piece, &first, step as u32, guard, ty, access, mask)
                 } else {
                     let off = self.lanes_of_place(addr)?;
                     self.stats.gathers += 1;
@@ -602,6 +660,7 @@ impl Gen<'_> {
         addr: &Addr,
         piece: &Piece,
         first: &Bases,
+        step: u32,
         guard: Option<Val>,
         ty: Type,
         access: &Access,
@@ -610,8 +669,8 @@ impl Gen<'_> {
         let m = self.m;
         let n = values.len() as u32;
         let lanes = self.lanes_per_base(first);
-        let span = u64::from(ty.bytes()) * u64::from(lanes * n);
-        if n == 1 {
+        let span = u64::from(ty.bytes()) * u64::from((lanes - 1) * step + n);
+        if step == 1 {
             self.stats.contiguous += 1;
         } else {
             self.stats.strided += 1;
@@ -631,17 +690,16 @@ impl Gen<'_> {
             m.likely_br(ok, quick, slow);
             m.position(quick);
         }
+        // Memory between the elements of different lanes must not be written.
+        let masked = mask != Mask::Full || step != n;
+        let masks = if masked { self.spread_masks(mask, first, n, step) } else { Vec::new() };
         for (r, &at) in first.all().iter().enumerate() {
             let p = self.ptr(piece, at);
             let parts: Vec<Val> = vals.iter().map(|v| self.lanes_of_base(*v, first, r)).collect();
-            let wide = self.interleave(&parts, lanes, n);
-            match mask {
-                Mask::Full => m.store(wide, p, align),
-                _ => {
-                    let mask = self.lanes_of_base(self.mask_val(mask), first, r);
-                    let wide_mask = if n == 1 { mask } else { self.interleave(&vec![mask; n as usize], lanes, n) };
-                    self.masked_store(wide, p, align, wide_mask);
-                }
+            let wide = self.interleave(&parts, lanes, step);
+            match masks.get(r) {
+                None => m.store(wide, p, align),
+                Some(mask) => self.masked_store(wide, p, align, *mask),
             }
         }
         m.br(end);

@@ -1,6 +1,6 @@
 //! The kernels of `tests/codegen/kernels` and the compiler's own run tests.
 
-use super::native::{interpret, run_jammed, widths};
+use super::native::{interpret, run_jammed, run_unchecked, widths};
 use compiler::filetest::{parse_file, FileTest, Test};
 use compiler::sir::Kernel;
 use compiler::text::parse;
@@ -77,6 +77,21 @@ fn run_all(dir: &str) -> usize {
         count += 1;
     }
     count
+}
+
+/// A kernel that keeps to its buffers does the same without checks.
+#[test]
+fn unchecked_accesses() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codegen/kernels/masked_vectors.sir");
+    let file = parse_file(&std::fs::read_to_string(&path).expect("readable")).expect("a test file");
+    let kernel = parse(&file.source).expect("parses");
+    let wanted = interpret(&kernel, &file.setup).expect("runs");
+    for width in widths() {
+        for size in [4, 8, 16, 32] {
+            let found = run_unchecked(&kernel, &file.setup, width, size).expect("compiles");
+            assert_eq!(found, wanted, "{width:?} S{size}");
+        }
+    }
 }
 
 #[test]

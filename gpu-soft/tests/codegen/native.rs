@@ -207,6 +207,11 @@ pub fn run(kernel: &Kernel, setup: &Setup, width: Width, subgroup_size: u32) -> 
     run_jammed(kernel, setup, width, subgroup_size, None)
 }
 
+/// As [`run`], of a kernel that keeps to its buffers, with accesses that are not checked.
+pub fn run_unchecked(kernel: &Kernel, setup: &Setup, width: Width, subgroup_size: u32) -> Result<Buffers, String> {
+    run_with(kernel, setup, width, subgroup_size, |o| Options { robust_storage: false, robust_uniform: false, ..o })
+}
+
 /// As [`run`], with that many subgroups in lock-step where the kernel allows it.
 pub fn run_jammed(
     kernel: &Kernel,
@@ -215,9 +220,20 @@ pub fn run_jammed(
     subgroup_size: u32,
     jam: Option<u32>,
 ) -> Result<Buffers, String> {
+    run_with(kernel, setup, width, subgroup_size, |o| Options { jam, ..o })
+}
+
+fn run_with(
+    kernel: &Kernel,
+    setup: &Setup,
+    width: Width,
+    subgroup_size: u32,
+    change: impl Fn(Options<'_>) -> Options<'_>,
+) -> Result<Buffers, String> {
     let bindings = layout(kernel, setup);
     let show = std::env::var("SIR_SHOW").is_ok();
-    let opts = Options { jam, want_ir: show, want_asm: show, ..options(width, subgroup_size, &bindings) };
+    let opts = Options { want_ir: show, want_asm: show, ..options(width, subgroup_size, &bindings) };
+    let opts = change(opts);
     let binary = compile(kernel, &opts).map_err(|e| e.to_string())?;
     if show {
         println!("{}\n{}", binary.ir.unwrap_or_default(), binary.asm.unwrap_or_default());

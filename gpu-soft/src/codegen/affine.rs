@@ -146,10 +146,71 @@ impl Gen<'_> {
         if !self.k.ty(result).is_int() {
             return Ok(None);
         }
-        match self.linear_claim(op, result, args)? {
-            Some(claim) => Ok(Some(claim)),
-            None => self.row_claim(op, result, args),
+        if let Some(claim) = self.linear_claim(op, result, args)? {
+            return Ok(Some(claim));
         }
+        if let Some(claim) = self.row_claim(op, result, args)? {
+            return Ok(Some(claim));
+        }
+        self.clamped_claim(op, result, args)
+    }
+
+    /// Clamps, remainders and low bits, as at the borders of images: away from the borders they change nothing about how a value grows,
+    /// which a guard finds out.
+    fn clamped_claim(&mut self, op: AluOp, result: Value, args: &[Value]) -> Result<Option<Claim>> {
+        let minmax = matches!(op, AluOp::SMin | AluOp::SMax | AluOp::UMin | AluOp::UMax);
+        let remainder = matches!(op, AluOp::URem | AluOp::SRem | AluOp::SMod);
+        let low_bits = op == AluOp::And;
+        if !minmax && !remainder && !low_bits {
+            return Ok(None);
+        }
+        let (of, other) = match (self.is_uniform(args[0]), self.is_uniform(args[1])) {
+            (false, true) => (args[0], args[1]),
+            (true, false) if minmax || low_bits => (args[1], args[0]),
+            _ => return Ok(None),
+        };
+        let Some(claim) = self.claim(of).filter(|c| c.stride > 0) else { return Ok(None) };
+        let bound = self.scalar(other)?;
+        let m = self.m;
+        let ty = self.k.ty(result);
+        let lanes = if claim.base.whole() { self.lanes } else { self.per_row() };
+        let spread = claim.stride.unsigned_abs() * u64::from(lanes - 1);
+        if spread > ty.mask() >> 1 {
+            return Ok(None);
+        }
+        let spread = self.konst(ty, 0, spread);
+        let signed = !matches!(op, AluOp::UMin | AluOp::UMax | AluOp::URem | AluOp::And);
+        let (less, at_most) = if signed { (Icmp::Slt, Icmp::Sle) } else { (Icmp::Ult, Icmp::Ule) };
+        let mut bases: SmallVec<[Val; 8]> = SmallVec::new();
+        let mut guard = claim.guard;
+        for &base in claim.base.all() {
+            let last = m.add(base, spread);
+            let grows = m.icmp(at_most, base, last);
+            let (value, kept) = match op {
+                AluOp::SMin | AluOp::UMin => (base, m.icmp(at_most, last, bound)),
+                AluOp::SMax | AluOp::UMax => (base, m.icmp(at_most, bound, base)),
+                AluOp::And => {
+                    // A remainder if the bound is one less than a power of two.
+                    let rest = m.and(base, bound);
+                    let above = m.add(bound, self.konst(ty, 0, 1));
+                    let low = m.icmp(Icmp::Eq, m.and(bound, above), m.zero(self.scalar_ty(ty)));
+                    let last = m.add(rest, spread);
+                    let inside = m.and(m.icmp(at_most, last, bound), m.icmp(at_most, rest, last));
+                    (rest, m.and(low, inside))
+                }
+                _ => {
+                    let rest = self.scalar_op(op, result, args, &[base, bound], AluFlags::default())?;
+                    let inside = m.icmp(less, m.add(rest, spread), bound);
+                    // Remainders of negative values grow differently.
+                    let positive = m.icmp(at_most, m.zero(self.scalar_ty(ty)), base);
+                    let fits = m.icmp(at_most, rest, m.add(rest, spread));
+                    (rest, m.and(m.and(inside, fits), positive))
+                }
+            };
+            bases.push(value);
+            guard = self.both(guard, Some(m.and(grows, kept)));
+        }
+        Ok(Some(Claim { base: Bases::rows(&bases), stride: claim.stride, guard }))
     }
 
     fn linear_claim(&mut self, op: AluOp, result: Value, args: &[Value]) -> Result<Option<Claim>> {

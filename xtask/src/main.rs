@@ -9,7 +9,7 @@
 //! * `differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…]` holds the driver against another one, lavapipe
 //!   if none is named, with random programs; the arguments are those of `cts`'s program `differential`.
 //! * `bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] [--rows TEXT]… [--rounds N] [--out FOLDER]
-//!   [--no-build]` measures the driver side by side with others (see docs/BENCH.md).
+//!   [--processor-time] [--no-build]` measures the driver side by side with others (see docs/BENCH.md).
 
 mod bench;
 mod differential;
@@ -31,7 +31,8 @@ const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE 
                      manifest [--release] [--library PATH] [--out PATH] | \
                      differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…] | \
                      bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] \
-                     [--rows TEXT]… [--rounds N] [--out FOLDER] [--no-build]";
+                     [--rows TEXT]… [--rounds N] [--out FOLDER] [--processor-time] \
+                     [--no-build]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -11,6 +11,12 @@ const MOST_PASSES: u32 = 4096;
 /// Longest wait for a fence, in nanoseconds.
 pub const PATIENCE: u64 = 100_000_000_000;
 
+/// Processor time that all threads of this process have used, in seconds.
+fn processor_time() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
 /// A program on the device.
 pub struct Made {
     /// The pipeline.
@@ -185,6 +191,16 @@ impl<'g> Runner<'g> {
     /// A failing call.
     pub fn sample(&mut self) -> Result<f64, Error> {
         Ok(self.submit()?.as_secs_f64() / f64::from(self.passes))
+    }
+
+    /// Runs the recorded passes; for each, seconds on the clock and seconds of this process's processor time.
+    ///
+    /// # Errors
+    /// A failing call.
+    pub fn sample_both(&mut self) -> Result<(f64, f64), Error> {
+        let start = processor_time();
+        let seconds = self.sample()?;
+        Ok((seconds, (processor_time() - start) / f64::from(self.passes)))
     }
 
     /// Work of a pass.

@@ -3,7 +3,7 @@
 //! | command | answer |
 //! |---|---|
 //! | `prepare NAME` | `{"ok": true, "passes": n}` after a verified pass, or `{"skip": why}`, or `{"error": what}` |
-//! | `sample` | `{"seconds": for one pass}` |
+//! | `sample` | `{"seconds": for one pass}`, for kernels also the `processor` time of one pass |
 //! | `finish` | `{"ok": true}` after another verified pass, or `{"error": what}` |
 
 use super::meters;
@@ -64,16 +64,19 @@ fn answer<'g>(gpu: &'g Gpu, session: &mut Option<Session<'g>>, line: &str) -> Re
             *session = made;
             Ok(answer)
         }
-        (None, Some(now)) if line == "sample" => Ok(json!({"seconds": match now {
-            Session::Kernel(runner) => runner.sample()?,
+        (None, Some(now)) if line == "sample" => match now {
+            Session::Kernel(runner) => {
+                let (seconds, processor) = runner.sample_both()?;
+                Ok(json!({"seconds": seconds, "processor": processor}))
+            }
             Session::Meter(meter, right) => {
                 let (seconds, outcome) = (meter.run)(gpu)?;
                 if right.is_ok() {
                     *right = outcome;
                 }
-                seconds
+                Ok(json!({ "seconds": seconds }))
             }
-        }})),
+        },
         (None, Some(now)) if line == "finish" => {
             let right = match now {
                 Session::Kernel(runner) => runner.verify()?,

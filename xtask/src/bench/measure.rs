@@ -60,8 +60,28 @@ fn complaint(answer: &Result<Value, String>) -> Option<Outcome> {
     }
 }
 
+/// Which time of a kernel counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// What has passed.
+    Wall,
+    /// What all threads of the measuring process have used: for machines that are busy with other things.
+    Processor,
+}
+
+impl Clock {
+    /// Seconds of a sample. Meters have only one kind.
+    fn seconds(self, answer: &Value) -> Option<f64> {
+        let wall = answer["seconds"].as_f64();
+        match self {
+            Clock::Wall => wall,
+            Clock::Processor => answer["processor"].as_f64().or(wall),
+        }
+    }
+}
+
 /// Measures one row on all drivers.
-pub fn row(drivers: &mut [Measured], about: &Value, rounds: u32) -> Row {
+pub fn row(drivers: &mut [Measured], about: &Value, rounds: u32, clock: Clock) -> Row {
     let text = |key: &str| about[key].as_str().unwrap_or_default().to_owned();
     let mut row = Row {
         name: text("name"),
@@ -92,7 +112,7 @@ pub fn row(drivers: &mut [Measured], about: &Value, rounds: u32) -> Row {
             let start = Instant::now();
             let answer = drivers[*i].ask("sample", SAMPLE);
             *spent += start.elapsed();
-            match (complaint(&answer), answer.ok().and_then(|a| a["seconds"].as_f64())) {
+            match (complaint(&answer), answer.ok().and_then(|a| clock.seconds(&a))) {
                 (None, Some(seconds)) => samples.push(seconds),
                 (Some(outcome), _) => *failure = Some(outcome),
                 (None, None) => *failure = Some(Outcome::Failed("no time".to_owned())),
@@ -189,7 +209,7 @@ mod tests {
         let serve = |prepare: &str| {
             format!(
                 "echo '{{\"device\":\"d\"}}'; while read -r word name; do case $word in \
-                 prepare) {prepare};; sample) echo '{{\"seconds\": 0.5}}';; *) echo '{{\"ok\": true}}';; esac; done"
+                 prepare) {prepare};; sample) echo '{{\"seconds\": 0.5, \"processor\": 0.25}}';; *) echo '{{\"ok\": true}}';; esac; done"
             )
         };
         let good = fake(&folder, "good", &serve("echo '{\"ok\":true,\"work\":8}'"));
@@ -197,13 +217,13 @@ mod tests {
         let poor = fake(&folder, "poor", &serve("echo '{\"skip\":\"nothing there\"}'"));
         let mut drivers: Vec<Measured> = [good, bad, poor].map(Measured::new).into();
         let about = |name: &str| json!({"name": name, "family": "f", "unit": "B/s", "floor": 2.0, "kernel": true});
-        let one = row(&mut drivers, &about("one"), 3);
+        let one = row(&mut drivers, &about("one"), 3, Clock::Wall);
         assert_eq!(one.outcomes["good"], Outcome::Samples(vec![0.5; 3]));
         assert!(matches!(&one.outcomes["bad"], Outcome::Failed(e) if e.contains('9')));
         assert_eq!(one.outcomes["poor"], Outcome::Skipped("nothing there".to_owned()));
         assert_eq!(one.figure("good"), Some(16.0));
-        let two = row(&mut drivers, &about("two"), 2);
-        assert_eq!(two.outcomes["bad"], Outcome::Samples(vec![0.5; 2]));
+        let two = row(&mut drivers, &about("two"), 2, Clock::Processor);
+        assert_eq!(two.outcomes["bad"], Outcome::Samples(vec![0.25; 2]));
         drop(drivers);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -24,6 +24,7 @@ struct Options {
     rounds: u32,
     out: Option<PathBuf>,
     build: bool,
+    clock: measure::Clock,
 }
 
 fn options(flags: &[&str]) -> Result<Options, String> {
@@ -42,6 +43,7 @@ fn options(flags: &[&str]) -> Result<Options, String> {
                 options.rounds = rounds.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("{rounds:?} rounds?"))?;
             }
             "--out" => options.out = Some(PathBuf::from(value()?)),
+            "--processor-time" => options.clock = measure::Clock::Processor,
             "--no-build" => options.build = false,
             other => return Err(format!("unknown argument {other:?}")),
         }
@@ -140,9 +142,13 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<String, String> {
     let mut measured: Vec<measure::Measured> = all.into_iter().map(measure::Measured::new).collect();
     let list: Vec<&Value> =
         list.as_array().into_iter().flatten().filter(|r| r["name"].as_str().is_some_and(wanted)).collect();
-    let mut report = Report { machine: machine(), icds: Vec::new(), subject, peers, rows };
+    let mut machine = machine();
+    if options.clock == measure::Clock::Processor {
+        machine.push_str("; kernels by processor time: figures are per processor");
+    }
+    let mut report = Report { machine, icds: Vec::new(), subject, peers, rows };
     for (i, about) in list.iter().enumerate() {
-        let row = measure::row(&mut measured, about, options.rounds);
+        let row = measure::row(&mut measured, about, options.rounds, options.clock);
         eprintln!("{:>3}/{} {}", i + 1, list.len(), row.name);
         report.rows.push(row);
         report.icds = measured.iter().map(|m| (m.name().to_owned(), m.device.clone())).collect();

@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask gen|extract|tidy|manifest|differential|bench`.
+//! Project chores: `cargo xtask gen|extract|tidy|manifest|differential|bench|baseline`.
 //!
 //! * `gen [--check]` writes `icd/src/generated/*.rs` from the Vulkan registry (or checks that the committed files are fresh).
 //! * `extract --registry FILE --bindings FOLDER [NAME…]` takes extensions from a newer registry into the supplement that `gen`
@@ -10,6 +10,8 @@
 //!   if none is named, with random programs; the arguments are those of `cts`'s program `differential`.
 //! * `bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] [--rows TEXT]… [--rounds N] [--out FOLDER]
 //!   [--processor-time] [--no-build]` measures the driver side by side with others (see docs/BENCH.md).
+//! * `baseline [--bless] [--release]` compares what the built driver says of its code for the bench's kernels with
+//!   `cts/bench/baseline.json`, or writes that file.
 
 mod bench;
 mod differential;
@@ -32,7 +34,7 @@ const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE 
                      differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…] | \
                      bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] \
                      [--rows TEXT]… [--rounds N] [--out FOLDER] [--processor-time] \
-                     [--no-build]";
+                     [--no-build] | baseline [--bless] [--release]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some("extract") => extract::run(&root(), &flags),
         Some("tidy") if flags.is_empty() => tidy::run(&root()),
         Some("manifest") => manifest::run(&root(), &flags),
+        Some("baseline") => bench::baseline::run(&root(), &flags),
         Some("bench") => bench::run(&root(), &flags),
         Some("differential") => differential::run(&root(), &flags),
         _ => Err(USAGE.to_owned()),

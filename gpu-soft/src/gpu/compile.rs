@@ -94,6 +94,16 @@ fn native(
     let statistics = vec![
         number("Vector width", "32-bit lanes of a register", u64::from(width.lanes())),
         number("Jam", "Subgroups executed in lock-step", u64::from(made.stats.jam)),
+        number("Stretches", "Loops over the subgroups of a workgroup", u64::from(made.stats.stretches)),
+        number("Arena values", "Values kept in memory across barriers", u64::from(made.stats.spilled)),
+        number(
+            "Vector accesses",
+            "Accesses of consecutive lanes to consecutive elements",
+            u64::from(made.stats.contiguous),
+        ),
+        number("Strided accesses", "Accesses by vector moves and shuffles", u64::from(made.stats.strided)),
+        number("Gathers and scatters", "Accesses lane by lane", u64::from(made.stats.gathers)),
+        number("Uniform accesses", "Accesses of one address by all lanes", u64::from(made.stats.uniform)),
         number("Code size", "Bytes of the kernel binary", made.bytes.len() as u64),
     ];
     Ok(CompiledKernel {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: this driver against others, side by side in one run. The measuring program is `cts`'s `bench`; here are the
 //! order in which it is asked, the comparison and the report.
 
+pub mod baseline;
 mod child;
 mod html;
 mod icd;
@@ -28,8 +29,16 @@ struct Options {
 }
 
 fn options(flags: &[&str]) -> Result<Options, String> {
-    let mut options =
-        Options { icds: Vec::new(), alone: false, subject: None, rows: Vec::new(), rounds: 7, out: None, build: true };
+    let mut options = Options {
+        icds: Vec::new(),
+        alone: false,
+        subject: None,
+        rows: Vec::new(),
+        rounds: 7,
+        out: None,
+        build: true,
+        clock: measure::Clock::Wall,
+    };
     let mut args = flags.iter();
     while let Some(flag) = args.next() {
         let mut value = || args.next().copied().ok_or_else(|| format!("{flag}: what?"));

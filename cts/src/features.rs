@@ -66,6 +66,8 @@ features! {
     maintenance5: PhysicalDeviceMaintenance5FeaturesKHR, Extension(ash::khr::maintenance5::NAME);
     address_commands: PhysicalDeviceDeviceAddressCommandsFeaturesKHR, Extension(c"VK_KHR_device_address_commands");
     conditional: PhysicalDeviceConditionalRenderingFeaturesEXT, Extension(ash::ext::conditional_rendering::NAME);
+    copy_indirect: PhysicalDeviceCopyMemoryIndirectFeaturesKHR, Extension(c"VK_KHR_copy_memory_indirect");
+    decompression: PhysicalDeviceMemoryDecompressionFeaturesNV, Extension(c"VK_EXT_memory_decompression");
     maintenance8: PhysicalDeviceMaintenance8FeaturesKHR, Extension(c"VK_KHR_maintenance8");
     pipeline_robustness: PhysicalDevicePipelineRobustnessFeaturesEXT, Extension(ash::ext::pipeline_robustness::NAME);
     mutable_descriptors: PhysicalDeviceMutableDescriptorTypeFeaturesEXT,

@@ -288,6 +288,22 @@ packets! {
         /// Zero.
         reserved: u32,
     }
+    /// Copies or decompresses regions that memory describes by words of 64 bits: source, destination and size, or source,
+    /// destination, compressed size and size.
+    Regions = 19 {
+        /// First description.
+        table: u64,
+        /// Address of a `u32` read at execution that lessens `max`; 0 = none.
+        count: u64,
+        /// Number of descriptions.
+        max: u32,
+        /// Bytes from one description to the next.
+        stride: u32,
+        /// 1: the sources are streams of GDeflate 1.0; a damaged one leaves its destination alone.
+        compressed: u32,
+        /// Zero.
+        reserved: u32,
+    }
 }
 
 /// A token of [`DispatchGenerated`]: what to do with the data at `address + sequence · stride`.

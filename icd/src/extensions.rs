@@ -140,6 +140,8 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         // Performance and memory.
         EXT_device_generated_commands: gpu(|p| p.generated.is_some()),
         KHR_device_address_commands: gpu(|p| p.features.buffer_device_address),
+        EXT_memory_decompression: gpu(|p| p.features.memory_regions && p.features.buffer_device_address),
+        KHR_copy_memory_indirect: gpu(|p| p.features.memory_regions && p.features.buffer_device_address),
         EXT_external_memory_host: gpu(|p| p.features.host_memory_import),
         AMD_shader_image_load_store_lod: gpu(|p| p.features.image_load_store_lod),
         EXT_4444_formats: device,

@@ -385,6 +385,12 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
         body!(o = &descriptor_buffer(gpu));
     } else if let Some(o) = node.cast::<types::PhysicalDeviceDescriptorHeapPropertiesEXT<'_>>() {
         heap_properties(gpu, o);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceMemoryDecompressionPropertiesNV<'_>>() {
+        o.decompression_methods = vk::MemoryDecompressionMethodFlagsNV::GDEFLATE_1_0;
+        // Descriptions are read where they stand; the number is what has to be promised.
+        o.max_decompression_indirect_count = u64::from(u16::MAX);
+    } else if let Some(o) = node.cast::<vk::PhysicalDeviceCopyMemoryIndirectPropertiesNV<'_>>() {
+        o.supported_queues = vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER;
     } else if let Some(o) = node.cast::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>() {
         o.max_custom_border_color_samplers = runtime::descriptor_heap::MAX_BORDER_COLORS;
     } else if let Some(o) = node.cast::<types::PhysicalDevicePipelineBinaryPropertiesKHR<'_>>() {

@@ -134,8 +134,7 @@ unsafe fn barriers_over_ranges() -> R {
         p_memory_range_barriers: &barrier,
         ..Default::default()
     };
-    let mut info = vk::DependencyInfo::default();
-    info.p_next = std::ptr::from_ref(&ranges).cast();
+    let info = vk::DependencyInfo { p_next: std::ptr::from_ref(&ranges).cast(), ..Default::default() };
     t.now(|c| {
         for step in 0..10 {
             t.bind(c, &k, set, &words(&[0, 1024, 2, step & 1]));

@@ -32,6 +32,7 @@ mod maintenance8;
 mod math;
 mod matrices;
 mod memory;
+mod memory_regions;
 mod pipeline_binaries;
 mod pipelines;
 mod queries;
@@ -72,6 +73,7 @@ fn all() -> Vec<Test> {
         math::TESTS,
         matrices::TESTS,
         memory::TESTS,
+        memory_regions::TESTS,
         pipeline_binaries::TESTS,
         pipelines::TESTS,
         queries::TESTS,

@@ -3,9 +3,11 @@
 mod arena;
 mod blit;
 mod dispatch;
+mod gdeflate;
 mod generated;
 mod helpers;
 mod kernels;
+mod regions;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -243,6 +245,10 @@ impl SoftEngine {
                 writable(space, dst, to)?;
                 // SAFETY: both levels are mapped, as checked.
                 unsafe { blit::run(&self.workers, &blit) };
+            }
+            Opcode::Regions => {
+                let p: packet::Regions = found.exact().map_err(malformed)?;
+                regions::run(&self.workers, job, &p)?;
             }
             Opcode::Timestamp => {
                 let p: packet::Timestamp = found.exact().map_err(malformed)?;

@@ -122,6 +122,35 @@ fn packets_do_what_they_say() {
 }
 
 #[test]
+fn regions_are_read_at_execution() {
+    let mut b = Bench::new();
+    let mut s = Vec::new();
+    let table = b.at(600).next_multiple_of(8);
+    for (i, (src, dst, size)) in [(1000, 0, 8u64), (1001, 5, 4), (1000, 9, 4)].into_iter().enumerate() {
+        let region = [b.at(src), b.at(dst), size].map(u64::to_le_bytes).concat();
+        emit(&mut s, &packet::Write { dst: table + 24 * i as u64, bytes: 24 }, &[&region]);
+    }
+    emit(&mut s, &packet::Fill { dst: b.at(1000), size: 4, value: 3, reserved: 0 }, &[]);
+    emit(&mut s, &packet::Fill { dst: b.at(1001), size: 4, value: 4, reserved: 0 }, &[]);
+    emit(&mut s, &packet::Store32 { dst: b.at(700), value: 2, reserved: 0 }, &[]);
+    let p = packet::Regions { table, count: b.at(700), max: 3, stride: 24, compressed: 0, reserved: 0 };
+    emit(&mut s, &p, &[]);
+    assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
+    // The count holds the third back.
+    assert_eq!(b.data[..10], [3, 4, 0, 0, 0, 4, 0, 0, 0, 0]);
+    // A stream of zeros never ends, so nothing is written; a source that is not there is a fault.
+    let mut s = Vec::new();
+    for (src, size) in [(b.at(1100), 64), (8, 64)] {
+        let region = [src, b.at(0), 128, size].map(u64::to_le_bytes).concat();
+        emit(&mut s, &packet::Write { dst: table, bytes: 32 }, &[&region]);
+        let p = packet::Regions { table, count: 0, max: 1, stride: 32, compressed: 1, reserved: 0 };
+        emit(&mut s, &p, &[]);
+    }
+    assert!(matches!(b.run(&s, &Cancel::new()), Err(EngineFault::PageFault { address: 8, write: false })));
+    assert_eq!(b.data[..10], [3, 4, 0, 0, 0, 4, 0, 0, 0, 0]);
+}
+
+#[test]
 fn indirect_counts_are_read_at_execution() {
     let mut b = Bench::new();
     let mut s = Vec::new();
@@ -313,7 +342,7 @@ fn damaged_streams_are_refused_or_executed() {
         for _ in 0..1 + next(&mut state) % 4 {
             let (x, y) = (b.at((next(&mut state) % 4000) as usize), b.at((next(&mut state) % 4000) as usize));
             let n = next(&mut state) % 64;
-            match next(&mut state) % 8 {
+            match next(&mut state) % 9 {
                 0 => emit(&mut s, &packet::Copy { src: x, dst: y, size: n }, &[]),
                 1 => emit(&mut s, &packet::Fill { dst: x, size: n & !3, value: n as u32, reserved: 0 }, &[]),
                 2 => emit(&mut s, &packet::Write { dst: x, bytes: 5 }, &[&[1, 2, 3, 4, 5]]),
@@ -345,6 +374,12 @@ fn damaged_streams_are_refused_or_executed() {
                     emit(&mut s, &p, &[]);
                 }
                 5 => emit(&mut s, &packet::Store32 { dst: x, value: 3, reserved: 0 }, &[]),
+                7 => {
+                    // What stands at the table is mostly no address; with a stride of 0 a damaged count is a long loop.
+                    let stride = if n.is_multiple_of(2) { 0 } else { 24 };
+                    let (max, compressed) = (n as u32, n.is_multiple_of(3).into());
+                    emit(&mut s, &packet::Regions { table: x, count: 0, max, stride, compressed, reserved: 0 }, &[]);
+                }
                 6 => emit(
                     &mut s,
                     &packet::CopyQueries {

@@ -293,6 +293,10 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             let flags = flags.as_raw();
             put(buffer, sink, &packet::CopyQueries { src: first, dst, stride, count, flags, values, reserved: 0 }, &[])
         }
+        GpuCmd::MemoryRegions { table, stride, max, count, compressed } => {
+            let compressed = compressed.into();
+            put(buffer, sink, &packet::Regions { table, count, max, stride, compressed, reserved: 0 }, &[])
+        }
         GpuCmd::End => put(buffer, sink, &packet::End {}, &[]),
     }
 }

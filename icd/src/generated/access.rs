@@ -406,6 +406,19 @@ impl<'a> In<'a, vk::CopyImageToMemoryInfoEXT<'a>> {
     }
 }
 
+impl<'a> In<'a, types::CopyMemoryToImageIndirectInfoKHR<'a>> {
+    /// What `dst_image` names.
+    pub fn dst_image(self) -> &'a <vk::Image as Decode>::Object {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { obj(self.dst_image) }
+    }
+    /// What `p_image_subresources` names.
+    pub fn image_subresources(self) -> &'a [vk::ImageSubresourceLayers] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_image_subresources, self.copy_count as usize) }
+    }
+}
+
 impl<'a> In<'a, vk::CopyMemoryToImageInfoEXT<'a>> {
     /// What `dst_image` names.
     pub fn dst_image(self) -> &'a <vk::Image as Decode>::Object {
@@ -468,6 +481,14 @@ impl<'a> In<'a, vk::DebugUtilsObjectTagInfoEXT<'a>> {
     pub fn tag(self) -> &'a [u8] {
         // SAFETY: `In` stands for valid usage, which covers this member.
         unsafe { plain(self.p_tag.cast::<u8>(), self.tag_size) }
+    }
+}
+
+impl<'a> In<'a, types::DecompressMemoryInfoEXT<'a>> {
+    /// What `p_regions` names.
+    pub fn regions(self) -> &'a [types::DecompressMemoryRegionEXT] {
+        // SAFETY: `In` stands for valid usage, which covers this member.
+        unsafe { plain(self.p_regions, self.region_count as usize) }
     }
 }
 

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 430] = [
+pub static ENTRIES: [Entry; 434] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -67,10 +67,14 @@ pub static ENTRIES: [Entry; 430] = [
     Entry { name: "vkCmdCopyImageToBuffer2", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkCmdCopyImageToBuffer2: vk::PFN_vkCmdCopyImageToBuffer2 = cmd_copy_image_to_buffer2) },
     Entry { name: "vkCmdCopyImageToBuffer2KHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_commands2], pfn: erase!(vkCmdCopyImageToBuffer2: vk::PFN_vkCmdCopyImageToBuffer2 = cmd_copy_image_to_buffer2) },
     Entry { name: "vkCmdCopyImageToMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyImageToMemoryKHR: types::PFN_vkCmdCopyImageToMemoryKHR = cmd_copy_image_to_memory_khr) },
+    Entry { name: "vkCmdCopyMemoryIndirectKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_memory_indirect], pfn: erase!(vkCmdCopyMemoryIndirectKHR: types::PFN_vkCmdCopyMemoryIndirectKHR = cmd_copy_memory_indirect_khr) },
     Entry { name: "vkCmdCopyMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyMemoryKHR: types::PFN_vkCmdCopyMemoryKHR = cmd_copy_memory_khr) },
+    Entry { name: "vkCmdCopyMemoryToImageIndirectKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_copy_memory_indirect], pfn: erase!(vkCmdCopyMemoryToImageIndirectKHR: types::PFN_vkCmdCopyMemoryToImageIndirectKHR = cmd_copy_memory_to_image_indirect_khr) },
     Entry { name: "vkCmdCopyMemoryToImageKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyMemoryToImageKHR: types::PFN_vkCmdCopyMemoryToImageKHR = cmd_copy_memory_to_image_khr) },
     Entry { name: "vkCmdCopyQueryPoolResults", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdCopyQueryPoolResults: vk::PFN_vkCmdCopyQueryPoolResults = cmd_copy_query_pool_results) },
     Entry { name: "vkCmdCopyQueryPoolResultsToMemoryKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_address_commands], pfn: erase!(vkCmdCopyQueryPoolResultsToMemoryKHR: types::PFN_vkCmdCopyQueryPoolResultsToMemoryKHR = cmd_copy_query_pool_results_to_memory_khr) },
+    Entry { name: "vkCmdDecompressMemoryEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_memory_decompression], pfn: erase!(vkCmdDecompressMemoryEXT: types::PFN_vkCmdDecompressMemoryEXT = cmd_decompress_memory_ext) },
+    Entry { name: "vkCmdDecompressMemoryIndirectCountEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_memory_decompression], pfn: erase!(vkCmdDecompressMemoryIndirectCountEXT: types::PFN_vkCmdDecompressMemoryIndirectCountEXT = cmd_decompress_memory_indirect_count_ext) },
     Entry { name: "vkCmdDispatch", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkCmdDispatch: vk::PFN_vkCmdDispatch = cmd_dispatch) },
     Entry { name: "vkCmdDispatchBase", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkCmdDispatchBase: vk::PFN_vkCmdDispatchBase = cmd_dispatch_base) },
     Entry { name: "vkCmdDispatchBaseKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_group], pfn: erase!(vkCmdDispatchBase: vk::PFN_vkCmdDispatchBase = cmd_dispatch_base) },
@@ -698,9 +702,19 @@ pub(super) unsafe extern "system" fn cmd_copy_image_to_memory_khr(command_buffer
     guard("vkCmdCopyImageToMemoryKHR", (), || unsafe { entry::cmd_copy_image_to_memory_khr(obj(command_buffer), In::opt(p_copy_memory_info)) })
 }
 
+pub(super) unsafe extern "system" fn cmd_copy_memory_indirect_khr(command_buffer: vk::CommandBuffer, p_copy_memory_indirect_info: *const types::CopyMemoryIndirectInfoKHR<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdCopyMemoryIndirectKHR.
+    guard("vkCmdCopyMemoryIndirectKHR", (), || unsafe { entry::cmd_copy_memory_indirect_khr(obj(command_buffer), In::new(p_copy_memory_indirect_info)) })
+}
+
 pub(super) unsafe extern "system" fn cmd_copy_memory_khr(command_buffer: vk::CommandBuffer, p_copy_memory_info: *const types::CopyDeviceMemoryInfoKHR<'_>) {
     // SAFETY: the caller follows the valid usage of vkCmdCopyMemoryKHR.
     guard("vkCmdCopyMemoryKHR", (), || unsafe { entry::cmd_copy_memory_khr(obj(command_buffer), In::opt(p_copy_memory_info)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_copy_memory_to_image_indirect_khr(command_buffer: vk::CommandBuffer, p_copy_memory_to_image_indirect_info: *const types::CopyMemoryToImageIndirectInfoKHR<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdCopyMemoryToImageIndirectKHR.
+    guard("vkCmdCopyMemoryToImageIndirectKHR", (), || unsafe { entry::cmd_copy_memory_to_image_indirect_khr(obj(command_buffer), In::new(p_copy_memory_to_image_indirect_info)) })
 }
 
 pub(super) unsafe extern "system" fn cmd_copy_memory_to_image_khr(command_buffer: vk::CommandBuffer, p_copy_memory_info: *const types::CopyDeviceMemoryImageInfoKHR<'_>) {
@@ -716,6 +730,16 @@ pub(super) unsafe extern "system" fn cmd_copy_query_pool_results(command_buffer:
 pub(super) unsafe extern "system" fn cmd_copy_query_pool_results_to_memory_khr(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, p_dst_range: *const types::StridedDeviceAddressRangeKHR, dst_flags: types::AddressCommandFlagsKHR, query_result_flags: vk::QueryResultFlags) {
     // SAFETY: the caller follows the valid usage of vkCmdCopyQueryPoolResultsToMemoryKHR.
     guard("vkCmdCopyQueryPoolResultsToMemoryKHR", (), || unsafe { entry::cmd_copy_query_pool_results_to_memory_khr(obj(command_buffer), obj(query_pool), first_query, query_count, In::new(p_dst_range), dst_flags, query_result_flags) })
+}
+
+pub(super) unsafe extern "system" fn cmd_decompress_memory_ext(command_buffer: vk::CommandBuffer, p_decompress_memory_info_ext: *const types::DecompressMemoryInfoEXT<'_>) {
+    // SAFETY: the caller follows the valid usage of vkCmdDecompressMemoryEXT.
+    guard("vkCmdDecompressMemoryEXT", (), || unsafe { entry::cmd_decompress_memory_ext(obj(command_buffer), In::new(p_decompress_memory_info_ext)) })
+}
+
+pub(super) unsafe extern "system" fn cmd_decompress_memory_indirect_count_ext(command_buffer: vk::CommandBuffer, decompression_method: vk::MemoryDecompressionMethodFlagsNV, indirect_commands_address: vk::DeviceAddress, indirect_commands_count_address: vk::DeviceAddress, max_decompression_count: u32, stride: u32) {
+    // SAFETY: the caller follows the valid usage of vkCmdDecompressMemoryIndirectCountEXT.
+    guard("vkCmdDecompressMemoryIndirectCountEXT", (), || unsafe { entry::cmd_decompress_memory_indirect_count_ext(obj(command_buffer), decompression_method, indirect_commands_address, indirect_commands_count_address, max_decompression_count, stride) })
 }
 
 pub(super) unsafe extern "system" fn cmd_dispatch(command_buffer: vk::CommandBuffer, group_count_x: u32, group_count_y: u32, group_count_z: u32) {

@@ -548,6 +548,57 @@ unsafe impl vk::TaggedStructure for CopyMemoryToImageIndirectInfoKHR<'_> {
     const STRUCTURE_TYPE: vk::StructureType = vk::StructureType::from_raw(1000549003);
 }
 
+/// `VkDecompressMemoryInfoEXT`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct DecompressMemoryInfoEXT<'a> {
+    pub s_type: vk::StructureType,
+    pub p_next: *const c_void,
+    pub decompression_method: vk::MemoryDecompressionMethodFlagsNV,
+    pub region_count: u32,
+    pub p_regions: *const types::DecompressMemoryRegionEXT,
+    pub _marker: std::marker::PhantomData<&'a ()>,
+}
+
+impl Default for DecompressMemoryInfoEXT<'_> {
+    fn default() -> Self {
+        Self {
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
+            p_next: std::ptr::null(),
+            decompression_method: Default::default(),
+            region_count: Default::default(),
+            p_regions: std::ptr::null(),
+            _marker: std::marker::PhantomData,
+        }
+    }
+}
+
+// SAFETY: the structure starts with `sType` and `pNext`, and this is its number.
+unsafe impl vk::TaggedStructure for DecompressMemoryInfoEXT<'_> {
+    const STRUCTURE_TYPE: vk::StructureType = vk::StructureType::from_raw(1000550002);
+}
+
+/// `VkDecompressMemoryRegionEXT`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct DecompressMemoryRegionEXT {
+    pub src_address: vk::DeviceAddress,
+    pub dst_address: vk::DeviceAddress,
+    pub compressed_size: vk::DeviceSize,
+    pub decompressed_size: vk::DeviceSize,
+}
+
+impl Default for DecompressMemoryRegionEXT {
+    fn default() -> Self {
+        Self {
+            src_address: Default::default(),
+            dst_address: Default::default(),
+            compressed_size: Default::default(),
+            decompressed_size: Default::default(),
+        }
+    }
+}
+
 /// `VkDefaultVertexAttributeValueKHR`.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -4405,6 +4456,12 @@ pub type PFN_vkCmdCopyMemoryToImageKHR = unsafe extern "system" fn(command_buffe
 /// `vkCmdCopyQueryPoolResultsToMemoryKHR`.
 pub type PFN_vkCmdCopyQueryPoolResultsToMemoryKHR = unsafe extern "system" fn(command_buffer: vk::CommandBuffer, query_pool: vk::QueryPool, first_query: u32, query_count: u32, p_dst_range: *const types::StridedDeviceAddressRangeKHR, dst_flags: types::AddressCommandFlagsKHR, query_result_flags: vk::QueryResultFlags);
 
+/// `vkCmdDecompressMemoryEXT`.
+pub type PFN_vkCmdDecompressMemoryEXT = unsafe extern "system" fn(command_buffer: vk::CommandBuffer, p_decompress_memory_info_ext: *const types::DecompressMemoryInfoEXT<'_>);
+
+/// `vkCmdDecompressMemoryIndirectCountEXT`.
+pub type PFN_vkCmdDecompressMemoryIndirectCountEXT = unsafe extern "system" fn(command_buffer: vk::CommandBuffer, decompression_method: vk::MemoryDecompressionMethodFlagsNV, indirect_commands_address: vk::DeviceAddress, indirect_commands_count_address: vk::DeviceAddress, max_decompression_count: u32, stride: u32);
+
 /// `vkCmdDispatchIndirect2KHR`.
 pub type PFN_vkCmdDispatchIndirect2KHR = unsafe extern "system" fn(command_buffer: vk::CommandBuffer, p_info: *const types::DispatchIndirect2InfoKHR<'_>);
 
@@ -4529,6 +4586,10 @@ pub type PFN_vkWriteSamplerDescriptorsEXT = unsafe extern "system" fn(device: vk
 pub const ACCESS_COMMAND_PREPROCESS_READ_BIT_EXT: vk::AccessFlags = vk::AccessFlags::from_raw(131072);
 /// Of `VkAccessFlagBits`.
 pub const ACCESS_COMMAND_PREPROCESS_WRITE_BIT_EXT: vk::AccessFlags = vk::AccessFlags::from_raw(262144);
+/// Of `VkAccessFlagBits2`.
+pub const ACCESS_2_MEMORY_DECOMPRESSION_READ_BIT_EXT: vk::AccessFlags2 = vk::AccessFlags2::from_raw(36028797018963968);
+/// Of `VkAccessFlagBits2`.
+pub const ACCESS_2_MEMORY_DECOMPRESSION_WRITE_BIT_EXT: vk::AccessFlags2 = vk::AccessFlags2::from_raw(72057594037927936);
 /// Of `VkAccessFlagBits2`.
 pub const ACCESS_2_RESOURCE_HEAP_READ_BIT_EXT: vk::AccessFlags2 = vk::AccessFlags2::from_raw(288230376151711744);
 /// Of `VkAccessFlagBits2`.
@@ -5071,6 +5132,8 @@ pub const PIPELINE_STAGE_COMMAND_PREPROCESS_BIT_EXT: vk::PipelineStageFlags = vk
 pub const PIPELINE_STAGE_2_CONVERT_COOPERATIVE_VECTOR_MATRIX_BIT_NV: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::from_raw(17592186044416);
 /// Of `VkPipelineStageFlagBits2`.
 pub const PIPELINE_STAGE_2_COPY_INDIRECT_BIT_KHR: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::from_raw(70368744177664);
+/// Of `VkPipelineStageFlagBits2`.
+pub const PIPELINE_STAGE_2_MEMORY_DECOMPRESSION_BIT_EXT: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::from_raw(35184372088832);
 /// Of `VkQueryPoolCreateFlagBits`.
 pub const QUERY_POOL_CREATE_RESET_BIT_KHR: vk::QueryPoolCreateFlags = vk::QueryPoolCreateFlags::from_raw(1);
 /// Of `VkRenderingAttachmentFlagBitsKHR`.

@@ -60,6 +60,7 @@ pub(crate) enum Record {
     WriteQuery { query: u64, value: u64 },
     ResetQueries { first: u64, count: u32 },
     CopyQueryResults { first: u64, count: u32, dst: u64, stride: u64, flags: vk::QueryResultFlags, values: u32 },
+    MemoryRegions { table: u64, stride: u32, max: u32, count: u64, compressed: bool },
 }
 
 /// Records and arenas.
@@ -169,7 +170,8 @@ impl Stream {
                 | Record::EndStatistics { .. }
                 | Record::WriteQuery { .. }
                 | Record::ResetQueries { .. }
-                | Record::CopyQueryResults { .. } => record.clone(),
+                | Record::CopyQueryResults { .. }
+                | Record::MemoryRegions { .. } => record.clone(),
             };
             self.push(record)?;
         }
@@ -245,6 +247,9 @@ impl Stream {
             Record::ResetQueries { first, count } => GpuCmd::ResetQueries { first, count },
             Record::CopyQueryResults { first, count, dst, stride, flags, values } => {
                 GpuCmd::CopyQueryResults { first, count, dst, stride, flags, values }
+            }
+            Record::MemoryRegions { table, stride, max, count, compressed } => {
+                GpuCmd::MemoryRegions { table, stride, max, count, compressed }
             }
         }
     }

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::command::stream::Record;
 use crate::command::CommandBuffer;
+use crate::error::Error;
 use ash::vk;
 
 impl CommandBuffer {
@@ -22,6 +23,26 @@ impl CommandBuffer {
             (src.address().wrapping_add(r.src_offset), dst.address().wrapping_add(r.dst_offset), r.size)
         };
         self.copy_memory(regions.iter().map(region));
+    }
+
+    /// vkCmdDecompressMemoryIndirectCountEXT and vkCmdCopyMemoryIndirectKHR: descriptions of regions as in
+    /// [`GpuCmd::MemoryRegions`](crate::gpu::GpuCmd::MemoryRegions).
+    pub fn memory_regions(&self, table: u64, stride: u32, max: u32, count: u64, compressed: bool) {
+        if max > 0 {
+            self.record(|inner| inner.stream.push(Record::MemoryRegions { table, stride, max, count, compressed }));
+        }
+    }
+
+    /// vkCmdDecompressMemoryEXT: source, destination, compressed size and size of each stream.
+    pub fn decompress(&self, streams: impl IntoIterator<Item = [u64; 4]>) {
+        let bytes: Vec<u8> = streams.into_iter().flatten().flat_map(u64::to_ne_bytes).collect();
+        let Ok(max) = u32::try_from(bytes.len() / 32) else { return self.refuse(Error::OutOfHostMemory) };
+        if max > 0 {
+            self.record(|inner| {
+                let table = inner.memory.upload(self.pool(), &bytes, 8)?;
+                inner.stream.push(Record::MemoryRegions { table, stride: 32, max, count: 0, compressed: true })
+            });
+        }
     }
 
     /// vkCmdFillMemoryKHR; the size is rounded down to words.

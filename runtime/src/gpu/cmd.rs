@@ -306,6 +306,20 @@ pub enum GpuCmd<'a> {
         /// Words of a result before its availability; all but the first are 0.
         values: u32,
     },
+    /// Copies or decompresses regions that memory describes, in any order.
+    MemoryRegions {
+        /// Address of the first description, words of 64 bits: source, destination and size, or source, destination, compressed
+        /// size and size.
+        table: u64,
+        /// Bytes from one description to the next.
+        stride: u32,
+        /// Number of descriptions, or most of them.
+        max: u32,
+        /// Address of a `u32` read at execution that lessens their number, a multiple of 4; 0: there is none.
+        count: u64,
+        /// The sources are streams of GDeflate 1.0, of at most 64 KiB each when decompressed.
+        compressed: bool,
+    },
     /// The end of the command buffer.
     End,
 }

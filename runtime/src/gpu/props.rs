@@ -168,6 +168,8 @@ pub struct GpuFeatures {
     pub texture_compression_etc2: bool,
     pub texture_compression_astc_ldr: bool,
     pub host_memory_import: bool,
+    /// [`GpuCmd::MemoryRegions`](super::GpuCmd::MemoryRegions).
+    pub memory_regions: bool,
     /// Dispatches can be held back by a condition.
     pub conditional_dispatch: bool,
     /// Invocations of dispatches can be counted.

@@ -307,6 +307,7 @@ impl Gpu for FakeGpu {
                     let pitches = [src.row_pitch, src.slice_pitch, dst.row_pitch, dst.slice_pitch];
                     rect(start(&src), start(&dst), pitches, &src, extent)
                 }
+                GpuCmd::MemoryRegions { .. } => return Err(EncodeError::Unsupported("the fake GPU reads no tables")),
                 GpuCmd::BlitImage { .. } => return Err(EncodeError::Unsupported("the fake GPU does not scale")),
                 GpuCmd::ClearImage { image, extent, color } => {
                     let words = [

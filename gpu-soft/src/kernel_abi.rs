@@ -147,6 +147,88 @@ pub struct PlainImage {
 /// `arrayed` as [`ImageOp::arrayed`].
 pub type PlainImageFn = unsafe extern "C" fn(desc: *const u8, dim: u32, arrayed: u32, out: *mut PlainImage);
 
+/// Where the texels of a level of a view stand.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlainLevel {
+    /// As [`PlainImage::base`].
+    pub base: u64,
+    /// As [`PlainImage::row`].
+    pub row: u32,
+    /// As [`PlainImage::slice`].
+    pub slice: u32,
+    /// As [`PlainImage::extent`].
+    pub extent: [u32; 3],
+    /// Bytes from `base` to the end of the last texel.
+    pub end: u32,
+}
+
+/// How kernels find texels of a view and filter them without help: nearest or linear, of one level or between two. Coordinates
+/// are normalised, averages are weighted, and there is no swizzle.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlainTexture {
+    /// The level that is read, or the two.
+    pub levels: [PlainLevel; 2],
+    /// Bits of the weight (`f32`) of the second level; 0: one level is read.
+    pub blend: u32,
+    /// Code of what reads the texels, see [`texel_reader_code`]; 0: this view with this sampler needs help.
+    pub reader: u32,
+    /// 1: linear.
+    pub linear: u32,
+    /// `VkSamplerAddressMode` of each dimension.
+    pub address: [u32; 3],
+    /// The last layer of the view.
+    pub last_layer: u32,
+    /// 1: the level of detail makes no difference.
+    pub any_lod: u32,
+    /// 1: the first and the third component change places.
+    pub swap: u32,
+    /// 1: there is an alpha component; otherwise it is 1.
+    pub alpha: u32,
+    /// Bits of the bytes of a texel, where it has fewer than four.
+    pub mask: u32,
+    /// Bytes of a texel.
+    pub bytes: u32,
+}
+
+/// What reads texels for filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TexelReader {
+    /// Four bytes, each a fraction.
+    Bytes4,
+    /// One or two bytes, each a fraction.
+    Bytes12,
+    /// One binary32 number.
+    Single1,
+    /// Four binary32 numbers.
+    Single4,
+    /// Four binary16 numbers.
+    Half4,
+}
+
+impl TexelReader {
+    /// All of them.
+    pub const ALL: [TexelReader; 5] =
+        [TexelReader::Bytes4, TexelReader::Bytes12, TexelReader::Single1, TexelReader::Single4, TexelReader::Half4];
+}
+
+/// Code of a reader in [`PlainTexture::reader`].
+pub const fn texel_reader_code(reader: TexelReader) -> u32 {
+    match reader {
+        TexelReader::Bytes4 => 1,
+        TexelReader::Bytes12 => 2,
+        TexelReader::Single1 => 3,
+        TexelReader::Single4 => 4,
+        TexelReader::Half4 => 5,
+    }
+}
+
+/// Tells how a view is filtered with a sampler. Both are null where there is no descriptor; `dim` and `arrayed` are as for
+/// [`PlainImageFn`], `lod` holds the bits of the level of detail (`f32`).
+pub type PlainTextureFn =
+    unsafe extern "C" fn(desc: *const u8, sampler: *const u8, dim: u32, arrayed: u32, lod: u32, out: *mut PlainTexture);
+
 /// Functions that kernels call for what is not generated inline.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +251,8 @@ pub struct Helpers {
     pub sample: ImageFn,
     /// Facts of a view for accesses without help.
     pub plain_image: PlainImageFn,
+    /// Facts of a view and a sampler for filtered reads without help.
+    pub plain_texture: PlainTextureFn,
 }
 
 /// Code of an image dimensionality in [`ImageOp::dim`].
@@ -313,7 +397,7 @@ pub struct Header {
 
 const MAGIC: [u8; 8] = *b"vkdxgK\r\n";
 /// Version of everything that machine code and engine agree on; a cached kernel of another version is not loaded.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 /// Bytes of the encoded header in front of the object file.
 pub const HEADER_BYTES: usize = 88;
 const CHECKSUM_AT: usize = 56;

@@ -6,6 +6,7 @@ use super::flow::Frame;
 use super::llvm::{Block, Icmp, Module, Ty, Val};
 use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
+use super::texture::Textures;
 use super::{unsupported, CodegenError, Options, Stats};
 use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
 use crate::loader::ENTRY;
@@ -94,6 +95,7 @@ pub struct Gen<'a> {
     scratch: HashMap<(u32, Ty), Val>,
     pub buffers: HashMap<(u32, u32, u32), Rep>,
     pub plain_facts: HashMap<FactsKey, ViewFacts>,
+    pub textures: Textures,
     pub zeros: Option<Val>,
     pub set_bases: HashMap<u32, Val>,
     pub dynamics: Option<Val>,
@@ -117,13 +119,8 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
 
     let ty = m.function_type(m.void(), &[m.ptr(), m.int(64), m.int(64), m.ptr()]);
     let function = m.function(ENTRY, ty);
-    m.nounwind(function);
     m.noalias(function, 3);
-    let vector_bits = (opts.width.lanes() * 32).to_string();
-    m.attribute(function, "prefer-vector-width", &vector_bits);
-    m.attribute(function, "min-legal-vector-width", &vector_bits);
-    m.attribute(function, "target-cpu", super::target::cpu(opts.width));
-    m.attribute(function, "denormal-fp-math", "ieee,ieee");
+    attributes(m, opts, function);
     let entry = m.append_block(function, c"entry");
     let setup = m.append_block(function, c"setup");
     let exit = m.append_block(function, c"exit");
@@ -164,6 +161,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         scratch: HashMap::new(),
         buffers: HashMap::new(),
         plain_facts: HashMap::new(),
+        textures: Textures::default(),
         zeros: None,
         set_bases: HashMap::new(),
         dynamics: None,
@@ -178,6 +176,16 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
     g.stats.instructions = m.instruction_count();
     g.stats.spilled = plan.spill.iter().filter(|s| **s).count() as u32;
     Ok((g.arena_bytes, g.stats))
+}
+
+/// What all functions of a kernel have in common.
+fn attributes(m: &Module, opts: &Options<'_>, function: Val) {
+    m.nounwind(function);
+    let vector_bits = (opts.width.lanes() * 32).to_string();
+    m.attribute(function, "prefer-vector-width", &vector_bits);
+    m.attribute(function, "min-legal-vector-width", &vector_bits);
+    m.attribute(function, "target-cpu", super::target::cpu(opts.width));
+    m.attribute(function, "denormal-fp-math", "ieee,ieee");
 }
 
 /// Arenas larger than this are refused.
@@ -318,6 +326,24 @@ impl<'a> Gen<'a> {
         let r = f(self);
         self.m.position(here);
         r
+    }
+
+    /// A function beside the kernel's. The code in it uses its parameters, and no values of the kernel.
+    pub fn in_function(&mut self, name: &str, ty: Ty, emit: impl FnOnce(&mut Self, Val)) -> Val {
+        let here = self.m.current();
+        let function = self.m.internal_function(name, ty);
+        attributes(self.m, self.opts, function);
+        let outer = (self.function, self.entry, std::mem::take(&mut self.scratch));
+        self.function = function;
+        self.entry = self.block(c"entry");
+        let body = self.block(c"body");
+        self.m.position(body);
+        emit(self, function);
+        self.m.position(self.entry);
+        self.m.br(body);
+        (self.function, self.entry, self.scratch) = outer;
+        self.m.position(here);
+        function
     }
 
     // ---- blocks and cells ----
@@ -465,6 +491,14 @@ impl<'a> Gen<'a> {
     /// The constant that a value is known to be.
     pub fn constant(&self, v: Value) -> Option<u64> {
         self.shapes.range(v).and_then(|r| r.constant())
+    }
+
+    /// The bits of the `F32` constant that a value is known to be.
+    pub fn constant_float(&self, v: Value) -> Option<u32> {
+        match self.vals[v.index()] {
+            Some(Rep::Uni(s)) => self.m.float_constant(s).map(|c| (c as f32).to_bits()),
+            _ => None,
+        }
     }
 
     // ---- cells of values that live across stretches ----

@@ -2,7 +2,7 @@
 //! operation.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Order, Val};
+use super::llvm::{Block, Order, Val};
 use super::plain::Plain;
 use super::unsupported;
 use crate::image::COMBINED_SAMPLER_OFFSET;
@@ -129,9 +129,15 @@ impl Gen<'_> {
                 rows.extend(o.dref);
                 rows.extend(o.min_lod);
                 rows.extend(o.bias);
-                let sampler = Some(*sampler);
                 let call = Call { helper: offset_of!(Helpers, sample), op, operands: &rows, inputs: &[] };
-                self.call_image(call, &image.res, sampler, results, mask)
+                let texture = if *sparse { None } else { self.texture(image, sampler.as_ref(), o)? };
+                let Some(texture) = texture.filter(|_| results.len() == 4 && self.k.ty(results[0]) == Type::F32) else {
+                    return self.call_image(call, &image.res, Some(*sampler), results, mask);
+                };
+                let ok = texture.ok;
+                self.quick_or_call(ok, call, &image.res, Some(*sampler), results, mask, |g, help| {
+                    Ok(g.read_texture(&texture, o, mask, help)?.to_vec())
+                })
             }
             _ => unsupported("not an image operation"),
         }
@@ -202,15 +208,30 @@ impl Gen<'_> {
         mask: Mask,
         quick: impl FnOnce(&mut Self) -> Result<Vec<Val>>,
     ) -> Result<()> {
+        self.quick_or_call(plain.ok, call, res, None, results, mask, |g, _| quick(g))
+    }
+
+    /// The same under any condition; `quick` may still branch to the call.
+    #[allow(clippy::too_many_arguments)]
+    fn quick_or_call(
+        &mut self,
+        ok: Val,
+        call: Call<'_>,
+        res: &Resource,
+        sampler: Option<Option<Resource>>,
+        results: &[Value],
+        mask: Mask,
+        quick: impl FnOnce(&mut Self, Block) -> Result<Vec<Val>>,
+    ) -> Result<()> {
         let m = self.m;
         let (with, without, end) = (self.block(c"image.help"), self.block(c"image"), self.block(c"image.end"));
-        m.likely_br(plain.ok, without, with);
+        m.likely_br(ok, without, with);
         m.position(without);
-        let quick = quick(self)?;
+        let quick = quick(self, with)?;
         let quick_end = m.current();
         m.br(end);
         m.position(with);
-        let slow = self.image_values(call, res, None, results, mask)?;
+        let slow = self.image_values(call, res, sampler, results, mask)?;
         let slow_end = m.current();
         m.br(end);
         m.position(end);

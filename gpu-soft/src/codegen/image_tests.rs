@@ -2,8 +2,8 @@
 
 use super::{compile, Options};
 use crate::engine::HELPERS;
-use crate::image::{ImageDesc, PackedImage, IMAGE_DESC_BYTES};
-use crate::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, Width, ARENA_ALIGN, MAX_SETS};
+use crate::image::{Filter, ImageDesc, PackedImage, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET};
+use crate::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, Helpers, PlainTexture, Width, ARENA_ALIGN, MAX_SETS};
 use crate::loader::Loaded;
 use crate::texel;
 use ash::vk;
@@ -36,16 +36,26 @@ impl Aligned {
 }
 
 const IMAGE_BYTES: usize = 1 << 16;
+/// Where the descriptors of the buffers stand in the set, behind an image and its sampler.
+const BUFFERS_AT: u32 = 128;
 /// Most invocations; each has eight words in buffers 1 (in) and 2 (out).
 const INVOCATIONS: usize = 3 * 4 * 32;
 
 /// Runs a kernel over an image at binding 0, coordinates and values in a buffer at binding 1 and results in one at binding 2;
 /// what the image and the results hold afterwards.
-fn run(text: &str, desc: &ImageDesc, width: Width, lanes: u32, groups: [u32; 3]) -> (Vec<u32>, Vec<u32>) {
+fn run(
+    text: &str,
+    desc: &ImageDesc,
+    sampler: Option<&SamplerDesc>,
+    helpers: &Helpers,
+    width: Width,
+    lanes: u32,
+    groups: [u32; 3],
+) -> (Vec<u32>, Vec<u32>) {
     let kernel = parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     compiler::verify::verify(&kernel).expect("valid");
     let slot = |binding: u32, offset: u32| BindingSlot { binding, offset, stride: 64, count: 1, ..Default::default() };
-    let slots = [slot(0, 0), slot(1, IMAGE_DESC_BYTES), slot(2, IMAGE_DESC_BYTES + 16)];
+    let slots = [slot(0, 0), slot(1, BUFFERS_AT), slot(2, BUFFERS_AT + 16)];
     let options = Options { subgroup_size: lanes, contract: false, ..Options::new(width, &slots) };
     let binary = compile(&kernel, &options).expect("compiles");
     let loaded = Loaded::load(&binary.bytes).expect("loads");
@@ -63,6 +73,14 @@ fn run(text: &str, desc: &ImageDesc, width: Width, lanes: u32, groups: [u32; 3])
         for j in 0..8 {
             let r = random.next();
             let value = match (j, r % 16) {
+                // Coordinates of textures: mostly inside, some in the middle of texels or on their edges, few absurd.
+                (4.., _) if sampler.is_some() => match r % 256 {
+                    0 => [f32::NAN, f32::INFINITY, 1e30][(r >> 8) as usize % 3].to_bits(),
+                    1..80 => (((r >> 8) % 74) as f32 / 74.0).to_bits(),
+                    80..110 => (((r >> 8) % 64) as f32 / 16.0 - 1.5).to_bits(),
+                    110..120 => ((r >> 8) as f32 / (1 << 21) as f32 - 2.0).to_bits(),
+                    _ => ((r >> 8) as f32 / (1 << 23) as f32).to_bits(),
+                },
                 (0..4, 0) => random.next() << 1,
                 (0..4, 1) => u32::MAX,
                 (0..4, _) => (r >> 8) % [40, 9, 5, 1][j],
@@ -80,16 +98,18 @@ fn run(text: &str, desc: &ImageDesc, width: Width, lanes: u32, groups: [u32; 3])
             unsafe { words.add(i * 8 + j).write(value) };
         }
     }
+    let sampler = sampler.copied().unwrap_or_default();
     let mut set = vec![0u8; 256];
     // What the kernel sees: `addr` counts from the image's start.
     let desc = ImageDesc { addr: image.addr() + desc.addr, ..*desc }.pack();
     let (input_size, output_size) = (INVOCATIONS as u64 * 32, INVOCATIONS as u64 * 32);
     let buffers =
         [(input.addr(), input_size), (output.addr(), output_size)].map(|(addr, size)| BufferDesc { addr, size });
-    // SAFETY: the set has room for an image descriptor and two buffer descriptors.
+    // SAFETY: the set has room for an image and sampler descriptor and two buffer descriptors.
     unsafe {
         set.as_mut_ptr().cast::<PackedImage>().write_unaligned(desc);
-        set.as_mut_ptr().add(IMAGE_DESC_BYTES as usize).cast::<[BufferDesc; 2]>().write_unaligned(buffers);
+        set.as_mut_ptr().add(COMBINED_SAMPLER_OFFSET as usize).cast::<PackedSampler>().write_unaligned(sampler.pack());
+        set.as_mut_ptr().add(BUFFERS_AT as usize).cast::<[BufferDesc; 2]>().write_unaligned(buffers);
     }
     let mut sets = [0u64; MAX_SETS];
     sets[0] = set.as_ptr() as u64;
@@ -99,7 +119,7 @@ fn run(text: &str, desc: &ImageDesc, width: Width, lanes: u32, groups: [u32; 3])
         push: push.as_ptr(),
         sets: sets.as_ptr(),
         dynamic: std::ptr::null(),
-        helpers: &HELPERS,
+        helpers,
         user: std::ptr::null(),
         base_group: [0; 3],
         group_count: groups,
@@ -119,11 +139,11 @@ fn run(text: &str, desc: &ImageDesc, width: Width, lanes: u32, groups: [u32; 3])
 }
 
 /// Coordinates and values of invocation `%0` from buffer 1: %10…%12 and %14…%17.
-fn prologue(local: [u32; 3], ty: &str) -> String {
+fn prologue(local: [u32; 3], ty: &str, kind: &str) -> String {
     format!(
         r#"kernel "k"
 local_size {} {} {}
-binding 0.0 storage_image count 1 written
+binding 0.0 {kind}
 binding 0.1 storage_buffer count 1
 binding 0.2 storage_buffer count 1 written
 body {{
@@ -188,8 +208,12 @@ fn compare(local: [u32; 3], ty: &str, body: &str, word: &str, desc: &ImageDesc) 
             let invocations: u32 = local.iter().product();
             let groups = [3, (INVOCATIONS as u32 / 3 / invocations).clamp(1, 4), 1];
             let of = |word: &str| {
-                let text = format!("{}{}  return\n}}\n", prologue(local, ty), body.replace("{}", word));
-                run(&text, desc, width, lanes, groups)
+                let text = format!(
+                    "{}{}  return\n}}\n",
+                    prologue(local, ty, "storage_image count 1 written"),
+                    body.replace("{}", word)
+                );
+                run(&text, desc, None, &HELPERS, width, lanes, groups)
             };
             let (helped, plain) = (of(""), of(word));
             // What a NaN carries is not said.
@@ -327,4 +351,114 @@ fn atomics_are_those_of_the_engine() {
     let wide = "  %50:i64 = sext %14\n  %51:i64 = image_atomic smax 0.0 2d arrayed {} coords(%10 %11 %12) %50\n  \
                   store buffer(%7 %5 0) %51 align 4\n";
     compare([8, 4, 1], "i32", wide, "r64i", &image(vk::Format::R64_SINT));
+}
+
+unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, out: *mut PlainTexture) {
+    // SAFETY: kernels pass a place for the facts.
+    unsafe { out.write(PlainTexture::default()) };
+}
+
+/// Compares filtered reads with and without help. Coordinates are %30…%33.
+fn compare_reads(local: [u32; 3], body: &str, desc: &ImageDesc, sampler: &SamplerDesc) {
+    let body = format!(
+        "  %26:f32 %27:f32 %28:f32 %29:f32 = load buffer(%6 %3 16) align 4
+{body}  store buffer(%7 %3 0) %50 %51 %52 %53 align 4
+  return
+}}
+"
+    );
+    let text = prologue(local, "f32", "combined_image_sampler count 1") + &body;
+    let help = Helpers { plain_texture: no_texture, ..HELPERS };
+    let groups = [3, (INVOCATIONS as u32 / 3 / local.iter().product::<u32>()).clamp(1, 4), 1];
+    for width in Width::ALL.into_iter().filter(|w| w.supported()) {
+        let of = |helpers| run(&text, desc, Some(sampler), helpers, width, width.lanes(), groups).1;
+        let (helped, plain) = (of(&help), of(&HELPERS));
+        for (i, (a, b)) in helped.iter().zip(&plain).enumerate() {
+            let (x, y) = (f32::from_bits(*a), f32::from_bits(*b));
+            assert!(
+                a == b || x == y || (x.is_nan() && y.is_nan()),
+                "{width:?} {local:?} word {i}: {x:?} with help, {y:?} without\n{body}{desc:?}\n{sampler:?}"
+            );
+        }
+        assert!(plain.iter().any(|v| *v != 0));
+    }
+}
+
+#[test]
+fn filtered_reads_are_those_of_the_engine() {
+    let read = |dim: &str, coords: &str, more: &str| {
+        format!("  %50:f32 %51:f32 %52:f32 %53:f32 = sample 0.0 {dim} coords({coords}){more}\n")
+    };
+    let sampler = |filter: Filter, mode: u8| SamplerDesc {
+        mag: filter as u8,
+        min: filter as u8,
+        address: [mode; 3],
+        max_lod: 1000f32.to_bits(),
+        border: [1f32.to_bits(); 4],
+        ..SamplerDesc::default()
+    };
+    let rgba8 = ImageDesc { layers: 1, ..image(vk::Format::R8G8B8A8_UNORM) };
+    for format in [
+        vk::Format::R8G8B8A8_UNORM,
+        vk::Format::B8G8R8A8_UNORM,
+        vk::Format::R8_UNORM,
+        vk::Format::R8G8_UNORM,
+        vk::Format::R32_SFLOAT,
+        vk::Format::R32G32B32A32_SFLOAT,
+        vk::Format::R16G16B16A16_SFLOAT,
+        // Needs help.
+        vk::Format::R8G8B8A8_SRGB,
+    ] {
+        let desc = ImageDesc { layers: 1, ..image(format) };
+        for filter in [Filter::Nearest, Filter::Linear] {
+            compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &desc, &sampler(filter, 0));
+        }
+    }
+    for filter in [Filter::Nearest, Filter::Linear] {
+        for mode in 1..5 {
+            compare_reads([32, 1, 1], &read("2d", "%26 %27", ""), &rgba8, &sampler(filter, mode));
+        }
+        let s = sampler(filter, 0);
+        let offsets = "  %60:i32 = const 3\n  %61:i32 = const -2\n";
+        compare_reads([8, 4, 1], &(offsets.to_owned() + &read("2d", "%26 %27", " offsets(%60 %61)")), &rgba8, &s);
+        compare_reads([8, 4, 1], &read("2d", "%26 %27", " offsets(%10 %11)"), &rgba8, &s);
+        let layered = ImageDesc { layers: 3, ..rgba8 };
+        compare_reads([8, 4, 1], &read("2d arrayed", "%26 %27 %28", ""), &layered, &s);
+        let line = ImageDesc { extent: [37, 1, 1], ..rgba8 };
+        compare_reads([8, 4, 1], &read("1d", "%26", ""), &line, &s);
+        compare_reads([8, 4, 1], &read("1d arrayed", "%26 %27", ""), &ImageDesc { layers: 2, ..line }, &s);
+        let volume = ImageDesc { extent: [17, 6, 4], image_layers: 1, base_layer: 0, ..rgba8 };
+        compare_reads([8, 4, 1], &read("3d", "%26 %27 %28", ""), &volume, &s);
+        // Levels; lanes that are not active; a level of detail that differs by lane.
+        let levels = ImageDesc { image_levels: 4, levels: 4, ..rgba8 };
+        for lod in ["0.0", "1.0", "1.3", "2.5", "9.0", "-1.0"] {
+            let body = format!("  %60:f32 = const {lod}\n{}", read("2d", "%26 %27", " lod %60"));
+            for mip in [0, 1] {
+                compare_reads([8, 4, 1], &body, &levels, &SamplerDesc { mip, bias: 0.25f32.to_bits(), ..s });
+            }
+        }
+        compare_reads([7, 2, 1], &read("2d", "%26 %27", " lod %28"), &levels, &s);
+        compare_reads([7, 2, 1], &read("2d", "%26 %27", " lod %28"), &rgba8, &s);
+        for other in [
+            ImageDesc { swizzle: [2, 1, 0, 3], ..rgba8 },
+            ImageDesc { extent: [1, 1, 1], ..rgba8 },
+            ImageDesc { min_lod: 1f32.to_bits(), ..levels },
+        ] {
+            compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &other, &s);
+        }
+        compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &rgba8, &SamplerDesc { reduction: 1, ..s });
+        compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &rgba8, &SamplerDesc { unnormalized: 1, ..s });
+    }
+}
+
+#[test]
+fn reads_are_without_help() {
+    let desc = ImageDesc { layers: 1, ..image(vk::Format::R8G8B8A8_UNORM) };
+    let facts = |desc: &ImageDesc, sampler: &SamplerDesc| crate::image::plain_texture(desc, sampler, 1, false, 0.0);
+    let linear = SamplerDesc { mag: 1, ..SamplerDesc::default() };
+    let found = facts(&desc, &linear);
+    assert_eq!((found.reader, found.linear, found.any_lod, found.bytes), (1, 1, 0, 4));
+    assert_eq!(facts(&desc, &SamplerDesc { mag: 2, ..linear }).reader, 0);
+    assert_eq!(facts(&ImageDesc { levels: 3, ..desc }, &SamplerDesc { min: 1, ..linear }).any_lod, 0);
+    assert_eq!(facts(&desc, &SamplerDesc { min: 1, ..linear }).any_lod, 1);
 }

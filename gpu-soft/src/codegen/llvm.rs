@@ -253,6 +253,14 @@ impl Module {
         llvm!(LLVMIsConstant(v.0)) != 0
     }
 
+    /// The number that a floating-point constant is.
+    pub fn float_constant(&self, v: Val) -> Option<f64> {
+        llvm!({
+            let mut lossy = 0;
+            (!LLVMIsAConstantFP(v.0).is_null()).then(|| LLVMConstRealGetDouble(v.0, &mut lossy))
+        })
+    }
+
     /// A read-only global with that contents.
     pub fn constant_global(&self, value: Val, align: u32) -> Val {
         llvm!({
@@ -271,6 +279,13 @@ impl Module {
     pub fn function(&self, name: &str, ty: Ty) -> Val {
         let name = CString::new(name).unwrap_or_default();
         Val(llvm!(LLVMAddFunction(self.module, name.as_ptr(), ty.0)))
+    }
+
+    /// A function that is seen in this module only.
+    pub fn internal_function(&self, name: &str, ty: Ty) -> Val {
+        let function = self.function(name, ty);
+        llvm!(LLVMSetLinkage(function.0, LLVMLinkage::LLVMInternalLinkage));
+        function
     }
 
     /// Adds a string attribute to a function.
@@ -376,6 +391,10 @@ impl Module {
                 LLVMAddCase(switch, value.0, block.0);
             }
         });
+    }
+
+    pub fn ret(&self, v: Val) {
+        llvm!(LLVMBuildRet(self.builder, v.0));
     }
 
     pub fn ret_void(&self) {

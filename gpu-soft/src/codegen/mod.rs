@@ -12,7 +12,8 @@
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
 //!   `flow`, `switch`: control flow inside a stretch; `mask`: active lanes; `cell`: values that cross joins.
 //! * `alu`, `float`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane to lane.
-//! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine.
+//! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine; `texture`,
+//!   `filter`: filtered reads of that kind.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
@@ -21,6 +22,7 @@ mod atomic;
 mod buffer;
 mod cell;
 mod divide;
+mod filter;
 mod float;
 mod flow;
 mod gen;
@@ -41,6 +43,7 @@ mod subgroup;
 mod switch;
 mod target;
 mod texel;
+mod texture;
 mod wg;
 
 use crate::kernel_abi::{BindingSlot, Header, Width};

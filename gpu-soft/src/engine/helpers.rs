@@ -1,7 +1,7 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 
 use crate::image::{self, Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
-use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, PlainImage, TexelClass};
+use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, PlainImage, PlainTexture, TexelClass};
 use crate::texel::Texel;
 use compiler::sir::SampleMode;
 use dxg_model::AddressSpace;
@@ -18,6 +18,7 @@ pub static HELPERS: Helpers = Helpers {
     image_samples,
     sample,
     plain_image,
+    plain_texture,
 };
 
 /// Lanes of an operation, its operands and its data.
@@ -388,6 +389,30 @@ unsafe extern "C" fn plain_image(desc: *const u8, dim: u32, arrayed: u32, out: *
     } else {
         // SAFETY: this function's contract.
         image::plain_image(&unsafe { ImageDesc::read(desc) }, dim, arrayed != 0)
+    };
+    // SAFETY: this function's contract.
+    unsafe { out.write(facts) };
+}
+
+/// How a view is filtered with a sampler.
+///
+/// # Safety
+/// `desc` is null or points to an image descriptor in set memory (whatever it holds), `sampler` likewise to one of a sampler;
+/// `out` is writable.
+unsafe extern "C" fn plain_texture(
+    desc: *const u8,
+    sampler: *const u8,
+    dim: u32,
+    arrayed: u32,
+    lod: u32,
+    out: *mut PlainTexture,
+) {
+    let facts = if desc.is_null() || sampler.is_null() {
+        PlainTexture::default()
+    } else {
+        // SAFETY: this function's contract.
+        let (desc, sampler) = unsafe { (ImageDesc::read(desc), SamplerDesc::read(sampler)) };
+        image::plain_texture(&desc, &sampler, dim, arrayed != 0, f32::from_bits(lod))
     };
     // SAFETY: this function's contract.
     unsafe { out.write(facts) };

@@ -1,9 +1,11 @@
 //! Views that kernels access without help.
 
 use super::access::{Coords, View};
-use super::desc::ImageDesc;
-use crate::kernel_abi::{image_dim_code, PlainImage};
+use super::desc::{Filter, ImageDesc, SamplerDesc};
+use super::sample::{level_of_detail, levels_read};
+use crate::kernel_abi::{image_dim_code, texel_reader_code, PlainImage, PlainLevel, PlainTexture, TexelReader};
 use crate::texel::{Format, Numeric};
+use ash::vk;
 use compiler::sir::ImageDim;
 
 /// Whether kernels read and write texels of this format without help: each component stands in one 32-bit word of a texel of 1, 2,
@@ -34,18 +36,24 @@ pub fn plain_image(desc: &ImageDesc, dim: u32, arrayed: bool) -> PlainImage {
 }
 
 fn plain(desc: &ImageDesc, dim: u32, arrayed: bool) -> Option<PlainImage> {
-    const VOLUME: u32 = image_dim_code(ImageDim::D3);
-    const CUBE: u32 = image_dim_code(ImageDim::Cube);
     let view = View::new(desc)?;
     // Levels below the view's least level of detail are not there.
-    if desc.tile != [0; 3]
-        || desc.samples > 1
-        || u32::from(desc.base_level) < f32::from_bits(desc.min_lod) as u32
-        || !is_plain(view.format)
-    {
+    if u32::from(desc.base_level) < f32::from_bits(desc.min_lod) as u32 || !is_plain(view.format) {
         return None;
     }
-    let found = view.level(0);
+    let PlainLevel { base, row, slice, extent, .. } = level(&view, 0, dim, arrayed)?;
+    Some(PlainImage { base, row, slice, extent, format: view.format.vk.as_raw() as u32 })
+}
+
+/// Where the texels of a level stand, if in rows.
+fn level(view: &View<'_>, level: u32, dim: u32, arrayed: bool) -> Option<PlainLevel> {
+    const VOLUME: u32 = image_dim_code(ImageDim::D3);
+    const CUBE: u32 = image_dim_code(ImageDim::Cube);
+    let desc = view.desc;
+    if desc.tile != [0; 3] || desc.samples > 1 {
+        return None;
+    }
+    let found = view.level(level);
     let level = &found.level;
     // This is asked of any bytes that stand where a descriptor may be: the sums below must not overflow.
     if u32::from(desc.bytes) != view.format.bytes || level.offset >= 1 << 48 || level.layer >= 1 << 31 {
@@ -65,13 +73,68 @@ fn plain(desc: &ImageDesc, dim: u32, arrayed: bool) -> Option<PlainImage> {
     let base = view.place(&found, &Coords::default())?.address;
     let [width, height, _] = found.size;
     let end = u64::from(count).checked_mul(slice)?.checked_add(u64::from(height).checked_mul(level.row)?)?;
-    let aligned = base.is_multiple_of(u64::from(view.format.bytes.min(8)));
-    (aligned && end <= i32::MAX as u64 && level.row <= i32::MAX as u64).then(|| PlainImage {
+    let bytes = u64::from(view.format.bytes);
+    let aligned = base.is_multiple_of(bytes.min(8));
+    (aligned && end <= i32::MAX as u64 && level.row <= i32::MAX as u64).then(|| PlainLevel {
         base,
         row: level.row as u32,
         slice: slice as u32,
         extent: [width, height, count],
-        format: view.format.vk.as_raw() as u32,
+        end: (u64::from(count - 1) * slice + u64::from(height - 1) * level.row + u64::from(width) * bytes) as u32,
+    })
+}
+
+/// What reads texels of a format for filters, and whether the first and third component change places.
+fn reader(format: &Format) -> Option<(TexelReader, bool)> {
+    Some(match format.vk {
+        vk::Format::R8G8B8A8_UNORM | vk::Format::A8B8G8R8_UNORM_PACK32 => (TexelReader::Bytes4, false),
+        vk::Format::B8G8R8A8_UNORM => (TexelReader::Bytes4, true),
+        vk::Format::R8_UNORM | vk::Format::R8G8_UNORM => (TexelReader::Bytes12, false),
+        vk::Format::R32_SFLOAT => (TexelReader::Single1, false),
+        vk::Format::R32G32B32A32_SFLOAT => (TexelReader::Single4, false),
+        vk::Format::R16G16B16A16_SFLOAT => (TexelReader::Half4, false),
+        _ => return None,
+    })
+}
+
+/// How a view is filtered with a sampler for instructions of that dimensionality; [`PlainTexture::reader`] is 0 if it needs
+/// help.
+pub fn plain_texture(desc: &ImageDesc, sampler: &SamplerDesc, dim: u32, arrayed: bool, lod: f32) -> PlainTexture {
+    texture(desc, sampler, dim, arrayed, lod).unwrap_or_default()
+}
+
+fn texture(desc: &ImageDesc, sampler: &SamplerDesc, dim: u32, arrayed: bool, lod: f32) -> Option<PlainTexture> {
+    let view = View::new(desc)?;
+    let (reader, swap) = reader(view.format)?;
+    let simple = desc.kind == ImageDesc::IMAGE
+        && desc.swizzle == [0, 1, 2, 3]
+        && sampler.unnormalized == 0
+        && sampler.reduction == 0
+        && sampler.conversion.model == 0;
+    if !simple {
+        return None;
+    }
+    let (_, lambda) = level_of_detail(&view, sampler, lod, None, None);
+    let filter = Filter::from_code(if lambda <= 0.0 { sampler.mag } else { sampler.min });
+    let (low, high) = levels_read(&view, sampler, lambda);
+    let blend = high.map_or(0.0, |(_, blend)| blend);
+    let level = |l| level(&view, l, dim, arrayed);
+    Some(PlainTexture {
+        levels: [level(low)?, high.map_or(Some(PlainLevel::default()), |(high, _)| level(high))?],
+        blend: blend.to_bits(),
+        reader: texel_reader_code(reader),
+        linear: match filter {
+            Filter::Nearest => 0,
+            Filter::Linear => 1,
+            Filter::Cubic => return None,
+        },
+        address: sampler.address.map(u32::from),
+        last_layer: desc.layers.max(1) - 1,
+        any_lod: u32::from(desc.levels <= 1 && sampler.mag == sampler.min),
+        swap: u32::from(swap),
+        alpha: u32::from(view.format.fields[3].is_some()),
+        mask: u32::MAX >> (32 - 8 * view.format.bytes.min(4)),
+        bytes: view.format.bytes,
     })
 }
 
@@ -80,7 +143,6 @@ mod tests {
     use super::super::PackedImage;
     use super::*;
     use crate::texel::find;
-    use ash::vk;
     use zerocopy::FromBytes;
 
     #[test]

@@ -51,6 +51,35 @@ fn nearest(lambda: f32) -> f32 {
     (lambda + 0.5).ceil() - 1.0
 }
 
+/// The level of detail before and after its limits, from that of the instruction.
+pub fn level_of_detail(
+    view: &View<'_>,
+    sampler: &SamplerDesc,
+    lod: f32,
+    bias: Option<f32>,
+    min_lod: Option<f32>,
+) -> (f32, f32) {
+    let bias = f32::from_bits(sampler.bias) + bias.unwrap_or(0.0);
+    let free = lod + bias.clamp(-MAX_LOD_BIAS, MAX_LOD_BIAS);
+    let lambda = if free.is_nan() { 0.0 } else { free };
+    let least = f32::from_bits(sampler.min_lod).max(min_lod.unwrap_or(f32::NEG_INFINITY));
+    let relative = f32::from_bits(view.desc.min_lod) - f32::from(view.desc.base_level);
+    (free, lambda.max(least).min(f32::from_bits(sampler.max_lod).max(least)).max(relative))
+}
+
+/// The level of a view that is read for a level of detail; where two are blended, the second and its weight.
+pub fn levels_read(view: &View<'_>, sampler: &SamplerDesc, lambda: f32) -> (u32, Option<(u32, f32)>) {
+    let last = u32::from(view.desc.levels.max(1)) - 1;
+    let q = last as f32;
+    if sampler.mip == 0 || last == 0 {
+        return (nearest(lambda).clamp(0.0, q) as u32, None);
+    }
+    let lambda = lambda.clamp(0.0, q);
+    let (low, blend) = (lambda.floor() as u32, lambda - lambda.floor());
+    let blends = blend != 0.0 && view.format.class() == Class::Float;
+    (low, blends.then(|| ((low + 1).min(last), blend)))
+}
+
 /// Nearest or linear footprint in one level.
 struct Footprint<'a> {
     view: &'a View<'a>,
@@ -177,12 +206,7 @@ impl Lookup {
             }
             (None, None) => Scale::isotropic(0.0),
         };
-        let bias = f32::from_bits(sampler.bias) + self.bias.unwrap_or(0.0);
-        let free = scale.lod + bias.clamp(-MAX_LOD_BIAS, MAX_LOD_BIAS);
-        let lambda = if free.is_nan() { 0.0 } else { free };
-        let least = f32::from_bits(sampler.min_lod).max(self.min_lod.unwrap_or(f32::NEG_INFINITY));
-        let relative = f32::from_bits(view.desc.min_lod) - f32::from(view.desc.base_level);
-        let lambda = lambda.max(least).min(f32::from_bits(sampler.max_lod).max(least)).max(relative);
+        let (free, lambda) = level_of_detail(view, sampler, scale.lod, self.bias, self.min_lod);
         if self.query {
             let last = u32::from(view.desc.levels.max(1)) - 1;
             let level = if sampler.mip == 0 { nearest(lambda) } else { lambda };
@@ -237,23 +261,13 @@ impl Lookup {
     unsafe fn filtered(&self, view: &View<'_>, sampler: &SamplerDesc, at: [f32; 3], lambda: f32) -> Texel {
         let (face, coords, dims) = self.on_face(at);
         let filter = Filter::from_code(if lambda <= 0.0 { sampler.mag } else { sampler.min });
-        let last = u32::from(view.desc.levels.max(1)) - 1;
-        let q = last as f32;
         let footprint = |level: u32| self.footprint(view, sampler, face, level);
-        if sampler.mip == 0 || last == 0 {
-            let level = nearest(lambda).clamp(0.0, q) as u32;
-            // SAFETY: this function's contract.
-            return unsafe { self.one_level(&footprint(level), coords, dims, filter) };
-        }
-        let lambda = lambda.clamp(0.0, q);
-        let (low, blend) = (lambda.floor() as u32, lambda - lambda.floor());
+        let (low, high) = levels_read(view, sampler, lambda);
         // SAFETY: this function's contract.
         let a = unsafe { self.one_level(&footprint(low), coords, dims, filter) };
-        if blend == 0.0 || view.format.class() != Class::Float {
-            return a;
-        }
+        let Some((high, blend)) = high else { return a };
         // SAFETY: this function's contract.
-        let b = unsafe { self.one_level(&footprint((low + 1).min(last)), coords, dims, filter) };
+        let b = unsafe { self.one_level(&footprint(high), coords, dims, filter) };
         texel(reduce(sampler, &[(1.0 - blend, floats(&a)), (blend, floats(&b))]))
     }
 

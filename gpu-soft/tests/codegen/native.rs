@@ -4,7 +4,7 @@ use compiler::filetest::{Place, Setup};
 use compiler::sir::Kernel;
 use gpu_soft::codegen::{compile, Options};
 use gpu_soft::kernel_abi::{
-    BindingSlot, BufferDesc, DispatchCtx, Helpers, ImageOp, PlainImage, Width, ARENA_ALIGN, MAX_SETS,
+    BindingSlot, BufferDesc, DispatchCtx, Helpers, ImageOp, PlainImage, PlainTexture, Width, ARENA_ALIGN, MAX_SETS,
 };
 use gpu_soft::loader::Loaded;
 use std::collections::BTreeMap;
@@ -103,6 +103,10 @@ unsafe extern "C" fn no_facts(_: *const u8, _: u32, _: u32, _: *mut PlainImage) 
     std::process::abort();
 }
 
+unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, _: *mut PlainTexture) {
+    std::process::abort();
+}
+
 /// Helpers of a machine without images.
 pub const NO_IMAGES: Helpers = Helpers {
     image_load: no_image,
@@ -114,6 +118,7 @@ pub const NO_IMAGES: Helpers = Helpers {
     image_samples: no_image,
     sample: no_image,
     plain_image: no_facts,
+    plain_texture: no_texture,
 };
 
 thread_local! {

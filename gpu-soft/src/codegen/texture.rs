@@ -1,0 +1,202 @@
+//! Filtered reads without a call of the engine: where view and sampler are the same in all lanes and ask for nothing out of the
+//! ordinary. What they depend on is found out once per call of the kernel (see [`PlainTexture`]); a function in the
+//! kernel's module, one for all reads of a kind, does the rest.
+
+use super::gen::{Gen, Mask, Result};
+use super::llvm::{Block, Icmp, Val};
+use crate::image::COMBINED_SAMPLER_OFFSET;
+use crate::kernel_abi::{image_dim_code, Helpers, PlainTexture};
+use compiler::sir::{ImageDim, ImageRef, Resource, SampleMode, SampleOperands, Type};
+use std::collections::HashMap;
+use std::mem::offset_of;
+
+/// Set, binding and constant element of a descriptor.
+type Place = (u32, u32, u32);
+
+/// What facts depend on: image, sampler (`None`: combined), dimensionality, arrayed, bits of a constant level of detail.
+type FactsKey = (Place, Option<Place>, u32, u32, Option<u32>);
+
+/// What has been generated for textures so far.
+#[derive(Default)]
+pub struct Textures {
+    facts: HashMap<FactsKey, (Val, Val)>,
+    readers: HashMap<Kind, Val>,
+    /// See [`super::filter`].
+    pub wrap: Option<Val>,
+}
+
+/// A kind of filtered read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    /// Coordinates that are not the layer, 1 to 3.
+    pub dims: u32,
+    /// Whether there is a layer.
+    pub arrayed: bool,
+    /// Whether there are texel offsets.
+    pub offsets: bool,
+}
+
+/// Rows of lanes (of 32 bits) that a reader works on: coordinates and layer, offsets, the four results.
+pub const LAYER_ROW: u32 = 3;
+pub const OFFSET_ROWS: u32 = 4;
+pub const RESULT_ROWS: u32 = 8;
+const ROWS: u32 = 12;
+
+/// A filtered read that may be without help.
+pub struct Texture {
+    facts: Val,
+    kind: Kind,
+    /// Whether view and sampler allow it.
+    pub ok: Val,
+}
+
+impl Gen<'_> {
+    /// The read as one without help, if its kind allows it.
+    pub fn texture(
+        &mut self,
+        image: &ImageRef,
+        sampler: Option<&Resource>,
+        o: &SampleOperands,
+    ) -> Result<Option<Texture>> {
+        let dims = match image.dim {
+            ImageDim::D1 => 1,
+            ImageDim::D2 => 2,
+            ImageDim::D3 => 3,
+            ImageDim::Cube | ImageDim::Buffer => return Ok(None),
+        };
+        let simple = o.mode == SampleMode::Sample
+            && o.dref.is_none()
+            && o.grad.is_empty()
+            && o.min_lod.is_none()
+            && o.bias.is_none()
+            && o.coords.len() == dims + usize::from(image.arrayed)
+            && (o.offsets.is_empty() || o.offsets.len() == dims)
+            && !image.ms;
+        if !simple {
+            return Ok(None);
+        }
+        let kind = Kind { dims: dims as u32, arrayed: image.arrayed, offsets: !o.offsets.is_empty() };
+        let lod = match o.lod {
+            None => Some(0f32.to_bits()),
+            Some(v) => self.constant_float(v),
+        };
+        let Some((facts, ok)) = self.texture_facts(image, sampler, lod)? else { return Ok(None) };
+        Ok(Some(Texture { facts, kind, ok }))
+    }
+
+    /// The constant element of a descriptor, `None` for others.
+    fn constant_place(&self, r: &Resource) -> Option<Place> {
+        let element = match r.index {
+            None => 0,
+            Some(v) => self.constant(v)? as u32,
+        };
+        Some((r.set, r.binding, element))
+    }
+
+    /// Address of a descriptor whose index is constant; 0 where there is none.
+    fn constant_descriptor(&mut self, place: Place, part: u32) -> Result<Val> {
+        let (set, binding, element) = place;
+        let slot = self.slot(&Resource { set, binding, index: None, non_uniform: false })?;
+        let m = self.m;
+        Ok(self.in_setup_tables(&slot, |g| {
+            let index = (element != 0).then(|| g.i32c(element));
+            let zero = g.i64c(0);
+            let at = g.uniform_address(&slot, index, zero);
+            m.select(m.icmp(Icmp::Ne, at, zero), m.add(at, g.i64c(u64::from(part))), zero)
+        }))
+    }
+
+    /// Address of the facts and whether the read needs no help, both known once per call of the kernel.
+    fn texture_facts(
+        &mut self,
+        image: &ImageRef,
+        sampler: Option<&Resource>,
+        lod: Option<u32>,
+    ) -> Result<Option<(Val, Val)>> {
+        let Some(view) = self.constant_place(&image.res) else { return Ok(None) };
+        let own = match sampler {
+            None => None,
+            Some(s) => match self.constant_place(s) {
+                None => return Ok(None),
+                place => place,
+            },
+        };
+        let (dim, arrayed) = (image_dim_code(image.dim), u32::from(image.arrayed));
+        let key = (view, own, dim, arrayed, lod);
+        if let Some(known) = self.textures.facts.get(&key) {
+            return Ok(Some(*known));
+        }
+        let desc = self.constant_descriptor(view, 0)?;
+        let sampler = match (own, sampler) {
+            (Some(place), Some(s)) => {
+                let part = self.slot(s)?.sampler_offset;
+                self.constant_descriptor(place, part)?
+            }
+            _ => self.constant_descriptor(view, COMBINED_SAMPLER_OFFSET)?,
+        };
+        let m = self.m;
+        let facts = self.alloca(m.array(m.int(64), size_of::<PlainTexture>() as u64 / 8), 64);
+        let ok = self.in_setup(|g| {
+            let (p, i32t) = (m.ptr(), m.int(32));
+            let function = g.helper(offset_of!(Helpers, plain_texture));
+            let ty = m.function_type(m.void(), &[p, p, i32t, i32t, i32t, p]);
+            let (desc, sampler) = (m.inttoptr(desc, p), m.inttoptr(sampler, p));
+            let args = [desc, sampler, g.i32c(dim), g.i32c(arrayed), g.i32c(lod.unwrap_or(0)), facts];
+            m.call(ty, function, &args);
+            let set = |at: usize| {
+                let field = m.load(i32t, m.byte_ptr(facts, g.i64c(at as u64)), 4);
+                m.icmp(Icmp::Ne, field, g.i32c(0))
+            };
+            let ok = set(offset_of!(PlainTexture, reader));
+            match lod {
+                Some(_) => ok,
+                None => m.and(ok, set(offset_of!(PlainTexture, any_lod))),
+            }
+        });
+        self.textures.facts.insert(key, (facts, ok));
+        Ok(Some((facts, ok)))
+    }
+
+    /// The read; branches to `help` if coordinates are out of the ordinary.
+    pub fn read_texture(&mut self, t: &Texture, o: &SampleOperands, mask: Mask, help: Block) -> Result<[Val; 4]> {
+        let m = self.m;
+        let data = self.scratch(15, m.array(m.int(32), u64::from(ROWS * self.lanes)));
+        let active = (mask != Mask::Full).then(|| self.mask_val(mask));
+        let row = |g: &Self, i: u32| m.byte_ptr(data, g.i64c(u64::from(i * g.lanes * 4)));
+        let align = (self.lanes * 4).min(64);
+        let put = |g: &Self, i: u32, v: Val, idle: Val| {
+            let v = active.map_or(v, |lanes| m.select(lanes, v, idle));
+            m.store(v, row(g, i), align);
+        };
+        // Lanes that are not active read in the middle.
+        let middle = self.konst(Type::F32, self.lanes, u64::from(0.5f32.to_bits()));
+        for (i, &c) in (0..).zip(&o.coords) {
+            let at = if i == t.kind.dims { LAYER_ROW } else { i };
+            put(self, at, self.vector(c)?, middle);
+        }
+        let zero = self.konst(Type::I32, self.lanes, 0);
+        for (i, &v) in (0..).zip(&o.offsets) {
+            put(self, OFFSET_ROWS + i, self.vector(v)?, zero);
+        }
+        let (function, ty) = self.reader(t.kind)?;
+        let code = m.call(ty, function, &[t.facts, data]);
+        let done = self.block(c"texture.done");
+        m.likely_br(m.icmp(Icmp::Eq, code, self.i32c(0)), done, help);
+        m.position(done);
+        let lanes = self.ty(Type::F32, self.lanes);
+        Ok(std::array::from_fn(|i| m.load(lanes, row(self, RESULT_ROWS + i as u32), align)))
+    }
+
+    /// The function for a kind of read, and its type.
+    fn reader(&mut self, kind: Kind) -> Result<(Val, super::llvm::Ty)> {
+        let m = self.m;
+        let ty = m.function_type(m.int(32), &[m.ptr(), m.ptr()]);
+        if let Some(known) = self.textures.readers.get(&kind) {
+            return Ok((*known, ty));
+        }
+        let wrap = self.wrap_function();
+        let function = self.in_function("texture", ty, |g, f| g.filter(kind, m.param(f, 0), m.param(f, 1), wrap));
+        self.textures.readers.insert(kind, function);
+        Ok((function, ty))
+    }
+}

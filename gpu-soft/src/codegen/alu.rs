@@ -343,8 +343,7 @@ impl Gen<'_> {
                     Type::F16 => (self.half_to_single(v, s.n), Type::F32),
                     t => (v, t),
                 };
-                let name = if op == AluOp::FToS { "llvm.fptosi.sat" } else { "llvm.fptoui.sat" };
-                m.intrinsic(name, &[to, self.ty(from, s.n)], &[v])
+                self.float_to_int(v, from, s.result, s.n, op == AluOp::FToS)
             }
             AluOp::SToF | AluOp::UToF => {
                 let signed = op == AluOp::SToF;

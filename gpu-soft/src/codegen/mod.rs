@@ -11,7 +11,8 @@
 //! * `normalise`: switches without fallthrough. `plan`: barriers, stretches, what lives across them.
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
 //!   `flow`, `switch`: control flow inside a stretch; `mask`: active lanes; `cell`: values that cross joins.
-//! * `alu`, `float`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane to lane.
+//! * `alu`, `float`, `float_int`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane
+//!   to lane.
 //! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine; `texture`,
 //!   `filter`: filtered reads of that kind.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
@@ -24,6 +25,7 @@ mod cell;
 mod divide;
 mod filter;
 mod float;
+mod float_int;
 mod flow;
 mod gen;
 mod half;

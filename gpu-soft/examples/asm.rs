@@ -1,5 +1,6 @@
-//! The machine code of a shader without a driver around it: `asm FILE.spv [WIDTH [JAM]]` prints the optimised kernel, the LLVM
-//! module, the assembly and the statistics, for the width of this machine by default and all bindings that it uses.
+//! The machine code of a shader without a driver around it: `asm FILE.spv [WIDTH [JAM [unchecked]]]` prints the optimised kernel, the LLVM
+//! module, the assembly and the statistics, for the width of this machine by default and all bindings that it uses. A jam of 0
+//! is the code generator's own choice.
 
 use compiler::{frontend, passes};
 use gpu_soft::codegen::{compile, Options};
@@ -24,7 +25,15 @@ fn main() {
         ..BindingSlot::default()
     };
     let bindings: Vec<BindingSlot> = kernel.bindings.iter().enumerate().map(slot).collect();
-    let options = Options { jam: number(2), want_ir: true, want_asm: true, ..Options::new(width, &bindings) };
+    let checked = args.get(3).is_none_or(|word| word != "unchecked");
+    let options = Options {
+        jam: number(2).filter(|jam| *jam > 0),
+        robust_storage: checked,
+        robust_uniform: checked,
+        want_ir: true,
+        want_asm: true,
+        ..Options::new(width, &bindings)
+    };
     let binary = compile(&kernel, &options).expect("compiles");
     println!("{}", compiler::text::print(&kernel));
     println!("{}\n{}", binary.ir.unwrap_or_default(), binary.asm.unwrap_or_default());

@@ -200,8 +200,29 @@ impl Gen<'_> {
         let int = m.int(ty.bits());
         if let Some(rmw) = rmw {
             let bits = if t == int { v } else { m.bitcast(v, int) };
-            let old = m.atomic_rmw(rmw, p, bits, Order::Monotonic);
-            return Ok(if t == int { old } else { m.bitcast(old, t) });
+            // Minima, maxima and the like often leave the location as it is. To see that takes a load, which other processors may
+            // do at the same time; a locked instruction takes the cache line from all of them.
+            let lazy = match op {
+                AtomicOp::SMin | AtomicOp::SMax | AtomicOp::UMin | AtomicOp::UMax | AtomicOp::And | AtomicOp::Or => {
+                    true
+                }
+                AtomicOp::IAdd | AtomicOp::Xor | AtomicOp::Exchange => false,
+                AtomicOp::FAdd | AtomicOp::FMin | AtomicOp::FMax => false,
+            };
+            if !lazy {
+                let old = m.atomic_rmw(rmw, p, bits, Order::Monotonic);
+                return Ok(if t == int { old } else { m.bitcast(old, t) });
+            }
+            let seen = m.atomic_load(int, p, bytes);
+            let unchanged = m.icmp(Icmp::Eq, self.apply(op, ty, seen, bits)?, seen);
+            let before = m.current();
+            let (change, end) = (self.block(c"change"), self.block(c"changed"));
+            m.cond_br(unchanged, end, change);
+            m.position(change);
+            let changed = m.atomic_rmw(rmw, p, bits, Order::Monotonic);
+            m.br(end);
+            m.position(end);
+            return Ok(m.phi(int, &[(seen, before), (changed, change)]));
         }
         // Compare and swap until nobody came between.
         let first = m.atomic_load(int, p, bytes);
@@ -213,6 +234,10 @@ impl Gen<'_> {
         let old = if t == int { seen } else { m.bitcast(seen, t) };
         let new = self.apply(op, ty, old, v)?;
         let new = if t == int { new } else { m.bitcast(new, int) };
+        let swap = self.block(c"cas.swap");
+        // Nothing changes: as above.
+        m.cond_br(m.icmp(Icmp::Eq, new, seen), end, swap);
+        m.position(swap);
         let (found, ok) = m.cmpxchg(p, seen, new);
         m.add_incoming(seen, found, m.current());
         m.cond_br(ok, end, head);

@@ -346,15 +346,19 @@ impl Gen<'_> {
                 let step = stride / bytes.max(1);
                 let fits = stride > 0 && stride % bytes == 0 && step >= n && (step <= 4 || step == n) && n <= 4;
                 let checked = piece.base.is_some() && piece.size.is_some();
-                if stride == 0 && guard.is_none() && (checked || mask == Mask::Full) {
+                if stride == 0 && guard.is_none() {
                     self.stats.uniform += 1;
-                    (0..results.len())
-                        .map(|i| {
-                            let rows: Vec<Val> =
-                                first.all().iter().map(|f| self.uniform_load(&piece, *f, i, ty, access)).collect();
-                            Rep::Vec(self.row_lanes(&rows), None)
-                        })
-                        .collect()
+                    // Where nothing else keeps a row without active lanes from being read.
+                    let there = if checked { Vec::new() } else { self.rows_there(mask) };
+                    let mut out = Vec::new();
+                    for i in 0..results.len() {
+                        let mut rows = Vec::new();
+                        for (r, &at) in first.all().iter().enumerate() {
+                            rows.push(self.uniform_load_if(&piece, at, i, ty, access, there.get(r).copied()));
+                        }
+                        out.push(Rep::Vec(self.row_lanes(&rows), None));
+                    }
+                    out
                 } else if fits && (step == 1 || (!single && (checked || self.spreads(mask, step == n)))) {
                     let vals =
                         self.strided_load(results.len(), addr, &piece, &first, step as u32, guard, ty, access, mask)?;
@@ -380,7 +384,32 @@ impl Gen<'_> {
         Ok(())
     }
 
+    /// Per row whether it has active lanes; nothing if all have.
+    fn rows_there(&self, mask: Mask) -> Vec<Val> {
+        let m = self.m;
+        if mask == Mask::Full {
+            return Vec::new();
+        }
+        let (bits, n) = (self.bits(self.mask_val(mask)), self.per_row());
+        let t = self.bits_ty();
+        let row = u64::MAX >> (64 - n);
+        (0..self.rows).map(|r| m.icmp(Icmp::Ne, m.and(bits, m.iconst(t, row << (r * n))), m.zero(t))).collect()
+    }
+
     fn uniform_load(&mut self, piece: &Piece, off: Val, i: usize, ty: Type, access: &Access) -> Val {
+        self.uniform_load_if(piece, off, i, ty, access, None)
+    }
+
+    /// The load of one address, or 0 where it must not be read.
+    fn uniform_load_if(
+        &mut self,
+        piece: &Piece,
+        off: Val,
+        i: usize,
+        ty: Type,
+        access: &Access,
+        there: Option<Val>,
+    ) -> Val {
         let m = self.m;
         let bytes = ty.bytes();
         let off = m.add(off, self.i64c(i as u64 * u64::from(bytes)));
@@ -392,6 +421,10 @@ impl Gen<'_> {
                 let inside = m.icmp(Icmp::Ult, off, self.limit(size, u64::from(bytes)));
                 m.select(inside, p, self.zeros())
             }
+            None => p,
+        };
+        let p = match there {
+            Some(there) => m.select(there, p, self.zeros()),
             None => p,
         };
         if access.atomic && align == bytes {

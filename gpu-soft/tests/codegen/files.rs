@@ -79,17 +79,19 @@ fn run_all(dir: &str) -> usize {
     count
 }
 
-/// A kernel that keeps to its buffers does the same without checks.
+/// Kernels that keep to their buffers do the same without checks.
 #[test]
 fn unchecked_accesses() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codegen/kernels/masked_vectors.sir");
-    let file = parse_file(&std::fs::read_to_string(&path).expect("readable")).expect("a test file");
-    let kernel = parse(&file.source).expect("parses");
-    let wanted = interpret(&kernel, &file.setup).expect("runs");
-    for width in widths() {
-        for size in [4, 8, 16, 32] {
-            let found = run_unchecked(&kernel, &file.setup, width, size).expect("compiles");
-            assert_eq!(found, wanted, "{width:?} S{size}");
+    for name in ["masked_vectors", "row_values"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/codegen/kernels/{name}.sir"));
+        let file = parse_file(&std::fs::read_to_string(&path).expect("readable")).expect("a test file");
+        let kernel = parse(&file.source).expect("parses");
+        let wanted = interpret(&kernel, &file.setup).expect("runs");
+        for width in widths() {
+            for size in [4, 8, 16, 32] {
+                let found = run_unchecked(&kernel, &file.setup, width, size).expect("compiles");
+                assert_eq!(found, wanted, "{name} {width:?} S{size}");
+            }
         }
     }
 }

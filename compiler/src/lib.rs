@@ -9,6 +9,7 @@
 pub mod analysis;
 pub mod filetest;
 pub mod frontend;
+pub mod hash;
 pub mod interp;
 pub mod passes;
 pub mod sir;

@@ -7,8 +7,8 @@
 //! within each row and a base of its own in each: a coordinate, and every offset computed from coordinates.
 
 use super::{Level, Range, Uniformity};
+use crate::hash::HashMap;
 use crate::sir::{AluOp, Builtin, Inst, Kernel, Op, Region, Type, Value};
-use std::collections::HashMap;
 
 /// What is known of the launches of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +94,8 @@ impl Shapes {
             uniformity,
             facts,
             out: Shapes { strides: vec![Stride::Unknown; kernel.types.len()], ranges: vec![None; kernel.types.len()] },
-            results: HashMap::new(),
-            params: HashMap::new(),
+            results: HashMap::default(),
+            params: HashMap::default(),
             arms: Vec::new(),
             changed: false,
         };

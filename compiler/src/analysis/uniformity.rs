@@ -6,8 +6,8 @@
 //! some wait at or inside the construct that ends there. Loops are iterated to a fixed point with all levels rising
 //! from [`Level::Const`].
 
+use crate::hash::HashMap;
 use crate::sir::{Addr, Builtin, GroupScan, Inst, Kernel, Label, Op, Region, SubgroupOp, Value};
-use std::collections::HashMap;
 
 /// How far the invocations that execute something agree on a value or on the way they take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
             params: vec![&[]; labels],
             switches: Vec::new(),
             sites: vec![Sites::default(); labels],
-            exits: HashMap::new(),
+            exits: HashMap::default(),
         };
         walk.collect(&kernel.body, None);
         walk

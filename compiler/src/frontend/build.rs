@@ -1,11 +1,11 @@
 //! Building the region tree: open regions, constants, visibility of values, budget.
 
 use super::error::{limits, Error, R};
+use crate::hash::HashMap;
 use crate::sir::{
     Access, Addr, AluFlags, AluOp, AluShape, Builtin, Inst, Kernel, Label, Op, Region, Resource, SlotId, Type, Value,
 };
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// A region under construction.
 struct Open {
@@ -53,11 +53,11 @@ impl Builder {
             home: Vec::new(),
             merged: vec![0],
             is_open: vec![true],
-            consts: HashMap::new(),
-            const_of: HashMap::new(),
-            builtins: HashMap::new(),
-            buffers: HashMap::new(),
-            demoted: HashMap::new(),
+            consts: HashMap::default(),
+            const_of: HashMap::default(),
+            builtins: HashMap::default(),
+            buffers: HashMap::default(),
+            demoted: HashMap::default(),
             private_bytes: 0,
             count: 0,
             ill_typed: None,

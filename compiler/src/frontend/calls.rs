@@ -6,8 +6,8 @@ use super::structure::Tail;
 use super::translator::{Frame, Translator};
 use super::types::Ty;
 use super::val::{Leaves, Val};
+use crate::hash::HashMap;
 use crate::sir::{Op as Sir, SlotId};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 impl<'a> Translator<'a> {
@@ -44,7 +44,7 @@ impl<'a> Translator<'a> {
         if args.len() != params.len() || ret != ret_ty {
             return Err(Error::invalid("the call does not fit the function type"));
         }
-        let mut values = HashMap::new();
+        let mut values = HashMap::default();
         for (i, (((arg_ty, val), &ty), param)) in args.into_iter().zip(params.iter()).zip(&func.params).enumerate() {
             if arg_ty != ty {
                 return Err(Error::invalid(format!("argument {i} has another type than the parameter")));
@@ -69,7 +69,7 @@ impl<'a> Translator<'a> {
             cfg,
             values,
             scopes: Vec::new(),
-            phis: HashMap::new(),
+            phis: HashMap::default(),
             ret_label,
             ret_used: false,
             ret_slots,

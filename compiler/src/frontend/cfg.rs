@@ -10,9 +10,9 @@ use super::error::{Error, R};
 use super::module::{Function, Inst};
 use super::types::Types;
 use super::Work;
+use crate::hash::{HashMap, HashSet};
 use crate::sir::Type;
 use spirv::Op;
-use std::collections::{HashMap, HashSet};
 
 /// Merge declaration of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,8 +258,8 @@ fn terminator(inst: &Inst<'_>, index_of: &HashMap<u32, usize>, facts: &impl Fact
             let default = block(inst.word(1)?)?;
             let wide = ty == Type::I64;
             let mut order: Vec<(usize, Vec<u64>)> = Vec::new();
-            let mut place: HashMap<usize, usize> = HashMap::new();
-            let mut seen = HashSet::new();
+            let mut place: HashMap<usize, usize> = HashMap::default();
+            let mut seen = HashSet::default();
             for case in inst.from(2).chunks(if wide { 3 } else { 2 }) {
                 let (literal, target) = match *case {
                     [lo, hi, t] => (u64::from(lo) | u64::from(hi) << 32, t),

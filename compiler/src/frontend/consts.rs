@@ -5,9 +5,9 @@ use super::module::{opcode, Inst};
 use super::speceval;
 use super::types::{Ty, Types};
 use super::{Options, Work};
+use crate::hash::HashMap;
 use crate::sir::Type;
 use spirv::Op;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Value of a constant.

@@ -2,8 +2,8 @@
 
 use super::error::{Error, R};
 use super::module::{Inst, Module};
+use crate::hash::HashMap;
 use spirv::{Decoration as D, Op};
-use std::collections::HashMap;
 
 /// How memory behind an object or member may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Decorations {
     /// Unknown decorations, missing operands, groups that expand beyond reason.
     pub fn collect(module: &Module<'_>) -> R<Decorations> {
         let mut out = Decorations::default();
-        let mut groups: HashMap<u32, Vec<(u32, &[u32])>> = HashMap::new();
+        let mut groups: HashMap<u32, Vec<(u32, &[u32])>> = HashMap::default();
         for inst in module.annotations.iter().filter(|i| i.op == Op::DecorationGroup) {
             groups.insert(inst.id, Vec::new());
         }

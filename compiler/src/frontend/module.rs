@@ -6,9 +6,9 @@
 //! does not keep word offsets, which error messages name.
 
 use super::error::{Error, R};
+use crate::hash::HashMap;
 use rspirv::grammar::{OperandKind, OperandQuantifier};
 use spirv::Op;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 type Grammar = rspirv::grammar::Instruction<'static>;
@@ -209,7 +209,7 @@ impl<'a> Module<'a> {
         let mut module = Module::default();
         let mut function: Option<Function<'a>> = None;
         let mut block: Option<Block<'a>> = None;
-        let mut defined = std::collections::HashSet::new();
+        let mut defined = crate::hash::HashSet::default();
         let mut at = 5;
         while at < words.len() {
             let inst = decode_inst(words, at)?;

@@ -12,9 +12,9 @@ use super::structure::{Scope, Tail};
 use super::types::{Ty, Types};
 use super::val::{Leaves, Opaque, Ptr, Root, Val};
 use super::{Options, Work};
+use crate::hash::{HashMap, HashSet};
 use crate::sir::{Binding, BindingKind, Kernel, Label, Resource, SlotId, Type, Value};
 use spirv::{ExecutionModel, Op};
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// A call being inlined (or the entry point).
@@ -116,15 +116,15 @@ impl<'a> Translator<'a> {
             deco: Decorations::collect(m)?,
             types: Types::new(lanes),
             consts: Consts::default(),
-            ext_sets: HashMap::new(),
+            ext_sets: HashMap::default(),
             b: Builder::new(),
             work: Work::default(),
-            globals: HashMap::new(),
+            globals: HashMap::default(),
             frames: Vec::new(),
-            cfgs: HashMap::new(),
-            result_types: HashMap::new(),
+            cfgs: HashMap::default(),
+            result_types: HashMap::default(),
             roots: Vec::new(),
-            bindings: HashMap::new(),
+            bindings: HashMap::default(),
             shared_explicit: false,
             coop_scratch: None,
             contract: caps::Contract::default(),
@@ -224,9 +224,9 @@ impl<'a> Translator<'a> {
         self.frames.push(Frame {
             func,
             cfg,
-            values: HashMap::new(),
+            values: HashMap::default(),
             scopes: Vec::new(),
-            phis: HashMap::new(),
+            phis: HashMap::default(),
             ret_label,
             ret_used: false,
             ret_slots: None,
@@ -444,7 +444,7 @@ impl<'a> Translator<'a> {
             mark[f] = Mark::Open;
             out.push(f);
             stack.push((f, true));
-            let mut callees = HashSet::new();
+            let mut callees = HashSet::default();
             for inst in self.m.functions[f].blocks.iter().flat_map(|b| &b.insts) {
                 if let Some(id) = super::coop_elements::callee(inst)? {
                     let callee = self.m.function_of.get(&id);
@@ -466,7 +466,7 @@ impl<'a> Translator<'a> {
     fn used_variables(&self, reachable: &[usize]) -> HashSet<u32> {
         let variables: HashMap<u32, Option<u32>> =
             self.m.globals.iter().filter(|i| i.is_variable()).map(|i| (i.id, i.initialiser())).collect();
-        let mut used = HashSet::new();
+        let mut used = HashSet::default();
         for f in reachable {
             for inst in self.m.functions[*f].blocks.iter().flat_map(|b| &b.insts) {
                 for id in inst.id_operands() {

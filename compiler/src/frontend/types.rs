@@ -4,9 +4,9 @@ use super::coop::CoopTy;
 use super::error::{limits, Error, R};
 use super::module::Inst;
 use super::small_float::SmallFloat;
+use crate::hash::HashMap;
 use crate::sir::{ImageDim, ImageFormat, Type};
 use spirv::{Dim, Op, StorageClass as SC, TensorClampMode};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Declared shape of an image.

@@ -8,9 +8,9 @@ use super::module::Inst;
 use super::translator::Translator;
 use super::types::{Ty, UNTYPED};
 use super::val::{MatrixLayout, Ptr, Root};
+use crate::hash::HashSet;
 use crate::sir::{Binding, BindingKind, ImageDim, Resource};
 use spirv::{Op, StorageClass as SC};
-use std::collections::HashSet;
 
 /// Alignment of the base of workgroup memory, push constants and inputs in bytes.
 const BASE_ALIGN: u32 = 16;

@@ -4,9 +4,9 @@ use super::machine::{BufferView, Fault, Machine};
 use super::mask::Mask;
 use super::program::Program;
 use super::{alu, GroupInfo, Limits};
+use crate::hash::HashMap;
 use crate::sir::{Builtin, Inst, Label, Op, Region, Resource, SwitchCase, Type, Value};
 use smallvec::SmallVec;
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl Executor {
             private: &mut self.private,
             shared: &mut self.shared,
             views: vec![BufferView::default()],
-            view_of: HashMap::new(),
+            view_of: HashMap::default(),
             steps: 0,
             frames: Vec::new(),
         };

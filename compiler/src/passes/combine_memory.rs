@@ -7,10 +7,10 @@
 //! `x[i]` and `x[i + 1]` stay two accesses, as each of them is contiguous over invocations and both together are not.
 
 use super::memory::MemoryFacts;
+use crate::hash::HashMap;
 use crate::sir::visit::Clobbers;
 use crate::sir::{Access, Addr, AluOp, Inst, Kernel, Op, Region, SlotId, Space, Type, Value};
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// Most elements of an access.
 const MOST: usize = 4;
@@ -116,7 +116,7 @@ impl Combine<'_> {
     }
 
     fn loads(&mut self, insts: &mut [Option<Inst>]) {
-        let mut open: HashMap<Base, Vec<Member>> = HashMap::new();
+        let mut open: HashMap<Base, Vec<Member>> = HashMap::default();
         let mut done: Vec<Vec<Member>> = Vec::new();
         for (index, slot) in insts.iter().enumerate() {
             let Some(inst) = slot else { continue };
@@ -152,7 +152,7 @@ impl Combine<'_> {
     }
 
     fn stores(&mut self, insts: &mut [Option<Inst>]) {
-        let mut open: HashMap<Base, Vec<Member>> = HashMap::new();
+        let mut open: HashMap<Base, Vec<Member>> = HashMap::default();
         let mut done: Vec<Vec<Member>> = Vec::new();
         for (index, slot) in insts.iter().enumerate() {
             let Some(inst) = slot else { continue };

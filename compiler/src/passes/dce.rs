@@ -3,8 +3,9 @@
 //! Region results and parameters count as needed only when something needed reads them, so that values that merely
 //! circulate through a loop go away with their parameter.
 
+use crate::hash::HashMap;
 use crate::sir::{Addr, Inst, Kernel, Label, Op, Region, Value};
-use std::collections::HashMap;
+use smallvec::SmallVec;
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,7 @@ struct Node {
     /// Control: has exits that leave it, or a loop without end, or is needed for its effects.
     exits: bool,
     /// Condition or selector of control, all operands of others.
-    operands: Vec<Value>,
+    operands: SmallVec<[Value; 4]>,
     /// Directly nested control instructions with exits.
     children: Vec<u32>,
     /// For each result of control: the values that may arrive.
@@ -70,7 +71,8 @@ pub fn run(kernel: &mut Kernel) -> bool {
     });
     m.collect(&kernel.body, None, &mut Vec::new());
     m.mark();
-    let mut sweep = Sweep { nodes: &m.nodes, live: &m.live_values(), next: 0, changed: false, kept: HashMap::new() };
+    let mut sweep =
+        Sweep { nodes: &m.nodes, live: &m.live_values(), next: 0, changed: false, kept: HashMap::default() };
     let mut body = std::mem::take(&mut kernel.body);
     sweep.region(&mut body, &mut Vec::new());
     let changed = sweep.changed;
@@ -246,7 +248,7 @@ fn leaves(body: &Region, label: Label) -> bool {
     let mut inner: Vec<Label> = Vec::new();
     let mut found = false;
     body.walk(&mut |i| inner.extend(i.op.defined_label()));
-    let inner: std::collections::HashSet<Label> = inner.into_iter().collect();
+    let inner: crate::hash::HashSet<Label> = inner.into_iter().collect();
     body.walk(&mut |i| {
         found |= match &i.op {
             Op::Break(l, _) => *l == label || !inner.contains(l),

@@ -2,10 +2,11 @@
 //! changes always, others as long as nothing that may write stands between.
 
 use super::memory::MemoryFacts;
+use crate::hash::HashMap;
 use crate::sir::visit::{Clobbers, Subst};
 use crate::sir::{Addr, AluFlags, AluOp, Builtin, ImageRef, Inst, Kernel, Op, Region, Resource, Space, Type, Value};
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Runs the pass.
 pub fn run(kernel: &mut Kernel) -> bool {
@@ -15,7 +16,7 @@ pub fn run(kernel: &mut Kernel) -> bool {
         kernel,
         facts,
         subst: Subst::new(kernel),
-        table: HashMap::new(),
+        table: HashMap::default(),
         log: Vec::new(),
         epochs: [0; 3],
         last_epoch: 0,
@@ -73,14 +74,18 @@ impl Gvn<'_> {
                 continue;
             }
             if let Some(key) = self.key(&inst) {
-                if let Some(known) = self.table.get(&key) {
-                    for (&r, &by) in inst.results.iter().zip(known) {
-                        self.subst.replace(r, by);
+                match self.table.entry(key) {
+                    Entry::Occupied(known) => {
+                        for (&r, &by) in inst.results.iter().zip(known.get()) {
+                            self.subst.replace(r, by);
+                        }
+                        continue;
                     }
-                    continue;
+                    Entry::Vacant(place) => {
+                        self.log.push(place.key().clone());
+                        place.insert(inst.results.clone());
+                    }
                 }
-                self.table.insert(key.clone(), inst.results.clone());
-                self.log.push(key);
             }
             let mut c = Clobbers::default();
             c.add(&inst.op);

@@ -5,9 +5,9 @@
 //! The kernel's flags are cleared. Kernels that round binary64 itself towards zero are left alone: it has no wider type.
 
 use super::emit::Emit;
+use crate::hash::HashSet;
 use crate::sir::{AluOp, AluShape, FloatControls, FloatMode, Inst, Kernel, Op, Region, SubgroupOp, Type, Value};
 use smallvec::SmallVec;
-use std::collections::HashSet;
 
 /// Whether the pass has anything to do.
 pub fn needed(kernel: &Kernel) -> bool {
@@ -23,7 +23,7 @@ pub fn run(kernel: &mut Kernel) -> bool {
     }
     let fc = kernel.float_controls;
     let mut body = std::mem::take(&mut kernel.body);
-    Lowering { fc, flushed: HashSet::new() }.region(kernel, &mut body);
+    Lowering { fc, flushed: HashSet::default() }.region(kernel, &mut body);
     kernel.body = body;
     let left = &mut kernel.float_controls;
     for mode in [&mut left.f16, &mut left.f32, &mut left.f64] {

@@ -186,14 +186,44 @@ const PIPELINE: &[&str] = &[
 /// # Errors
 /// If `opts.verify` is set and a pass broke the kernel.
 pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError> {
+    // The number of changes so far, and that at the last run of each pass that changed nothing: as long as nobody else does
+    // either, running it again is for nothing.
+    let mut changes = 1u32;
+    let mut settled: Vec<(&str, u32)> = Vec::new();
     for name in PIPELINE {
         if (*name == "lower_math" && !opts.lower_math)
             || (*name == "lower_float_controls" && !opts.lower_float_controls)
         {
             continue;
         }
+        if settled.contains(&(*name, changes)) {
+            continue;
+        }
         let pass = pass(name).ok_or_else(|| PassError::Unknown((*name).into()))?;
-        run_pass(kernel, pass, opts)?;
+        if run_pass(kernel, pass, opts)? {
+            changes += 1;
+        } else {
+            settled.push((*name, changes));
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn what_has_settled_is_not_run_again() {
+        let mut kernel = Kernel { local_size: [1; 3], ..Kernel::default() };
+        kernel.body.push(&[], crate::sir::Op::Return);
+        let ran = RefCell::new(Vec::new());
+        let dump = |pass: &str, _: &Kernel| ran.borrow_mut().push(pass.to_owned());
+        optimize(&mut kernel, &Options { dump: Some(&dump), ..Options::default() }).expect("optimises");
+        let ran = ran.into_inner();
+        for pass in ["fold", "sroa", "gvn", "dce", "params"] {
+            assert_eq!(ran.iter().filter(|p| *p == pass).count(), 1, "{pass} in {ran:?}");
+        }
+    }
 }

@@ -4,11 +4,11 @@
 //! iteration and breaks out of the loop. Iteration i becomes a Block whose results are the parameters of iteration
 //! i + 1; the Break and Continue of the loop become Breaks. The condition turns into a constant and `fold` does the rest.
 
+use crate::hash::HashMap;
 use crate::interp::alu::eval;
 use crate::sir::visit::Cloner;
 use crate::sir::{Addr, Inst, Kernel, Label, Op, Region, Type, Value};
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// Most iterations and most instructions of a written-out loop that only saves the loop.
 const SMALL: (usize, usize) = (16, 320);
@@ -20,7 +20,7 @@ const KERNEL: usize = 60_000;
 /// Runs the pass.
 pub fn run(kernel: &mut Kernel) -> bool {
     let mut body = std::mem::take(&mut kernel.body);
-    let mut consts = HashMap::new();
+    let mut consts = HashMap::default();
     body.walk(&mut |i| {
         if let Op::Const(bits) = i.op {
             consts.insert(i.results[0], bits);
@@ -177,7 +177,7 @@ struct Trip<'a> {
 
 impl<'a> Trip<'a> {
     fn new(u: &'a Unroll<'_>, label: Label, init: &[Value], body: &'a Region) -> Trip<'a> {
-        let mut defs = HashMap::new();
+        let mut defs = HashMap::default();
         // Operations on other things than counters do not matter, so that a lookup table of all is enough.
         collect_defs(body, &mut defs);
         let mut next: Vec<Option<Option<Value>>> = vec![None; body.params.len()];
@@ -202,12 +202,12 @@ impl<'a> Trip<'a> {
     /// Iterations before the one that leaves, at most `most`.
     fn count(mut self, exit: Exit, most: usize) -> Option<usize> {
         for n in 0..=most {
-            let mut memo = HashMap::new();
+            let mut memo = HashMap::default();
             let cond = self.eval(exit.cond, &mut memo, 0)?;
             if (cond == 1) == exit.when {
                 return Some(n);
             }
-            let mut env = HashMap::new();
+            let mut env = HashMap::default();
             for (i, &p) in self.body.params.iter().enumerate() {
                 if let Some(v) = self.next[i].and_then(|v| self.eval(v, &mut memo, 0)) {
                     env.insert(p, v);

@@ -525,8 +525,8 @@ pub fn renumber(kernel: &mut Kernel) {
 /// Copies of code with fresh values and labels.
 #[derive(Debug, Default)]
 pub struct Cloner {
-    values: std::collections::HashMap<Value, Value>,
-    labels: std::collections::HashMap<Label, Label>,
+    values: crate::hash::HashMap<Value, Value>,
+    labels: crate::hash::HashMap<Label, Label>,
 }
 
 impl Cloner {

@@ -120,7 +120,10 @@ impl Verifier<'_> {
     }
 
     fn types_of(&self, values: &[Value]) -> Check<Vec<Type>> {
-        values.iter().map(|v| self.kernel.types.get(v.index()).copied().ok_or(format!("{v} has no type"))).collect()
+        values
+            .iter()
+            .map(|v| self.kernel.types.get(v.index()).copied().ok_or_else(|| format!("{v} has no type")))
+            .collect()
     }
 
     fn region(&mut self, region: &Region) -> Result<(), VerifyError> {
@@ -305,7 +308,8 @@ impl Verifier<'_> {
     }
 
     fn new_label(&mut self, label: Label) -> Check {
-        let seen = self.label_seen.get_mut(label.index()).ok_or(format!("{label} is beyond the number of labels"))?;
+        let seen =
+            self.label_seen.get_mut(label.index()).ok_or_else(|| format!("{label} is beyond the number of labels"))?;
         ensure(!*seen, || format!("{label} is defined twice"))?;
         *seen = true;
         Ok(())

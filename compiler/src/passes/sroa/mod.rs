@@ -8,8 +8,8 @@
 mod live;
 mod rewrite;
 
+use crate::hash::HashMap;
 use crate::sir::{Addr, Kernel, Op, SlotId, Type};
-use std::collections::HashMap;
 
 /// The variables that slots are split into.
 struct Vars {
@@ -89,7 +89,7 @@ fn find_vars(kernel: &Kernel) -> Vars {
             _ => fixed[s] = false,
         }
     });
-    let mut vars = Vars { types: Vec::new(), at: HashMap::new(), touched: vec![false; n] };
+    let mut vars = Vars { types: Vec::new(), at: HashMap::default(), touched: vec![false; n] };
     for s in 0..n {
         if !fixed[s] {
             continue;

@@ -44,6 +44,8 @@ pub struct Debug {
     pub width: Option<u32>,
     /// `jam=N`: how many subgroups run in lock-step.
     pub jam: Option<u32>,
+    /// Compile all pipelines as if optimisation were disabled.
+    pub quick: bool,
     /// No shader cache on disk.
     pub nocache: bool,
     /// Abort on a panic instead of returning an error.
@@ -128,7 +130,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_DEBUG",
-        values: "ioctl,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,nocache,panic,zero",
+        values: "ioctl,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,quick,nocache,panic,zero",
         doc: "what to print and what to change for debugging, separated by commas",
         parse: parse_debug,
     },
@@ -237,6 +239,7 @@ fn parse_debug(v: &str, o: &mut Options) -> Result<(), String> {
                 "verify" => d.verify = true,
                 "interp" => d.interp = true,
                 "serial" => d.serial = true,
+                "quick" => d.quick = true,
                 "nocache" => d.nocache = true,
                 "panic" => d.panic = true,
                 "zero" => d.zero = true,

@@ -61,8 +61,8 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
     if let Some(jam) = opts.jam {
         return if allowed(kernel, opts.subgroup_size, jam) { jam } else { 1 };
     }
-    // Other sizes than the natural one fill registers in another way already.
-    if opts.subgroup_size != opts.width.lanes() || !allowed(kernel, opts.subgroup_size, 2) {
+    // Other sizes than the natural one fill registers in another way already; and more code takes longer to compile.
+    if opts.quick || opts.subgroup_size != opts.width.lanes() || !allowed(kernel, opts.subgroup_size, 2) {
         return 1;
     }
     let uni = Uniformity::new(kernel, opts.subgroup_size);

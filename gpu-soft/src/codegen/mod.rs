@@ -69,6 +69,8 @@ pub struct Options<'a> {
     pub robust_uniform: bool,
     /// Whether a·b + c may be fused where the kernel does not forbid it.
     pub contract: bool,
+    /// Compile in a fraction of the time, code that takes several times as long.
+    pub quick: bool,
     /// Keep the text of the LLVM module (after its passes).
     pub want_ir: bool,
     /// Keep the assembly text.
@@ -86,6 +88,7 @@ impl<'a> Options<'a> {
             robust_storage: true,
             robust_uniform: true,
             contract: true,
+            quick: false,
             want_ir: false,
             want_asm: false,
         }
@@ -164,7 +167,7 @@ pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenErr
         return unsupported("float controls that were not lowered (rounding of 64-bit floats towards zero)");
     }
     let kernel = &*normalise::normalise(kernel);
-    let machine = target::Machine::new(opts.width)?;
+    let machine = target::Machine::new(opts.width, opts.quick)?;
     let module = llvm::Module::new(&kernel.name);
     machine.prepare(&module);
     let jam = jam::choose(kernel, opts);

@@ -23,25 +23,32 @@ pub fn cpu(width: Width) -> &'static str {
     }
 }
 
-/// Above this number of IR instructions only passes of linear cost run.
+/// Above this number of IR instructions only passes of linear cost run, as they do for quick compilation.
 const LARGE: usize = 60_000;
 
-/// The code comes as explicit vectors in structured control flow: promote cells to SSA, clean up, hoist. No vectorisers.
-const PASSES: &CStr = c"function(mem2reg,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),gvn,simplifycfg,instcombine<no-verify-fixpoint>,dce)";
-const PASSES_LARGE: &CStr = c"function(mem2reg,early-cse,simplifycfg,dce)";
+/// The code comes as explicit vectors in structured control flow: promote cells to SSA, clean up, hoist. No vectorisers. Equal
+/// values across blocks were found before this point, so that a second round, or one of global value numbering, changes nothing but
+/// the time it takes.
+const PASSES: &CStr =
+    c"function(mem2reg,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),simplifycfg,dce)";
+const PASSES_QUICK: &CStr = c"function(mem2reg,early-cse,simplifycfg,dce)";
 
 /// A target machine, made per compilation: LLVM's are not shareable between threads.
-pub struct Machine(LLVMTargetMachineRef);
+pub struct Machine {
+    machine: LLVMTargetMachineRef,
+    quick: bool,
+}
 
 impl Drop for Machine {
     fn drop(&mut self) {
         // SAFETY: made by `new`, owned by this value.
-        unsafe { LLVMDisposeTargetMachine(self.0) };
+        unsafe { LLVMDisposeTargetMachine(self.machine) };
     }
 }
 
 impl Machine {
-    pub fn new(width: Width) -> Result<Machine, CodegenError> {
+    /// A machine for a width, and whether it is to take little time for code that will take more.
+    pub fn new(width: Width, quick: bool) -> Result<Machine, CodegenError> {
         static INIT: Once = Once::new();
         INIT.call_once(|| {
             // SAFETY: registration of the one target that is linked, once per process.
@@ -65,14 +72,17 @@ impl Machine {
                 TRIPLE.as_ptr(),
                 cpu.as_ptr(),
                 c"".as_ptr(),
-                LLVMCodeGenOptLevel::LLVMCodeGenLevelLess,
+                match quick {
+                    true => LLVMCodeGenOptLevel::LLVMCodeGenLevelNone,
+                    false => LLVMCodeGenOptLevel::LLVMCodeGenLevelLess,
+                },
                 LLVMRelocMode::LLVMRelocPIC,
                 LLVMCodeModel::LLVMCodeModelSmall,
             );
             if machine.is_null() {
                 return Err(CodegenError::Llvm("no target machine".into()));
             }
-            Ok(Machine(machine))
+            Ok(Machine { machine, quick })
         }
     }
 
@@ -81,7 +91,7 @@ impl Machine {
         // SAFETY: machine and module are alive; the layout is disposed after its copy into the module.
         unsafe {
             LLVMSetTarget(module.module, TRIPLE.as_ptr());
-            let layout = LLVMCreateTargetDataLayout(self.0);
+            let layout = LLVMCreateTargetDataLayout(self.machine);
             LLVMSetModuleDataLayout(module.module, layout);
             LLVMDisposeTargetData(layout);
         }
@@ -89,13 +99,13 @@ impl Machine {
 
     /// Runs the pass pipeline.
     pub fn optimise(&self, module: &Module, instructions: usize) -> Result<(), CodegenError> {
-        let passes = if instructions > LARGE { PASSES_LARGE } else { PASSES };
+        let passes = if self.quick || instructions > LARGE { PASSES_QUICK } else { PASSES };
         // SAFETY: module and machine are alive, the pipeline string is nul-terminated; options and error are disposed once.
         unsafe {
             let options = LLVMCreatePassBuilderOptions();
             LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
             LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
-            let error = LLVMRunPasses(module.module, passes.as_ptr(), self.0, options);
+            let error = LLVMRunPasses(module.module, passes.as_ptr(), self.machine, options);
             LLVMDisposePassBuilderOptions(options);
             if error.is_null() {
                 return Ok(());
@@ -123,7 +133,7 @@ impl Machine {
         unsafe {
             let mut message = std::ptr::null_mut();
             let mut buffer = std::ptr::null_mut();
-            if LLVMTargetMachineEmitToMemoryBuffer(self.0, module, kind, &mut message, &mut buffer) != 0 {
+            if LLVMTargetMachineEmitToMemoryBuffer(self.machine, module, kind, &mut message, &mut buffer) != 0 {
                 return Err(CodegenError::Llvm(take_message(message)));
             }
             let bytes =

@@ -1,10 +1,11 @@
 //! The kernels of `tests/codegen/kernels` and the compiler's own run tests.
 
-use super::native::{interpret, run_jammed, run_unchecked, widths};
+use super::native::{interpret, run_unchecked, run_with, widths};
 use compiler::filetest::{parse_file, FileTest, Test};
 use compiler::sir::Kernel;
 use compiler::text::parse;
 use compiler::verify::verify;
+use gpu_soft::codegen::Options;
 use std::path::{Path, PathBuf};
 
 fn kernel_files(dir: &Path) -> Vec<PathBuf> {
@@ -33,12 +34,13 @@ fn compare(name: &str, file: &FileTest, kernel: &Kernel) {
             if !kernel.uses_subgroups && size != width.lanes() && size != 8 {
                 continue;
             }
-            for jam in [1, 2, 4] {
+            for (jam, quick) in [(1, false), (2, false), (4, false), (1, true)] {
                 // Where it changes nothing it is not tried again.
                 if jam > 1 && (kernel.uses_subgroups || !kernel.invocations().is_multiple_of(size * jam)) {
                     continue;
                 }
-                let found = run_jammed(kernel, &setup, width, size, Some(jam))
+                let name = format!("{name}{}", if quick { ", quick" } else { "" });
+                let found = run_with(kernel, &setup, width, size, |o| Options { jam: Some(jam), quick, ..o })
                     .unwrap_or_else(|e| panic!("{name} {width:?} S{size} jam {jam}: {e}"));
                 for (place, bytes) in &wanted {
                     let other = &found[place];

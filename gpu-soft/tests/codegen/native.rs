@@ -228,7 +228,8 @@ pub fn run_jammed(
     run_with(kernel, setup, width, subgroup_size, |o| Options { jam, ..o })
 }
 
-fn run_with(
+/// As [`run`], with options that are changed.
+pub fn run_with(
     kernel: &Kernel,
     setup: &Setup,
     width: Width,

@@ -79,14 +79,12 @@ pub(super) fn pipeline_create(
     })
 }
 
-/// Flags that the texts of `VKDXG_DEBUG=ir,asm` need.
+/// Flags that `VKDXG_DEBUG` asks for: with `quick`, and for the texts of `ir` and `asm`.
 pub(super) fn debug_flags() -> vk::PipelineCreateFlags2KHR {
+    type F = vk::PipelineCreateFlags2KHR;
     let debug = &env::options().debug;
-    if debug.asm || debug.ir.is_some() {
-        vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS
-    } else {
-        vk::PipelineCreateFlags2KHR::empty()
-    }
+    let texts = if debug.asm || debug.ir.is_some() { F::CAPTURE_INTERNAL_REPRESENTATIONS } else { F::empty() };
+    texts | if debug.quick { F::DISABLE_OPTIMIZATION } else { F::empty() }
 }
 
 /// Prints the texts that `VKDXG_DEBUG=ir,asm` asks for.

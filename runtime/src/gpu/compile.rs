@@ -65,8 +65,8 @@ pub struct CompileRequest<'a> {
     pub subgroup_size: Option<u32>,
     /// Whether the application relies on full subgroups.
     pub full_subgroups: bool,
-    /// False with VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION.
-    pub optimise: bool,
+    /// VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION: compiling quickly counts for more than running quickly.
+    pub quick: bool,
     /// Whether [`CompiledKernel::ir`] is wanted.
     pub want_ir: bool,
     /// Whether [`CompiledKernel::asm`] is wanted.

@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     pub robustness: Robustness,
     pub subgroup_size: Option<u32>,
     pub full_subgroups: bool,
-    pub optimise: bool,
+    pub quick: bool,
     pub texts: bool,
 }
 
@@ -33,7 +33,7 @@ impl Settings {
             robustness,
             subgroup_size: create.required_subgroup_size,
             full_subgroups: create.stage_flags.contains(vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS),
-            optimise: !create.flags.contains(vk::PipelineCreateFlags2KHR::DISABLE_OPTIMIZATION),
+            quick: create.flags.contains(vk::PipelineCreateFlags2KHR::DISABLE_OPTIMIZATION),
             texts: create.flags.contains(vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS),
         }
     }
@@ -75,7 +75,7 @@ pub(crate) fn key(device: &Device, create: &ProgramCreate, settings: &Settings) 
         r.image as u8,
         u8::from(r.null_descriptor),
         u8::from(settings.full_subgroups),
-        u8::from(settings.optimise),
+        u8::from(settings.quick),
     ]);
     h.update(&settings.subgroup_size.unwrap_or(0).to_le_bytes());
     h.update(&buffer_align(props).to_le_bytes());
@@ -110,23 +110,22 @@ pub(crate) fn compile(
     if settings.texts {
         texts.push(text("sir, as translated", "The kernel in the driver's own form, before optimisation", &kernel));
     }
-    if settings.optimise {
-        let debug = super::debug();
-        let dump = |pass: &str, kernel: &compiler::sir::Kernel| {
-            if debug.print_pass.as_deref() == Some(pass) {
-                eprintln!("; {}: after {pass}\n{}", create.entry, compiler::text::print(kernel));
-            }
-        };
-        let defaults = compiler::passes::Options::default();
-        let passes = compiler::passes::Options {
-            verify: debug.verify || defaults.verify,
-            dump: debug.print_pass.is_some().then_some(&dump),
-            ..defaults
-        };
-        compiler::passes::optimize(&mut kernel, &passes).map_err(|e| Error::Unknown(e.to_string()))?;
-        if settings.texts {
-            texts.push(text("sir, optimised", "The kernel in the driver's own form, after optimisation", &kernel));
+    // Whoever wants no optimisation wants to wait less: what these passes take is less than what they save afterwards.
+    let debug = super::debug();
+    let dump = |pass: &str, kernel: &compiler::sir::Kernel| {
+        if debug.print_pass.as_deref() == Some(pass) {
+            eprintln!("; {}: after {pass}\n{}", create.entry, compiler::text::print(kernel));
         }
+    };
+    let defaults = compiler::passes::Options::default();
+    let passes = compiler::passes::Options {
+        verify: debug.verify || defaults.verify,
+        dump: debug.print_pass.is_some().then_some(&dump),
+        ..defaults
+    };
+    compiler::passes::optimize(&mut kernel, &passes).map_err(|e| Error::Unknown(e.to_string()))?;
+    if settings.texts {
+        texts.push(text("sir, optimised", "The kernel in the driver's own form, after optimisation", &kernel));
     }
     let mut compiled = device.gpu().compile(&CompileRequest {
         kernel: &kernel,
@@ -134,7 +133,7 @@ pub(crate) fn compile(
         robustness: settings.robustness,
         subgroup_size: settings.subgroup_size,
         full_subgroups: settings.full_subgroups,
-        optimise: settings.optimise,
+        quick: settings.quick,
         want_ir: settings.texts,
         want_asm: settings.texts,
     })?;

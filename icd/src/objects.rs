@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// A dispatchable object owned by its parent rather than by the application.
 #[derive(Debug)]
@@ -192,22 +192,23 @@ pub struct Device {
     pub core: Arc<DeviceCore>,
     /// Its queues, by family and index.
     pub queues: HashMap<(u32, u32), Owned<vk::Queue>>,
-    /// Compiled kernels on disk, opened with the first pipeline.
-    pub disk: OnceLock<Option<DiskCache>>,
+    /// Whether the runtime knows of the kernels on disk; from the first pipeline on.
+    disk: Once,
 }
 
 impl Device {
+    /// A device with its queues.
+    pub fn new(core: Arc<DeviceCore>, queues: HashMap<(u32, u32), Owned<vk::Queue>>) -> Self {
+        Self { core, queues, disk: Once::new() }
+    }
+
     /// Makes sure that kernels on disk are known before pipelines are made.
     pub fn open_disk_cache(&self) {
-        self.disk.get_or_init(|| DiskCache::open(&self.core.rt, crate::env::options()));
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        if let Some(Some(disk)) = self.disk.get() {
-            disk.save(&self.core.rt);
-        }
+        self.disk.call_once(|| {
+            if let Some(disk) = DiskCache::open(crate::env::options()) {
+                self.core.rt.set_kernel_store(Arc::new(disk));
+            }
+        });
     }
 }
 

@@ -34,6 +34,7 @@ fn run(folder: &Path, what: &str, disable: bool) -> bool {
         .arg(what)
         .env("MESA_SHADER_CACHE_DIR", folder)
         .env("MESA_SHADER_CACHE_DISABLE", if disable { "true" } else { "false" })
+        .env("MESA_SHADER_CACHE_MAX_SIZE", "256K")
         .status()
         .expect("child")
         .success()
@@ -75,5 +76,15 @@ fn parent() {
     assert!(run(&folder, "compile", false));
     assert!(run(&folder, "find", false));
     println!("test a_damaged_file_is_ignored_and_replaced ... ok");
+    let stale = folder.join(format!("{}.bin", "0f".repeat(16)));
+    std::fs::write(&stale, vec![0; 300_000]).expect("write");
+    let file = std::fs::File::options().append(true).open(&stale).expect("file");
+    file.set_modified(std::time::UNIX_EPOCH).expect("time");
+    std::fs::remove_file(&list[0]).expect("remove");
+    assert!(run(&folder, "compile", false));
+    let list = files(&folder);
+    assert!(list.len() == 1 && list[0] != stale, "{list:?}");
+    assert!(run(&folder, "find", false));
+    println!("test what_other_builds_left_makes_room ... ok");
     std::fs::remove_dir_all(&folder).expect("clean up");
 }

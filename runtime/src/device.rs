@@ -6,11 +6,12 @@ use crate::gpu::{Gpu, GpuProps, Robustness, RobustnessLevel};
 use crate::heap::Heap;
 use crate::lock::lock;
 use crate::physical_device::PhysicalDevice;
+use crate::pipeline::KernelStore;
 use crate::queue::Queue;
 use crate::submit_signal::SubmitSignal;
 use ash::vk;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use winsys_dxg::dxg_abi::PageFaultFlags;
 
 /// Queues of one family.
@@ -75,6 +76,7 @@ pub struct Device {
     signal: Arc<SubmitSignal>,
     names: Mutex<HashMap<(i32, u64), String>>,
     border_colors: BorderColors,
+    kernel_store: OnceLock<Arc<dyn KernelStore>>,
 }
 
 impl Device {
@@ -124,7 +126,18 @@ impl Device {
             signal,
             names: Mutex::new(HashMap::new()),
             border_colors: BorderColors::default(),
+            kernel_store: OnceLock::new(),
         }))
+    }
+
+    /// Lets programs of this device be found in, and given to, a store that outlives the process. Said once, the rest is ignored.
+    pub fn set_kernel_store(&self, store: Arc<dyn KernelStore>) {
+        let _ = self.kernel_store.set(store);
+    }
+
+    /// The store, unless the device was made to keep no kernels.
+    pub(crate) fn kernel_store(&self) -> Option<&dyn KernelStore> {
+        self.kernel_store.get().filter(|_| !self.features.no_kernel_cache).map(|s| &**s)
     }
 
     /// Indices of custom border colours.
@@ -247,9 +260,17 @@ impl Device {
 
     /// Mask of the memory types that the CPU sees.
     pub(crate) fn visible_memory_types(&self) -> u32 {
-        let visible = |t: &crate::gpu::MemoryTypeInfo| t.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+        self.memory_types_that(|t| t.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE))
+    }
+
+    /// Mask of the memory types for sparse resources.
+    pub(crate) fn sparse_memory_types(&self) -> u32 {
+        self.memory_types_that(|t| t.sparse)
+    }
+
+    fn memory_types_that(&self, will_do: impl Fn(&crate::gpu::MemoryTypeInfo) -> bool) -> u32 {
         let types = self.props().memory_types.iter().take(vk::MAX_MEMORY_TYPES).enumerate();
-        types.filter(|(_, t)| visible(t)).fold(0, |bits, (i, _)| bits | 1 << i)
+        types.filter(|(_, t)| will_do(t)).fold(0, |bits, (i, _)| bits | 1 << i)
     }
 
     /// Robustness of pipelines that do not say otherwise.

@@ -76,8 +76,8 @@ pub use instance::Instance;
 pub use memory::{Memory, MemoryAllocate, MemoryRequirements, MemorySource, DEFAULT_PRIORITY};
 pub use physical_device::{ExternalHandle, ImageFormatQuery, MemoryBudget, PhysicalDevice};
 pub use pipeline::{
-    set_compiler_debug, CompilerDebug, ExecutableInfo, Feedback, PipelineBinary, PipelineCache, PipelineRobustness,
-    Program, ProgramCode, ProgramCreate, ProgramOutcome, Representation, SHADER_BINARY_VERSION,
+    set_compiler_debug, CompilerDebug, ExecutableInfo, Feedback, KernelStore, PipelineBinary, PipelineCache,
+    PipelineRobustness, Program, ProgramCode, ProgramCreate, ProgramOutcome, Representation, SHADER_BINARY_VERSION,
 };
 pub use pipeline_layout::{PipelineLayout, MAX_PUSH_BYTES, MAX_SETS};
 pub use private_data::PrivateDataSlot;

@@ -12,7 +12,7 @@ use ash::vk::Handle;
 use runtime::{DeviceCreate, DeviceFeatures, QueueCreate};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Says why a device is refused to those who listen.
 fn refuse(pd: &PhysicalDevice, code: vk::Result, text: &str) -> vk::Result {
@@ -114,7 +114,7 @@ pub fn create_device(
             }
         }
         made = Some(core.clone());
-        Ok(Device { core, queues, disk: OnceLock::new() })
+        Ok(Device::new(core, queues))
     });
     if let Some(core) = made {
         core.handle.store(handle.as_raw(), std::sync::atomic::Ordering::Relaxed);

@@ -4,6 +4,7 @@ use super::build::{self, Settings};
 use super::cache::{self, Key};
 use super::entry::{self, Reader};
 use super::program::{Program, ProgramCreate};
+use super::store;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::{CompiledKernel, Gpu, GpuProps};
@@ -47,13 +48,14 @@ impl PipelineBinary {
         Arc::new(PipelineBinary { key: *key, kernel: kernel.clone() })
     }
 
-    /// The binary of a pipeline that was made before in this process, `None` if there is none.
+    /// The binary of a pipeline that was made before in this process or is in the device's store, `None` if there is none.
     pub fn find(device: &Device, create: &ProgramCreate) -> Option<Arc<PipelineBinary>> {
         if device.features().no_kernel_cache {
             return None;
         }
         let key = build::key(device, create, &Settings::of(device, create));
-        Some(Arc::new(PipelineBinary { key, kernel: cache::process_get(&key)? }))
+        let kept = || Some(Arc::new(store::load(device.kernel_store()?, &**device.gpu(), &key)?));
+        Some(Arc::new(PipelineBinary { key, kernel: cache::process_get(&key).or_else(kept)? }))
     }
 
     /// A binary from its key and [`data`](Self::data).

@@ -143,28 +143,6 @@ impl PipelineCache {
         self.len() == 0
     }
 
-    /// Gives the kernels to the process, where every pipeline finds them, whatever cache it is made with.
-    pub fn share(&self) {
-        let kernels = lock(&self.kernels).clone();
-        for (key, kernel) in &kernels {
-            process_insert(*key, kernel);
-        }
-    }
-
-    /// Takes over what the process has compiled, as far as this device's GPU accepts it. Whether there was anything new.
-    pub fn collect(&self) -> bool {
-        let all = lock(&PROCESS).kernels.clone();
-        let gpu = self.device.gpu();
-        let mut own = lock(&self.kernels);
-        let before = own.len();
-        for (key, kernel) in all {
-            if gpu.accepts_binary(&kernel.binary) {
-                own.entry(key).or_insert(kernel);
-            }
-        }
-        own.len() > before
-    }
-
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<CompiledKernel>> {
         lock(&self.kernels).get(key).cloned()
     }

@@ -3,6 +3,7 @@
 use super::build::{self, Settings};
 use super::cache::{self, Key, PipelineCache};
 use super::program::{Program, ProgramCode, ProgramCreate};
+use super::store;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::CompiledKernel;
@@ -121,7 +122,8 @@ fn find(
     if device.features().no_kernel_cache {
         return None;
     }
-    Some((cache::process_get(key)?, false))
+    let kept = || Some(Arc::new(store::load(device.kernel_store()?, &**device.gpu(), key)?));
+    Some((cache::process_get(key).or_else(kept)?, false))
 }
 
 fn keep(device: &Device, cache: Option<&PipelineCache>, key: Key, kernel: &Arc<CompiledKernel>) {
@@ -180,6 +182,9 @@ fn compile_caught(
         let (kernel, texts) = build::compile(device, create, &job.settings)?;
         let kernel = Arc::new(kernel);
         keep(device, cache, job.key, &kernel);
+        if let Some(kept) = device.kernel_store() {
+            store::store(kept, &job.key, &kernel);
+        }
         Program::upload(device, &create.layout, &create.entry, job.key, kernel, texts)
     };
     let program = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile)).unwrap_or_else(|panic| {

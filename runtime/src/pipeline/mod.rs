@@ -8,6 +8,7 @@ mod debug;
 mod entry;
 mod program;
 mod shader;
+mod store;
 
 pub use binary::PipelineBinary;
 pub use cache::PipelineCache;
@@ -16,3 +17,4 @@ pub(crate) use debug::debug;
 pub use debug::{set_compiler_debug, CompilerDebug};
 pub use program::{ExecutableInfo, PipelineRobustness, Program, ProgramCode, ProgramCreate, Representation};
 pub use shader::SHADER_BINARY_VERSION;
+pub use store::KernelStore;

@@ -8,7 +8,7 @@ use crate::interpret::Interpreted;
 use crate::kernel_abi::{BufferDesc, DispatchCtx};
 use crate::loader::{self, Loaded};
 use dxg_model::{AddressSpace, EngineFault};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Bytes before the payload.
 pub const PREFIX_BYTES: usize = 48;
@@ -106,7 +106,13 @@ pub struct Bound<'a> {
 
 /// A kernel ready to run.
 #[derive(Debug)]
-pub enum Executable {
+pub struct Executable {
+    code: Code,
+    pace: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Code {
     /// Machine code.
     Native(Loaded),
     /// By the interpreter.
@@ -116,28 +122,31 @@ pub enum Executable {
 impl Executable {
     /// Loads a binary.
     pub fn load(binary: &[u8]) -> Result<Executable, LoadError> {
-        match unpack(binary)? {
-            (Kind::Native, payload) => match Loaded::load(payload) {
-                Ok(loaded) => Ok(Executable::Native(loaded)),
-                Err(error) => Err(native_error(&error)),
-            },
-            (Kind::Interpreted, payload) => Ok(Executable::Interpreted(Box::new(Interpreted::load(payload)?))),
-        }
+        let code = match unpack(binary)? {
+            (Kind::Native, payload) => Code::Native(Loaded::load(payload).map_err(|error| native_error(&error))?),
+            (Kind::Interpreted, payload) => Code::Interpreted(Box::new(Interpreted::load(payload)?)),
+        };
+        Ok(Executable { code, pace: AtomicU64::new(0) })
+    }
+
+    /// What a workgroup takes, as far as dispatches have found out, in their unit of time; 0: nobody knows.
+    pub fn pace(&self) -> &AtomicU64 {
+        &self.pace
     }
 
     /// Invocations of a workgroup.
     pub fn workgroup_invocations(&self) -> u64 {
-        let size = match self {
-            Executable::Native(loaded) => loaded.header().local_size,
-            Executable::Interpreted(kernel) => kernel.local_size(),
+        let size = match &self.code {
+            Code::Native(loaded) => loaded.header().local_size,
+            Code::Interpreted(kernel) => kernel.local_size(),
         };
         size.iter().map(|s| u64::from(*s)).product()
     }
 
     /// Runs the workgroups `begin..end` (linear, x fastest).
     pub fn run(&self, bound: &Bound<'_>, begin: u64, end: u64, arena: &mut Arena) -> Result<(), EngineFault> {
-        match self {
-            Executable::Native(loaded) => {
+        match &self.code {
+            Code::Native(loaded) => {
                 let bytes = loaded.arena_bytes();
                 let Some(scratch) = arena.reserve(bytes) else {
                     return Err(EngineFault::Internal(format!("no memory for {bytes} bytes of kernel scratch")));
@@ -157,7 +166,7 @@ impl Executable {
                 unsafe { loaded.entry()(&ctx, begin, end, scratch) };
                 Ok(())
             }
-            Executable::Interpreted(kernel) => kernel.run(bound, begin, end),
+            Code::Interpreted(kernel) => kernel.run(bound, begin, end),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Dispatches: from a packet to ranges of workgroups on the workers.
 
 use super::arena::Arena;
-use super::workers::Work;
+use super::workers::{Work, Workers};
 use super::{bad, readable, SoftEngine};
 use crate::binary::{Bound, Executable};
 use crate::kernel_abi::BufferDesc;
 use crate::packet::{self, padded, Found, PacketError, MAX_DYNAMIC, MAX_PUSH, MAX_SETS};
 use dxg_model::{EngineFault, Job};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 /// Pieces of work per thread, so that threads that get slow workgroups can be helped.
@@ -70,6 +71,41 @@ pub fn total(groups: [u32; 3]) -> Option<u64> {
     groups.iter().try_fold(1u64, |a, g| a.checked_mul(u64::from(*g))).filter(|t| *t <= i64::MAX as u64)
 }
 
+/// What it costs to have other threads take part, in ticks of the time-stamp counter: some microseconds on any machine.
+const WAKE_UP: u64 = 10_000;
+
+fn ticks() -> u64 {
+    // SAFETY: reads a counter that every processor with these instruction sets has.
+    unsafe { std::arch::x86_64::_rdtsc() }
+}
+
+/// Runs all of the work, on this thread alone if that is done before others have woken up.
+fn share_out(workers: &Workers, work: &DispatchWork<'_>, total: u64) {
+    let threads = workers.count() as u64;
+    let grain = (total / (threads * PIECES_PER_THREAD)).max(1);
+    let pace = work.executable.pace();
+    let mut from = 0;
+    if threads > 1 && total > 1 && pace.load(Ordering::Relaxed).saturating_mul(total) < WAKE_UP {
+        // The kernel is quick, or not known: a piece shows what the rest will take.
+        from = grain;
+        let start = ticks();
+        workers.alone(work, 0, from);
+        let each = ticks().wrapping_sub(start) / from;
+        pace.store(each, Ordering::Relaxed);
+        if each.saturating_mul(total - from) < WAKE_UP {
+            workers.alone(work, from, total);
+            return;
+        }
+    }
+    let start = ticks();
+    workers.run_from(work, from, total, grain);
+    let spent = ticks().wrapping_sub(start);
+    if spent < WAKE_UP {
+        // Quicker than it was once: the next time it is tried again.
+        pace.store(spent * threads / total, Ordering::Relaxed);
+    }
+}
+
 /// Runs `total(groups)` workgroups of a kernel to their end; the number of invocations, modulo 2⁶⁴.
 pub fn run_groups(
     engine: &SoftEngine,
@@ -93,8 +129,7 @@ pub fn run_groups(
         space: job.space,
     };
     let work = DispatchWork { executable, bound: &bound, failed: Mutex::new(None) };
-    let grain = (total / (engine.workers.count() as u64 * PIECES_PER_THREAD)).max(1);
-    engine.workers.run(&work, total, grain);
+    share_out(&engine.workers, &work, total);
     if let Some(fault) = work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(fault);
     }

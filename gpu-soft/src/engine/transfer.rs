@@ -7,19 +7,89 @@ use crate::packet::{CopyRect, FillRect};
 /// Pieces in which large transfers are shared out.
 const PIECE: u64 = 1 << 20;
 
+/// From this size on, in bytes, what is written goes past the caches: little of it would be there when somebody reads it, and a cache
+/// reads every line that is written to it.
+const STREAM: u64 = 16 << 20;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 struct CopyWork {
     src: u64,
     dst: u64,
     size: u64,
 }
 
+/// Bytes before the first whole cache line of a range, and whole lines in it.
+fn lines(start: u64, bytes: usize) -> (usize, usize) {
+    let head = (start.next_multiple_of(LINE as u64) - start) as usize;
+    if head >= bytes {
+        (bytes, 0)
+    } else {
+        (head, (bytes - head) / LINE)
+    }
+}
+
+/// Copies past the caches.
+///
+/// # Safety
+/// Both ranges are mapped, the destination writable; they do not overlap.
+unsafe fn stream_copy(src: *const u8, dst: *mut u8, bytes: usize) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_sfence, _mm_stream_si128};
+    let (head, lines) = lines(dst as u64, bytes);
+    // SAFETY: head, lines and tail make up the range; stores of lines are aligned. SSE2 is part of the architecture.
+    unsafe {
+        std::ptr::copy_nonoverlapping(src, dst, head);
+        for line in 0..lines {
+            let from = src.add(head + line * LINE).cast::<__m128i>();
+            let to = dst.add(head + line * LINE).cast::<__m128i>();
+            let [a, b, c, d] = [0, 1, 2, 3].map(|i| _mm_loadu_si128(from.add(i)));
+            _mm_stream_si128(to, a);
+            _mm_stream_si128(to.add(1), b);
+            _mm_stream_si128(to.add(2), c);
+            _mm_stream_si128(to.add(3), d);
+        }
+        let done = head + lines * LINE;
+        std::ptr::copy_nonoverlapping(src.add(done), dst.add(done), bytes - done);
+        // Such stores are ordered by nothing else.
+        _mm_sfence();
+    }
+}
+
+/// Fills past the caches.
+///
+/// # Safety
+/// The range is mapped, writable and aligned to 4 bytes; `bytes` is a multiple of 4.
+unsafe fn stream_fill(dst: *mut u8, bytes: usize, value: u32) {
+    use std::arch::x86_64::{__m128i, _mm_set1_epi32, _mm_sfence, _mm_stream_si128};
+    let (head, lines) = lines(dst as u64, bytes);
+    // SAFETY: as in `stream_copy`.
+    unsafe {
+        let words = |at: usize, end: usize| (at..end).step_by(4).for_each(|i| dst.add(i).cast::<u32>().write(value));
+        words(0, head);
+        let four = _mm_set1_epi32(value as i32);
+        for line in 0..lines {
+            let to = dst.add(head + line * LINE).cast::<__m128i>();
+            (0..LINE / 16).for_each(|i| _mm_stream_si128(to.add(i), four));
+        }
+        words(head + lines * LINE, bytes);
+        _mm_sfence();
+    }
+}
+
 impl Work for CopyWork {
     fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
         let from = begin * PIECE;
         let to = (end * PIECE).min(self.size);
-        // SAFETY: `copy`'s contract: both ranges are mapped; pieces of one copy are disjoint. `memmove` semantics keep even
-        // an (invalid) overlapping copy defined.
-        unsafe { std::ptr::copy((self.src + from) as *const u8, (self.dst + from) as *mut u8, (to - from) as usize) };
+        let (src, dst, bytes) = ((self.src + from) as *const u8, (self.dst + from) as *mut u8, (to - from) as usize);
+        // SAFETY: `copy`'s contract: both ranges are mapped; it shares out only what does not overlap.
+        unsafe {
+            if self.size >= STREAM {
+                stream_copy(src, dst, bytes);
+            } else {
+                std::ptr::copy(src, dst, bytes);
+            }
+        }
     }
 }
 
@@ -49,7 +119,13 @@ impl Work for FillWork {
         let from = begin * PIECE;
         let to = (end * PIECE).min(self.size);
         // SAFETY: `fill`'s contract: the range is mapped and writable, aligned to 4.
-        unsafe { fill_words(self.dst + from, to - from, self.value) };
+        unsafe {
+            if self.size >= STREAM {
+                stream_fill((self.dst + from) as *mut u8, (to - from) as usize, self.value);
+            } else {
+                fill_words(self.dst + from, to - from, self.value);
+            }
+        }
     }
 }
 
@@ -165,6 +241,42 @@ mod tests {
         // SAFETY: the vector has the size given.
         unsafe { fill(&workers, words.as_mut_ptr() as u64, 3_200_000, 0x1234_5678) };
         assert!(words.iter().all(|w| *w == 0x1234_5678));
+    }
+
+    #[test]
+    fn streams_keep_to_their_range() {
+        let data: Vec<u8> = (0..1000u32).map(|i| (i * 7 + 1) as u8).collect();
+        for at in [0usize, 4, 12, 60, 64, 100] {
+            for bytes in [0usize, 4, 60, 64, 128, 200, 500] {
+                let mut there = vec![0u8; 700];
+                // SAFETY: the ranges lie in the vectors.
+                unsafe { stream_copy(data.as_ptr().add(3), there.as_mut_ptr().add(at), bytes) };
+                assert!(there[at..at + bytes] == data[3..3 + bytes], "{bytes} bytes at {at}");
+                let around = there[..at].iter().chain(&there[at + bytes..]);
+                assert!(around.copied().all(|b| b == 0), "around {bytes} bytes at {at}");
+                let mut words = vec![0u32; 200];
+                // SAFETY: as above; `at` and `bytes` are multiples of 4.
+                unsafe { stream_fill(words.as_mut_ptr().cast::<u8>().add(at), bytes, 0x0102_0304) };
+                let inside = at / 4..(at + bytes) / 4;
+                let right = |(i, w): (usize, &u32)| *w == if inside.contains(&i) { 0x0102_0304 } else { 0 };
+                assert!(words.iter().enumerate().all(right), "{bytes} bytes at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn huge_transfers_are_complete() {
+        let workers = Workers::new(NonZeroUsize::new(2).unwrap());
+        let src: Vec<u32> = (0..(STREAM as u32 / 4 + 12345)).map(|i| i.wrapping_mul(0x9e37_79b1)).collect();
+        let bytes = src.len() as u64 * 4 - 8;
+        let mut dst = vec![0u32; src.len()];
+        // SAFETY: both vectors have that size, and eight bytes more.
+        unsafe { copy(&workers, src.as_ptr() as u64 + 4, dst.as_mut_ptr() as u64 + 8, bytes) };
+        assert!(dst[2..] == src[1..src.len() - 1] && dst[..2] == [0, 0]);
+        // SAFETY: as above.
+        unsafe { fill(&workers, dst.as_mut_ptr() as u64 + 4, bytes, 77) };
+        assert!(dst[1..dst.len() - 1].iter().all(|w| *w == 77));
+        assert_eq!((dst[0], dst[dst.len() - 1]), (0, src[src.len() - 2]));
     }
 
     #[test]

@@ -35,6 +35,8 @@ struct Round {
 struct Slot {
     /// The current round; workers copy the pointer while they hold the lock and count themselves in.
     round: Option<RoundPtr>,
+    /// Workers that wait to be woken.
+    asleep: usize,
     quit: bool,
 }
 
@@ -102,25 +104,41 @@ impl Workers {
         self.threads.len() + 1
     }
 
+    /// Runs `work` over `[begin, end)` on this thread alone.
+    pub fn alone(&self, work: &dyn Work, begin: u64, end: u64) {
+        let mut arena = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        work.run(begin, end, &mut arena);
+    }
+
     /// Runs `work` over `[0, total)` in pieces of about `grain`, and returns when all of it is done.
     pub fn run(&self, work: &dyn Work, total: u64, grain: u64) {
+        self.run_from(work, 0, total, grain);
+    }
+
+    /// As [`run`](Self::run), over `[from, total)`.
+    pub fn run_from(&self, work: &dyn Work, from: u64, total: u64, grain: u64) {
         let mut arena = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let grain = grain.max(1);
-        if self.threads.is_empty() || total <= grain {
-            work.run(0, total, &mut arena);
+        if self.threads.is_empty() || total.saturating_sub(from) <= grain {
+            if from < total {
+                work.run(from, total, &mut arena);
+            }
             return;
         }
         let work: *const (dyn Work + '_) = work;
         // SAFETY: only the lifetime changes. The round is withdrawn and every worker has left it before this function
         // returns, so nobody uses the reference after its real lifetime.
         let work: *const (dyn Work + 'static) = unsafe { std::mem::transmute(work) };
-        let round = Round { work, total, grain, next: AtomicU64::new(0) };
-        {
+        let round = Round { work, total, grain, next: AtomicU64::new(from) };
+        let asleep = {
             let mut slot = self.shared.lock();
             slot.round = Some(RoundPtr(&round));
             self.shared.generation.fetch_add(1, Ordering::Release);
+            slot.asleep
+        };
+        if asleep > 0 {
+            self.shared.wake.notify_all();
         }
-        self.shared.wake.notify_all();
         pull(&round, &mut arena);
         // No worker may enter any more; those inside finish their last piece.
         self.shared.lock().round = None;
@@ -180,7 +198,9 @@ fn worker(shared: &Shared) {
                     shared.inside.fetch_add(1, Ordering::AcqRel);
                     break round;
                 }
+                slot.asleep += 1;
                 slot = shared.wake.wait(slot).unwrap_or_else(PoisonError::into_inner);
+                slot.asleep -= 1;
             }
         };
         // SAFETY: this thread is counted in `inside`, so `run` has not returned and the round lives.
@@ -225,6 +245,18 @@ mod tests {
                 assert_eq!(sum.1.load(Ordering::Relaxed), total);
                 assert_eq!(sum.0.load(Ordering::Relaxed), total * total.saturating_sub(1) / 2);
             }
+        }
+    }
+
+    #[test]
+    fn a_rest_is_done_from_where_it_begins() {
+        let workers = Workers::new(NonZeroUsize::new(3).unwrap());
+        for (from, total) in [(0, 0), (5, 5), (5, 6), (7, 1000), (1000, 1000)] {
+            let sum = Sum(AtomicU64::new(0), AtomicU64::new(0));
+            workers.alone(&sum, 0, from);
+            workers.run_from(&sum, from, total, 3);
+            assert_eq!(sum.1.load(Ordering::Relaxed), total.max(from));
+            assert_eq!(sum.0.load(Ordering::Relaxed), (0..total.max(from)).sum::<u64>());
         }
     }
 

@@ -28,17 +28,17 @@ pub(crate) struct Memory {
     pub(crate) size: u64,
     backing: Backing,
     /// Whether it counts for the non-local segment group: memory that every adapter can reach lies in system memory. (So does
-    /// all of it here, but the caller's pages and the driver's are what this adapter has for its own.)
+    /// all of it here, but the caller's other pages and the driver's are what this adapter has for its own.)
     pub(crate) non_local: bool,
     /// Residency references over all allocations on these pages.
     pub(crate) residence: Arc<AtomicU32>,
 }
 
 impl Memory {
-    /// Memory of the caller.
-    pub(crate) fn user(address: u64, size: u64) -> Self {
+    /// Memory of the caller, in one segment group or the other.
+    pub(crate) fn user(address: u64, size: u64, non_local: bool) -> Self {
         let backing = Backing::User { pinned: OnceLock::new() };
-        Self { address, size, backing, non_local: false, residence: Arc::default() }
+        Self { address, size, backing, non_local, residence: Arc::default() }
     }
 
     /// Fresh memory of ours, in one segment group or the other.

@@ -83,7 +83,7 @@ impl Buffer {
             requires_dedicated: false,
         };
         if is_sparse(create) {
-            sparse::requirements(plain)
+            sparse::requirements(device, plain)
         } else {
             plain
         }

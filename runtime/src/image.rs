@@ -54,7 +54,7 @@ fn requirements(device: &Device, create: &ImageCreate, layout: &ImageLayout) -> 
         requires_dedicated: false,
     };
     if is_sparse(create) {
-        sparse::requirements(plain)
+        sparse::requirements(device, plain)
     } else {
         plain
     }

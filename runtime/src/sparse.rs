@@ -17,8 +17,9 @@ pub const SPARSE_BLOCK: u64 = 64 << 10;
 const PAGE: u64 = 4096;
 
 /// The requirements of a sparse resource that would need these if it were not one.
-pub(crate) fn requirements(plain: MemoryRequirements) -> MemoryRequirements {
+pub(crate) fn requirements(device: &Device, plain: MemoryRequirements) -> MemoryRequirements {
     MemoryRequirements {
+        type_bits: plain.type_bits & device.sparse_memory_types(),
         size: plain.size.checked_next_multiple_of(SPARSE_BLOCK).unwrap_or(u64::MAX),
         align: plain.align.max(SPARSE_BLOCK),
         ..plain

@@ -75,10 +75,11 @@ fn new_identity() -> u64 {
 impl Allocation {
     /// An allocation over whole pages of this process, which outlive it. This is the portable
     /// kind: the host makes up the vendor data.
-    pub(crate) fn over_pages(device: &Device, address: u64, size: u64) -> Result<Self> {
+    pub(crate) fn over_pages(device: &Device, address: u64, size: u64, cross_adapter: bool) -> Result<Self> {
         let flags = CreateAllocationFlags::CREATE_RESOURCE
             | CreateAllocationFlags::STANDARD_ALLOCATION
             | CreateAllocationFlags::EXISTING_SYSMEM;
+        let flags = flags.set(CreateAllocationFlags::CROSS_ADAPTER, cross_adapter);
         Self::standard(device, StandardAllocationType::EXISTINGHEAP, address, size, flags)
     }
 

@@ -20,7 +20,13 @@ use std::sync::{Mutex, PoisonError};
 pub enum Backing<'a> {
     /// Pages of this process that the device uses. Needs no vendor data; always visible to the
     /// CPU, in one piece whatever the size.
-    HostPages,
+    HostPages {
+        /// Whether parts of it may be shown at further addresses (see [`Queue::submit`](crate::Queue::submit)'s updates). What
+        /// may not gets huge pages where the system has them.
+        aliased: bool,
+        /// Whether it is for every adapter, and so counts as memory that is not this one's.
+        cross_adapter: bool,
+    },
     /// A standard allocation of the host that every adapter can use. The only portable kind that
     /// can be shared with other processes.
     CrossAdapter {
@@ -47,7 +53,7 @@ pub enum Backing<'a> {
 impl std::fmt::Debug for Backing<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Backing::HostPages => "HostPages",
+            Backing::HostPages { .. } => "HostPages",
             Backing::CrossAdapter { .. } => "CrossAdapter",
             Backing::Driver { .. } => "Driver",
             Backing::HostPointer(_) => "HostPointer",
@@ -69,9 +75,14 @@ pub struct MemoryDesc<'a> {
 }
 
 impl MemoryDesc<'_> {
-    /// Host pages anywhere, readable and writable.
+    /// Host pages anywhere, readable and writable, for any use.
     pub fn host(size: u64) -> Self {
-        MemoryDesc { size, backing: Backing::HostPages, place: VaPlacement::Any, protection: GpuVaProtection::WRITE }
+        MemoryDesc {
+            size,
+            backing: Backing::HostPages { aliased: true, cross_adapter: false },
+            place: VaPlacement::Any,
+            protection: GpuVaProtection::WRITE,
+        }
     }
 }
 
@@ -125,7 +136,7 @@ impl Memory {
         let bad_size = Error::argument("memory size");
         let (start, whole) = match desc.backing {
             Backing::HostPointer(p) => p.pages().ok_or(bad_size)?,
-            Backing::HostPages | Backing::CrossAdapter { .. } | Backing::Driver { .. } => {
+            Backing::HostPages { .. } | Backing::CrossAdapter { .. } | Backing::Driver { .. } => {
                 (0, desc.size.checked_next_multiple_of(PAGE).filter(|s| *s > 0).ok_or(bad_size)?)
             }
         };
@@ -140,14 +151,20 @@ impl Memory {
             _pages: None,
         };
         match desc.backing {
-            Backing::HostPages => {
-                let pages = Pages::new(whole)?;
+            Backing::HostPages { aliased, cross_adapter } => {
+                // At a given address, or in several parts, it lies in a reservation: its second address.
+                let own_address = matches!(desc.place, VaPlacement::Any) && memory.parts(whole).count() == 1;
+                let pages = if aliased || !own_address { Pages::new(whole)? } else { Pages::private(whole)? };
                 // SAFETY: the pages live as long as `memory`, which owns them.
                 let view = unsafe { View::new(pages.address(), whole) }.ok_or(bad_size)?;
                 memory.windows.push(Window { start: 0, len: whole, view });
                 for (offset, size) in memory.parts(whole) {
-                    let part = Allocation::over_pages(device, pages.address() + offset, size)?;
+                    let part = Allocation::over_pages(device, pages.address() + offset, size, cross_adapter)?;
                     memory.allocations.push(part);
+                }
+                if !aliased && own_address {
+                    // A node may touch pages to see whether they are there: a huge one would be much for that.
+                    pages.prefer_huge();
                 }
                 memory._pages = Some(pages);
             }
@@ -159,7 +176,7 @@ impl Memory {
                 let view = unsafe { View::new(start, whole) }.ok_or(bad_size)?;
                 memory.windows.push(Window { start: 0, len: whole, view });
                 for (offset, size) in memory.parts(whole) {
-                    memory.allocations.push(Allocation::over_pages(device, start + offset, size)?);
+                    memory.allocations.push(Allocation::over_pages(device, start + offset, size, false)?);
                 }
             }
             Backing::CrossAdapter { shared, cpu_access } => {

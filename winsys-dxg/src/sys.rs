@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Bytes of a page.
 pub(crate) const PAGE: u64 = dxg_abi::PAGE_SIZE;
 
+/// Bytes of a huge page.
+const HUGE: u64 = 2 << 20;
+
 /// Where the next pages should go: addresses far from those that stacks, libraries and heaps get.
 ///
 /// An embedded device uses memory of the process at its own address, so these become GPU
@@ -19,7 +22,6 @@ fn hint(len: u64) -> *mut std::ffi::c_void {
     const START: u64 = 0x4800_0000_0000;
     const SPAN: u64 = 0x0800_0000_0000;
     const SMALL: u64 = 64 << 10;
-    const HUGE: u64 = 2 << 20;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let align = if len < HUGE { SMALL } else { HUGE };
     let mut at = 0;
@@ -48,16 +50,30 @@ unsafe impl Send for Pages {}
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// Maps `len` bytes, a multiple of the page size.
-    ///
-    /// The mapping is a shared one: the GPU is a second user of the pages, and in an embedded
-    /// device the second user is a second mapping.
+    /// Maps `len` bytes, a multiple of the page size, of the kind that an embedded device can show at further addresses: of a
+    /// shared mapping.
     pub(crate) fn new(len: u64) -> Result<Self> {
+        Self::map(len, MapFlags::SHARED)
+    }
+
+    /// Maps `len` bytes, a multiple of the page size, that have this one address. Systems give huge pages to such memory only.
+    pub(crate) fn private(len: u64) -> Result<Self> {
+        Self::map(len, MapFlags::PRIVATE)
+    }
+
+    /// Asks for huge pages, for what is touched from now on.
+    pub(crate) fn prefer_huge(&self) {
+        if self.len as u64 >= HUGE {
+            // SAFETY: advice about our own mapping; a system that does not take it has none to give.
+            let _ = unsafe { rustix::mm::madvise(self.ptr.as_ptr().cast(), self.len, Advice::LinuxHugepage) };
+        }
+    }
+
+    fn map(len: u64, kind: MapFlags) -> Result<Self> {
         let n = usize::try_from(len).map_err(|_| Error::os(rustix::io::Errno::NOMEM))?;
         let prot = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         // SAFETY: the address is a hint only: a fresh mapping disturbs nothing.
-        let p = unsafe { rustix::mm::mmap_anonymous(hint(len), n, prot, flags) };
+        let p = unsafe { rustix::mm::mmap_anonymous(hint(len), n, prot, kind | MapFlags::NORESERVE) };
         Self::own(p, n)
     }
 

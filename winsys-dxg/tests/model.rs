@@ -28,6 +28,30 @@ fn run(queue: &Queue, commands: &Memory, bytes: &[u8]) -> Result<()> {
 }
 
 #[test]
+fn pages_for_every_adapter_count_as_memory_off_the_device() {
+    let adapter = adapter(model(Config::default()), WinsysConfig::default());
+    let device = Device::create(&adapter, &DeviceDesc::default()).expect("device");
+    let usage = || {
+        let usage = |group| adapter.video_memory(group).expect("usage").usage;
+        (usage(MemorySegmentGroup::LOCAL), usage(MemorySegmentGroup::NON_LOCAL))
+    };
+    let (local, off) = usage();
+    let make = |cross_adapter| {
+        let backing = Backing::HostPages { aliased: false, cross_adapter };
+        let memory = Memory::create(&device, &MemoryDesc { backing, ..MemoryDesc::host(3 << 20) }).expect("memory");
+        // One address for both sides.
+        assert_eq!(memory.cpu_ptr().map(|p| p.as_ptr() as u64), Some(memory.gpu_va()));
+        memory
+    };
+    let own = make(false);
+    assert_eq!(usage(), (local + (3 << 20), off));
+    let others = make(true);
+    assert_eq!(usage(), (local + (3 << 20), off + (3 << 20)));
+    drop((own, others));
+    assert_eq!(usage(), (local, off));
+}
+
+#[test]
 fn an_adapter_tells_who_it_is() {
     let adapter = adapter(model(Config::default()), WinsysConfig::default());
     let kind = adapter.adapter_type().expect("type");

@@ -111,7 +111,7 @@ pub(super) fn create(p: &Process, a: &mut CreateAllocation) -> Answer {
             if !usermem::can_pin(i.sysmem, *size, !read_only) {
                 return Err(Failure::ENOMEM);
             }
-            Memory::user(i.sysmem, *size)
+            Memory::user(i.sysmem, *size, flags.contains(Flags::CROSS_ADAPTER))
         } else {
             // No status comes back, so running out looks like any other failure.
             Memory::home(&p.space, *size, is_standard).map_err(|_| Failure::EOVERFLOW)?

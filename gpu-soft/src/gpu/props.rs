@@ -298,10 +298,12 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
             HeapInfo { segment: MemorySegment::NonLocal, size: heap / 3, flags: vk::MemoryHeapFlags::empty() },
         ],
         memory_types: vec![
-            MemoryTypeInfo { heap: 0, flags: M::DEVICE_LOCAL },
-            MemoryTypeInfo { heap: 0, flags: everywhere },
-            MemoryTypeInfo { heap: 1, flags: M::HOST_VISIBLE | M::HOST_COHERENT | M::HOST_CACHED },
-            MemoryTypeInfo { heap: 0, flags: everywhere | M::HOST_CACHED },
+            MemoryTypeInfo { heap: 0, flags: M::DEVICE_LOCAL, sparse: false },
+            MemoryTypeInfo { heap: 0, flags: everywhere, sparse: false },
+            MemoryTypeInfo { heap: 1, flags: M::HOST_VISIBLE | M::HOST_COHERENT | M::HOST_CACHED, sparse: false },
+            MemoryTypeInfo { heap: 0, flags: everywhere | M::HOST_CACHED, sparse: false },
+            // What can have further addresses cannot have huge pages, so that it is a type of its own.
+            MemoryTypeInfo { heap: 0, flags: everywhere | M::HOST_CACHED, sparse: true },
         ],
         queue_families: vec![
             family(

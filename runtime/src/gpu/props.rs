@@ -29,6 +29,8 @@ pub struct MemoryTypeInfo {
     pub heap: u32,
     /// Flags.
     pub flags: vk::MemoryPropertyFlags,
+    /// Whether memory of the type can be bound to sparse resources: parts of it have further addresses then.
+    pub sparse: bool,
 }
 
 /// A queue family.

@@ -117,7 +117,7 @@ impl FakeGpu {
                 size: 1 << 32,
                 flags: vk::MemoryHeapFlags::DEVICE_LOCAL,
             }],
-            memory_types: vec![MemoryTypeInfo { heap: 0, flags: visible }],
+            memory_types: vec![MemoryTypeInfo { heap: 0, flags: visible, sparse: true }],
             queue_families: vec![
                 QueueFamily {
                     flags: vk::QueueFlags::from_raw(

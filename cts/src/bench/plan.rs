@@ -29,6 +29,10 @@ pub enum Need {
     Float64,
     /// `shaderFloat16` and `storageBuffer16BitAccess`.
     Half,
+    /// `storageBuffer8BitAccess` and `shaderInt8`.
+    Bytes,
+    /// `shaderInt64`.
+    Int64,
     /// `shaderIntegerDotProduct`.
     Dot,
     /// Arithmetic of subgroups in compute shaders.
@@ -43,6 +47,9 @@ impl Need {
             Need::Float64 => (f.core.shader_float64 == 0).then_some("no shaderFloat64"),
             Need::Half => (f.v12.shader_float16 == 0 || f.v11.storage_buffer16_bit_access == 0)
                 .then_some("no shaderFloat16 or storageBuffer16BitAccess"),
+            Need::Bytes => (f.v12.shader_int8 == 0 || f.v12.storage_buffer8_bit_access == 0)
+                .then_some("no shaderInt8 or storageBuffer8BitAccess"),
+            Need::Int64 => (f.core.shader_int64 == 0).then_some("no shaderInt64"),
             Need::Dot => (f.v13.shader_integer_dot_product == 0).then_some("no shaderIntegerDotProduct"),
             Need::Subgroups => {
                 let mut subgroup = vk::PhysicalDeviceSubgroupProperties::default();

@@ -5,7 +5,14 @@ use crate::bench::data::{exact, push, values, Random};
 use crate::bench::plan::{Binding::Storage, Case, Need, Plan, Program, Resource, Results, Scale};
 use half::f16;
 
-const ROW: Case = Case { name: "", family: "matrix products", unit: "FLOP/s", floor: 1.5, needs: &[], plan: bytes };
+const ROW: Case = Case {
+    name: "",
+    family: "matrix products",
+    unit: "FLOP/s",
+    floor: 1.5,
+    needs: &[],
+    plan: |s| bytes(program!("gemm_i8", &[Storage; 3], 4), 16, s),
+};
 
 /// Rows.
 pub const CASES: &[Case] = &[
@@ -39,7 +46,14 @@ pub const CASES: &[Case] = &[
         plan: |s| halves(program!("gemm_block_f16", &[Storage; 3], 4), 64, s.pick(64, 512)),
         ..ROW
     },
-    Case { name: "igemm, tiled, dot4", unit: "OP/s", needs: &[Need::Dot], plan: bytes, ..ROW },
+    Case { name: "igemm, tiled, dot4", unit: "OP/s", needs: &[Need::Dot], ..ROW },
+    Case {
+        name: "igemm, register-blocked, dot4",
+        unit: "OP/s",
+        needs: &[Need::Dot],
+        plan: |s| bytes(program!("gemm_block_i8", &[Storage; 3], 4), 64, s),
+        ..ROW
+    },
 ];
 
 /// A·B of n×n.
@@ -73,7 +87,7 @@ fn halves(program: Program, tile: usize, n: usize) -> Plan {
 }
 
 /// A·Bᵀ of signed bytes.
-fn bytes(scale: Scale) -> Plan {
+fn bytes(program: Program, tile: usize, scale: Scale) -> Plan {
     let n: usize = scale.pick(64, 512);
     let (a, b): (Vec<i8>, Vec<i8>) = (values(5, n * n, |r| r.word() as i8), values(6, n * n, |r| r.word() as i8));
     let resources = vec![Resource::of(&a), Resource::of(&b), Resource::Zeros(4 * (n * n) as u64)];
@@ -86,7 +100,6 @@ fn bytes(scale: Scale) -> Plan {
             .collect();
         exact(&r.words(2), &want)
     };
-    let groups = (n / 16) as u32;
-    let program = program!("gemm_i8", &[Storage; 3], 4);
+    let groups = (n / tile) as u32;
     single(program, resources, push(&[n as u32 / 4]), [groups, groups, 1], 2.0 * (n as f64).powi(3), Box::new(check))
 }

@@ -1,14 +1,15 @@
 //! Whole numbers: hashes, and divisions.
 
 use super::{program, single};
-use crate::bench::data::{exact, push, values};
-use crate::bench::plan::{Binding::Storage, Case, Plan, Resource, Results, Scale};
+use crate::bench::data::{exact, push, values, Random};
+use crate::bench::plan::{Binding::Storage, Case, Need, Plan, Resource, Results, Scale};
 
 const ROW: Case = Case { name: "", family: "integers", unit: "hash/s", floor: 1.5, needs: &[], plan: pcg };
 
 /// Rows.
 pub const CASES: &[Case] = &[
     Case { name: "PCG hash", plan: pcg, ..ROW },
+    Case { name: "SplitMix64 hash (64 bits)", needs: &[Need::Int64], plan: split_mix, ..ROW },
     Case { name: "SHA-256", plan: sha256, ..ROW },
     Case { name: "modular powers", unit: "division/s", plan: division, ..ROW },
 ];
@@ -28,6 +29,22 @@ fn pcg(scale: Scale) -> Plan {
     };
     let program = program!("pcg", &[Storage], 0);
     single(program, resources, Vec::new(), [n as u32 / 256, 1, 1], 64.0 * n as f64, Box::new(check))
+}
+
+fn split_mix(scale: Scale) -> Plan {
+    let n: usize = scale.pick(1024, 1 << 18);
+    let a: Vec<u64> = values(5, n, Random::next);
+    let resources = vec![Resource::of(&a)];
+    let check = move |r: &dyn Results| {
+        let got: Vec<u64> = bytemuck::allocation::pod_collect_to_vec(r.bytes(0));
+        let sum = |s: &u64| {
+            let mut random = Random(*s);
+            (0..32).fold(0, |sum, _| sum ^ random.next())
+        };
+        exact(&got, &a.iter().map(sum).collect::<Vec<_>>())
+    };
+    let program = program!("hash64", &[Storage], 0);
+    single(program, resources, Vec::new(), [n as u32 / 256, 1, 1], 32.0 * n as f64, Box::new(check))
 }
 
 fn division(scale: Scale) -> Plan {

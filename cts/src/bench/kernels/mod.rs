@@ -6,10 +6,12 @@ mod convolution;
 mod fft;
 mod gemm;
 mod gemv;
+mod geometry;
 mod grid;
 mod hash;
 mod histogram;
 mod images;
+mod own_data;
 mod raymarch;
 mod reduce;
 mod rows;
@@ -40,6 +42,8 @@ pub const ALL: &[&[Case]] = &[
     hash::CASES,
     special::CASES,
     sparse::CASES,
+    own_data::CASES,
+    geometry::CASES,
     rows::CASES,
     images::CASES,
 ];

@@ -3,6 +3,7 @@
 use super::{program, single};
 use crate::bench::data::{close, exact, push, values};
 use crate::bench::plan::{Binding::Storage, Case, Need, Plan, Program, Resource, Results, Scale};
+use half::f16;
 
 const ROW: Case = Case { name: "", family: "streaming", unit: "B/s", floor: 6.0, needs: &[], plan: copy };
 
@@ -15,6 +16,8 @@ pub const CASES: &[Case] = &[
     Case { name: "saxpy vec4", plan: |s| saxpy(SAXPY4, 4, large(s)), ..ROW },
     Case { name: "triad", plan: triad, ..ROW },
     Case { name: "daxpy (f64)", floor: 1.5, needs: &[Need::Float64], plan: daxpy, ..ROW },
+    Case { name: "haxpy (f16vec4)", floor: 1.5, needs: &[Need::Half], plan: haxpy, ..ROW },
+    Case { name: "grey from RGB bytes", floor: 1.5, needs: &[Need::Bytes], plan: grey, ..ROW },
     Case { name: "gather", floor: 1.5, plan: |s| permuted(GATHER, s), ..ROW },
     Case { name: "scatter", floor: 1.5, plan: |s| permuted(SCATTER, s), ..ROW },
 ];
@@ -90,6 +93,34 @@ fn daxpy(scale: Scale) -> Plan {
     let program = program!("daxpy", &[Storage; 2], 8);
     let push = push(&[n as u32, A.to_bits()]);
     single(program, resources, push, [n as u32 / 256, 1, 1], 24.0 * n as f64, Box::new(check))
+}
+
+fn haxpy(scale: Scale) -> Plan {
+    let n = scale.pick(1 << 13, 1 << 24);
+    // Small whole numbers: exact in 16 bits.
+    let half = |seed| -> Vec<f16> { values(seed, n, |r| f16::from_f32(r.whole())) };
+    let (x, y) = (half(10), half(11));
+    let resources = vec![Resource::of(&x), Resource::of(&y)];
+    let check = move |r: &dyn Results| {
+        let got: Vec<f16> = bytemuck::allocation::pod_collect_to_vec(r.bytes(1));
+        let want = x.iter().zip(&y).map(|(x, y)| f16::from_f32(A * x.to_f32() + y.to_f32()));
+        exact(&got, &want.collect::<Vec<_>>())
+    };
+    let program = program!("haxpy", &[Storage; 2], 8);
+    let count = (n / 4) as u32;
+    single(program, resources, push(&[count, A.to_bits()]), [count / 256, 1, 1], 6.0 * n as f64, Box::new(check))
+}
+
+fn grey(scale: Scale) -> Plan {
+    let n = scale.pick(1 << 12, 1 << 22);
+    let x: Vec<u8> = values(12, 3 * n, |r| r.word() as u8);
+    let resources = vec![Resource::of(&x), Resource::Zeros(n as u64)];
+    let check = move |r: &dyn Results| {
+        let mix = |p: &[u8]| ((77 * u32::from(p[0]) + 150 * u32::from(p[1]) + 29 * u32::from(p[2])) >> 8) as u8;
+        exact(r.bytes(1), &x.chunks_exact(3).map(mix).collect::<Vec<_>>())
+    };
+    let program = program!("grey", &[Storage; 2], 4);
+    single(program, resources, push(&[n as u32]), [n as u32 / 256, 1, 1], 4.0 * n as f64, Box::new(check))
 }
 
 fn permuted(program: Program, scale: Scale) -> Plan {

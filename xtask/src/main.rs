@@ -8,7 +8,7 @@
 //! * `manifest [--release]` writes the in-tree ICD manifest beside the built library.
 //! * `differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…]` holds the driver against another one, lavapipe
 //!   if none is named, with random programs; the arguments are those of `cts`'s program `differential`.
-//! * `bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] [--rows TEXT]… [--rounds N] [--out FOLDER]
+//! * `bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] [--peer NAME]… [--rows TEXT]… [--rounds N] [--out FOLDER]
 //!   [--processor-time] [--no-build]` measures the driver side by side with others (see docs/BENCH.md).
 //! * `baseline [--bless] [--release]` compares what the built driver says of its code for the bench's kernels with
 //!   `cts/bench/baseline.json`, or writes that file.
@@ -32,7 +32,7 @@ fn root() -> PathBuf {
 const USAGE: &str = "usage: cargo xtask gen [--check] | extract --registry FILE --bindings FOLDER [NAME…] | tidy | \
                      manifest [--release] [--library PATH] [--out PATH] | \
                      differential [--icd MANIFEST] [--with NAME=VALUE]… [--width N] [ARGUMENT…] | \
-                     bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] \
+                     bench [--icd NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…]… [--only] [--subject NAME] [--peer NAME]… \
                      [--rows TEXT]… [--rounds N] [--out FOLDER] [--processor-time] \
                      [--no-build] | baseline [--bless] [--release]";
 

@@ -37,8 +37,11 @@ pub const ALL: &[Meter] = &[
         run: |g| dispatches(g, ORDERED, true),
         work: 1.0,
     },
+    Meter { name: "indirect dispatches", unit: "dispatch/s", floor: 1.5, run: indirect, work: 1.0 },
     Meter { name: "recording of dispatches", unit: "dispatch/s", floor: 1.5, run: recording, work: 1.0 },
     Meter { name: "descriptor updates", unit: "update/s", floor: 1.5, run: updates, work: 1.0 },
+    Meter { name: "pipeline made again", unit: "s", floor: 1.5, run: again, work: 1.0 },
+    Meter { name: "128 MiB allocated, filled, freed", unit: "B/s", floor: 1.5, run: touch, work: FRESH as f64 },
     Meter { name: "vkCmdCopyBuffer, 64 MiB", unit: "B/s", floor: 1.0, run: copy, work: 2.0 * LARGE as f64 },
     Meter { name: "vkCmdFillBuffer, 64 MiB", unit: "B/s", floor: 1.0, run: fill, work: LARGE as f64 },
 ];
@@ -47,6 +50,8 @@ const ATOMIC: Program = program!("count_atomic", &[Storage], 4);
 const ORDERED: Program = program!("count_ordered", &[Storage], 4);
 const DESCRIPTORS: Program = program!("descriptors", &[Storage; 8], 0);
 const LARGE: u64 = 64 << 20;
+/// More than the allocator keeps.
+const FRESH: u64 = 128 << 20;
 
 /// Objects of a meter; freed when dropped.
 struct Bed<'g> {
@@ -234,6 +239,73 @@ fn dispatches(gpu: &Gpu, program: Program, ordered: bool) -> Outcome {
     made.free(gpu);
     gpu.free(buffer);
     Ok(outcome)
+}
+
+fn indirect(gpu: &Gpu) -> Outcome {
+    let bed = Bed::new(gpu)?;
+    let (made, set, buffer) = counter(&bed, ATOMIC)?;
+    let groups = gpu.buffer_of(&[1u32; 4])?;
+    let commands = bed.commands()?;
+    bed.record(commands, || {
+        bind(gpu, commands, &made);
+        let (d, point) = (&gpu.device, vk::PipelineBindPoint::COMPUTE);
+        // SAFETY: valid usage.
+        unsafe {
+            d.cmd_bind_descriptor_sets(commands, point, made.layout, 0, &[set], &[]);
+            d.cmd_push_constants(commands, made.layout, vk::ShaderStageFlags::COMPUTE, 0, &[0; 4]);
+            (0..MANY).for_each(|_| d.cmd_dispatch_indirect(commands, groups.handle, 0));
+        }
+    })?;
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        times.push(bed.submit(commands)? / f64::from(MANY));
+    }
+    let outcome = (median(times), expect(word(&buffer), 3 * MANY, "the counter"));
+    drop(bed);
+    made.free(gpu);
+    gpu.free(buffer);
+    gpu.free(groups);
+    Ok(outcome)
+}
+
+/// A pipeline that exists already, made once more without a cache of the application's.
+fn again(gpu: &Gpu) -> Outcome {
+    let first = Made::new(gpu, &DESCRIPTORS, vk::PipelineCreateFlags::empty())?;
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        let start = Instant::now();
+        let made = Made::new(gpu, &DESCRIPTORS, vk::PipelineCreateFlags::empty())?;
+        times.push(start.elapsed().as_secs_f64());
+        made.free(gpu);
+    }
+    first.free(gpu);
+    Ok((median(times), Ok(())))
+}
+
+/// Fresh memory, which the system has to provide page by page.
+fn touch(gpu: &Gpu) -> Outcome {
+    let bed = Bed::new(gpu)?;
+    let commands = bed.commands()?;
+    let word = 0x0102_0304;
+    let mut times = Vec::new();
+    let mut right = true;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let to = gpu.buffer(FRESH)?;
+        // SAFETY: valid usage.
+        bed.record(commands, || unsafe { gpu.device.cmd_fill_buffer(commands, to.handle, 0, FRESH, word) })?;
+        bed.submit(commands)?;
+        times.push(start.elapsed().as_secs_f64());
+        right &= to.bytes().chunks_exact(4096).all(|c| c[..4] == word.to_le_bytes());
+        let start = Instant::now();
+        gpu.free(to);
+        if let Some(time) = times.last_mut() {
+            *time += start.elapsed().as_secs_f64();
+        }
+    }
+    let right = right.then_some(()).ok_or_else(|| "not all words are as filled".to_owned());
+    drop(bed);
+    Ok((median(times), right))
 }
 
 fn recording(gpu: &Gpu) -> Outcome {

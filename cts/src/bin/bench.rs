@@ -68,6 +68,11 @@ fn check(names: &[String]) -> Result<(), String> {
             }
         }
     }
+    drop(gpu);
+    let messages = cts::Gpu::validation_messages();
+    if messages > 0 {
+        return Err(format!("{messages} validation messages"));
+    }
     if wrong > 0 {
         return Err(format!("{wrong} rows are wrong"));
     }

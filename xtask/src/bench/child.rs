@@ -21,10 +21,10 @@ pub struct Start {
 
 impl Start {
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = match &self.icd.runner {
-            Some(runner) => {
+        let mut command = match self.icd.runner.split_first() {
+            Some((runner, first)) => {
                 let mut command = Command::new(runner);
-                command.arg(&self.program);
+                command.args(first).arg(&self.program);
                 command
             }
             None => Command::new(&self.program),

@@ -19,8 +19,8 @@ pub struct Icd {
     pub name: String,
     /// Its manifest.
     pub manifest: PathBuf,
-    /// A program that is started with the measuring program and its arguments.
-    pub runner: Option<String>,
+    /// A program, with arguments of its own, that is started with the measuring program and its arguments.
+    pub runner: Vec<String>,
     /// Settings it needs.
     pub env: Vec<(String, String)>,
 }
@@ -28,10 +28,10 @@ pub struct Icd {
 impl Icd {
     /// A driver without particulars.
     pub fn new(name: &str, manifest: &Path) -> Icd {
-        Icd { name: name.to_owned(), manifest: manifest.to_owned(), runner: None, env: Vec::new() }
+        Icd { name: name.to_owned(), manifest: manifest.to_owned(), runner: Vec::new(), env: Vec::new() }
     }
 
-    /// Reads `NAME=MANIFEST[,runner=PROGRAM][,env=NAME=VALUE]…`.
+    /// Reads `NAME=MANIFEST[,runner=PROGRAM ARGUMENT…][,env=NAME=VALUE]…`.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -46,7 +46,7 @@ impl Icd {
         let mut icd = Icd::new(name, Path::new(manifest));
         for part in parts {
             match part.split_once('=') {
-                Some(("runner", program)) => icd.runner = Some(program.to_owned()),
+                Some(("runner", program)) => icd.runner = program.split_whitespace().map(str::to_owned).collect(),
                 Some(("env", setting)) => {
                     let (name, value) = setting.split_once('=').ok_or_else(|| format!("{setting:?}: NAME=VALUE?"))?;
                     icd.env.push((name.to_owned(), value.to_owned()));
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn descriptions_are_read() {
-        let icd = Icd::parse("a-1=/x/y.json,runner=/r.sh,env=A=b=c,d,env=E=f").unwrap();
+        let icd = Icd::parse("a-1=/x/y.json,runner=/r.sh -x 1,env=A=b=c,d,env=E=f").unwrap();
         assert_eq!(icd.name, "a-1");
         assert_eq!(icd.manifest, Path::new("/x/y.json"));
-        assert_eq!(icd.runner.as_deref(), Some("/r.sh"));
+        assert_eq!(icd.runner, ["/r.sh", "-x", "1"]);
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(icd.env, [pair("A", "b=c,d"), pair("E", "f")]);
     }

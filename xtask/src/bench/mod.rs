@@ -21,6 +21,7 @@ struct Options {
     icds: Vec<Icd>,
     alone: bool,
     subject: Option<String>,
+    peers: Vec<String>,
     rows: Vec<String>,
     rounds: u32,
     out: Option<PathBuf>,
@@ -33,6 +34,7 @@ fn options(flags: &[&str]) -> Result<Options, String> {
         icds: Vec::new(),
         alone: false,
         subject: None,
+        peers: Vec::new(),
         rows: Vec::new(),
         rounds: 7,
         out: None,
@@ -46,6 +48,7 @@ fn options(flags: &[&str]) -> Result<Options, String> {
             "--icd" => options.icds.push(Icd::parse(value()?)?),
             "--only" => options.alone = true,
             "--subject" => options.subject = Some(value()?.to_owned()),
+            "--peer" => options.peers.push(value()?.to_owned()),
             "--rows" => options.rows.push(value()?.to_owned()),
             "--rounds" => {
                 let rounds = value()?;
@@ -93,12 +96,17 @@ fn drivers(root: &Path, options: &Options, out: &Path) -> Result<Vec<Icd>, Strin
     Ok(icds)
 }
 
-/// The subject (by default the first driver) and its peers: another setting of the same driver is none.
-fn sides(icds: &[Icd], subject: Option<&str>) -> Result<(String, Vec<String>), String> {
-    let name = subject.unwrap_or(&icds[0].name);
-    let subject = icds.iter().find(|i| i.name == name).ok_or_else(|| format!("no driver is named {name:?}"))?;
-    let peers = icds.iter().filter(|i| i.manifest != subject.manifest).map(|i| i.name.clone()).collect();
-    Ok((name.to_owned(), peers))
+/// The subject (by default the first driver) and its peers: those named, or all others; another setting of the same driver is
+/// one only if it is named.
+fn sides(icds: &[Icd], subject: Option<&str>, peers: &[String]) -> Result<(String, Vec<String>), String> {
+    let find = |name: &str| icds.iter().find(|i| i.name == name).ok_or_else(|| format!("no driver is named {name:?}"));
+    let subject = find(subject.unwrap_or(&icds[0].name))?;
+    let others = icds.iter().filter(|i| i.manifest != subject.manifest).map(|i| i.name.clone()).collect();
+    let peers = match peers {
+        [] => others,
+        named => named.iter().map(|n| find(n).map(|i| i.name.clone())).collect::<Result<_, _>>()?,
+    };
+    Ok((subject.name.clone(), peers))
 }
 
 fn machine() -> String {
@@ -133,7 +141,7 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<String, String> {
         cargo(root, &["build", "-q", "--release", "-p", "icd", "-p", "cts"])?;
     }
     let icds = drivers(root, &options, &out)?;
-    let (subject, peers) = sides(&icds, options.subject.as_deref())?;
+    let (subject, peers) = sides(&icds, options.subject.as_deref(), &options.peers)?;
     let program = target.join("release/bench");
     let all: Vec<Start> = icds
         .iter()
@@ -181,11 +189,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_setting_of_the_same_driver_is_no_peer() {
+    fn another_setting_of_the_same_driver_is_no_peer_unless_named() {
         let icds = ["own=/a", "own8=/a,env=X=8", "other=/b"].map(|t| Icd::parse(t).unwrap());
-        assert_eq!(sides(&icds, None).unwrap(), ("own".to_owned(), vec!["other".to_owned()]));
-        assert_eq!(sides(&icds, Some("other")).unwrap().1, ["own", "own8"]);
-        assert!(sides(&icds, Some("none")).is_err());
+        assert_eq!(sides(&icds, None, &[]).unwrap(), ("own".to_owned(), vec!["other".to_owned()]));
+        assert_eq!(sides(&icds, Some("other"), &[]).unwrap().1, ["own", "own8"]);
+        assert_eq!(sides(&icds, None, &["own8".to_owned()]).unwrap().1, ["own8"]);
+        assert!(sides(&icds, Some("none"), &[]).is_err());
+        assert!(sides(&icds, None, &["none".to_owned()]).is_err());
     }
 
     #[test]

@@ -205,12 +205,19 @@ pub enum TexelReader {
     Single4,
     /// Four binary16 numbers.
     Half4,
+    /// One 32-bit integer; not filtered.
+    Word1,
+    /// Four 32-bit integers; not filtered.
+    Word4,
 }
 
 impl TexelReader {
-    /// All of them.
-    pub const ALL: [TexelReader; 5] =
+    /// Those of numbers.
+    pub const FLOAT: [TexelReader; 5] =
         [TexelReader::Bytes4, TexelReader::Bytes12, TexelReader::Single1, TexelReader::Single4, TexelReader::Half4];
+
+    /// Those of integers.
+    pub const INTEGER: [TexelReader; 2] = [TexelReader::Word1, TexelReader::Word4];
 }
 
 /// Code of a reader in [`PlainTexture::reader`].
@@ -221,13 +228,23 @@ pub const fn texel_reader_code(reader: TexelReader) -> u32 {
         TexelReader::Single1 => 3,
         TexelReader::Single4 => 4,
         TexelReader::Half4 => 5,
+        TexelReader::Word1 => 6,
+        TexelReader::Word4 => 7,
     }
 }
 
-/// Tells how a view is filtered with a sampler. Both are null where there is no descriptor; `dim` and `arrayed` are as for
-/// [`PlainImageFn`], `lod` holds the bits of the level of detail (`f32`).
-pub type PlainTextureFn =
-    unsafe extern "C" fn(desc: *const u8, sampler: *const u8, dim: u32, arrayed: u32, lod: u32, out: *mut PlainTexture);
+/// Tells how a view is filtered with a sampler, or where texels of a level stand. The descriptors are null where there is none; `dim`
+/// and `arrayed` are as for [`PlainImageFn`]. With `texels` = 0, `lod` holds the bits of the level of detail (`f32`); with 1 it is a
+/// level of the view, texels are to be read without a filter, and `sampler` says nothing.
+pub type PlainTextureFn = unsafe extern "C" fn(
+    desc: *const u8,
+    sampler: *const u8,
+    dim: u32,
+    arrayed: u32,
+    lod: u32,
+    texels: u32,
+    out: *mut PlainTexture,
+);
 
 /// Functions that kernels call for what is not generated inline.
 #[repr(C)]

@@ -22,6 +22,8 @@ fn decoded(reader: TexelReader) -> (&'static Format, u32) {
         TexelReader::Single1 => (vk::Format::R32_SFLOAT, 1),
         TexelReader::Single4 => (vk::Format::R32G32B32A32_SFLOAT, 4),
         TexelReader::Half4 => (vk::Format::R16G16B16A16_SFLOAT, 2),
+        TexelReader::Word1 => (vk::Format::R32_UINT, 1),
+        TexelReader::Word4 => (vk::Format::R32G32B32A32_UINT, 4),
     };
     // All of them are in the table.
     (texel::find(format).unwrap_or_else(|| unreachable!("{format:?}")), words)
@@ -193,14 +195,7 @@ impl Gen<'_> {
         m.br(finish);
         m.position(finish);
         let out: [Val; 4] = std::array::from_fn(|c| m.phi(floats, &[(texel[c], last), (mixed[c], mix)]));
-        let swap = flag(self, offset_of!(PlainTexture, swap));
-        let alpha = flag(self, offset_of!(PlainTexture, alpha));
-        let out = [
-            m.select(swap, out[2], out[0]),
-            out[1],
-            m.select(swap, out[0], out[2]),
-            m.select(alpha, out[3], self.float_lanes(1.0)),
-        ];
+        let out = self.finished(facts, out, self.float_lanes(1.0));
         for (row, v) in (RESULT_ROWS..).zip(out) {
             m.store(v, self.row_at(data, row), align);
         }
@@ -224,7 +219,7 @@ impl Gen<'_> {
         bail: Block,
     ) -> LevelRead {
         let m = self.m;
-        let (i32t, i64t) = (m.int(32), m.int(64));
+        let i32t = m.int(32);
         let (lanes, floats) = (self.ty(Type::I32, self.lanes), self.ty(Type::F32, self.lanes));
         let field = |g: &Self, p: Val, at: usize| m.load(i32t, g.at(p, at), 4);
         let sizes: Vec<Val> =
@@ -282,15 +277,74 @@ impl Gen<'_> {
             let start = m.mul(layer, self.splat(steps[2]));
             out[0] = out[0].map(|o| m.add(o, start));
         }
-        let base = m.load(i64t, self.at(level, offset_of!(PlainLevel, base)), 8);
+        LevelRead { steps: out, fractions, ..self.level_place(facts, level) }
+    }
+
+    /// Where a level stands.
+    fn level_place(&self, facts: Val, level: Val) -> LevelRead {
+        let m = self.m;
+        let i32t = m.int(32);
+        let field = |p: Val, at: usize| m.load(i32t, self.at(p, at), 4);
+        let base = m.load(m.int(64), self.at(level, offset_of!(PlainLevel, base)), 8);
         LevelRead {
             base: m.inttoptr(m.and(base, self.i64c(!3)), m.ptr()),
             low_bits: m.trunc(m.and(base, self.i64c(3)), i32t),
-            mask: field(self, facts, offset_of!(PlainTexture, mask)),
-            end: field(self, level, offset_of!(PlainLevel, end)),
-            steps: out,
-            fractions,
+            mask: field(facts, offset_of!(PlainTexture, mask)),
+            end: field(level, offset_of!(PlainLevel, end)),
+            steps: Vec::new(),
+            fractions: Vec::new(),
         }
+    }
+
+    /// `i32 texels(PlainTexture *, data *)`: the texels at byte offsets in row 0, zeros in lanes where row 1 is 0. 0 if the
+    /// results are in their rows.
+    pub fn texels(&mut self, float: bool, facts: Val, data: Val) {
+        let m = self.m;
+        let (lanes, align) = (self.ty(Type::I32, self.lanes), self.data_align());
+        let offset = m.load(lanes, data, align);
+        let valid = m.icmp(Icmp::Ne, m.load(lanes, self.row_at(data, 1), align), m.zero(lanes));
+        let read = self.level_place(facts, facts);
+        let reader = m.load(m.int(32), self.at(facts, offset_of!(PlainTexture, reader)), 4);
+        let start = m.current();
+        let (join, bail) = (self.block(c"texels.read"), self.block(c"texels.bail"));
+        let kinds: &[TexelReader] = if float { &TexelReader::FLOAT } else { &TexelReader::INTEGER };
+        let mut found: Vec<([Val; 4], Block)> = Vec::new();
+        let mut cases = Vec::new();
+        for kind in kinds {
+            let block = self.block(c"texels.reader");
+            cases.push((self.i32c(texel_reader_code(*kind)), block));
+            m.position(block);
+            let texel = self.texel(&read, *kind, offset);
+            found.push((texel, m.current()));
+            m.br(join);
+        }
+        m.position(start);
+        m.switch(reader, bail, &cases);
+        m.position(join);
+        let t = self.ty(if float { Type::F32 } else { Type::I32 }, self.lanes);
+        let texel: [Val; 4] = std::array::from_fn(|c| {
+            let from: Vec<_> = found.iter().map(|(t, b)| (t[c], *b)).collect();
+            m.phi(t, &from)
+        });
+        let texel = texel.map(|v| m.select(valid, v, m.zero(t)));
+        let one = if float { self.float_lanes(1.0) } else { self.konst(Type::I32, self.lanes, 1) };
+        let out = self.finished(facts, texel, one);
+        for (row, v) in (RESULT_ROWS..).zip(out) {
+            m.store(v, self.row_at(data, row), align);
+        }
+        m.ret(self.i32c(0));
+        m.position(bail);
+        m.ret(self.i32c(1));
+    }
+
+    /// Components in their places, and `one` for alpha if there is none.
+    fn finished(&self, facts: Val, out: [Val; 4], one: Val) -> [Val; 4] {
+        let m = self.m;
+        let flag = |at: usize| m.icmp(Icmp::Ne, m.load(m.int(32), self.at(facts, at), 4), self.i32c(0));
+        let swap = flag(offset_of!(PlainTexture, swap));
+        let alpha = flag(offset_of!(PlainTexture, alpha));
+        let [r, g, b, a] = out;
+        [m.select(swap, b, r), g, m.select(swap, r, b), m.select(alpha, a, one)]
     }
 
     /// The weighted average of the texels around a point, or the one texel there.
@@ -329,7 +383,7 @@ impl Gen<'_> {
         let weight = m.load(floats, m.byte_ptr(weights, at), self.data_align());
         let mut found: Vec<([Val; 4], Block)> = Vec::new();
         let mut cases = Vec::new();
-        for kind in TexelReader::ALL {
+        for kind in TexelReader::FLOAT {
             let block = self.block(c"tap.reader");
             cases.push((self.i32c(texel_reader_code(kind)), block));
             m.position(block);
@@ -385,8 +439,8 @@ impl Gen<'_> {
                 let word = m.lshr(word, m.shl(m.and(offset, k(3)), k(3)));
                 vec![m.and(word, self.splat(read.mask))]
             }
-            TexelReader::Bytes4 | TexelReader::Single1 => vec![self.near_words(read, offset)],
-            TexelReader::Single4 | TexelReader::Half4 => {
+            TexelReader::Bytes4 | TexelReader::Single1 | TexelReader::Word1 => vec![self.near_words(read, offset)],
+            TexelReader::Single4 | TexelReader::Half4 | TexelReader::Word4 => {
                 // A load per lane, then columns from rows.
                 let each = m.vector(m.int(32), words);
                 let rows: Vec<Val> = (0..self.lanes)

@@ -40,10 +40,14 @@ impl Gen<'_> {
                 let call = Call { helper: offset_of!(Helpers, image_load), op, operands: &rows, inputs: &[] };
                 let plain = if *sparse { None } else { self.plain(image, coords, self.k.ty(results[0]))? };
                 // Words of 64 bits are not converted here.
-                let Some(plain) = plain.filter(|p| p.narrow()) else {
-                    return self.call_image(call, &image.res, None, results, mask);
-                };
                 self.image_fence(image);
+                let Some(plain) = plain.filter(|p| p.narrow()) else {
+                    let fetch = if *sparse { None } else { self.fetch(image, coords, self.k.ty(results[0]))? };
+                    let Some(fetch) = fetch else { return self.call_image(call, &image.res, None, results, mask) };
+                    return self.quick_or_call(fetch.ok, call, &image.res, None, results, mask, |g, help| {
+                        Ok(g.fetch_texels(&fetch, mask, help)?[..results.len().min(4)].to_vec())
+                    });
+                };
                 self.plain_or_call(&plain, call, &image.res, results, mask, |g| {
                     Ok(g.plain_load(&plain, mask)?[..results.len().min(4)].to_vec())
                 })

@@ -353,7 +353,7 @@ fn atomics_are_those_of_the_engine() {
     compare([8, 4, 1], "i32", wide, "r64i", &image(vk::Format::R64_SINT));
 }
 
-unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, out: *mut PlainTexture) {
+unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, _: u32, out: *mut PlainTexture) {
     // SAFETY: kernels pass a place for the facts.
     unsafe { out.write(PlainTexture::default()) };
 }
@@ -461,4 +461,54 @@ fn reads_are_without_help() {
     assert_eq!(facts(&desc, &SamplerDesc { mag: 2, ..linear }).reader, 0);
     assert_eq!(facts(&ImageDesc { levels: 3, ..desc }, &SamplerDesc { min: 1, ..linear }).any_lod, 0);
     assert_eq!(facts(&desc, &SamplerDesc { min: 1, ..linear }).any_lod, 1);
+}
+
+#[test]
+fn texels_of_undeclared_formats_are_those_of_the_engine() {
+    let help = Helpers { plain_texture: no_texture, ..HELPERS };
+    let compare = |ty: &str, body: &str, desc: &ImageDesc| {
+        let body = format!(
+            "  %50:{ty} %51:{ty} %52:{ty} %53:{ty} = image_load 0.0 {body}\n  \
+               store buffer(%7 %3 0) %50 %51 %52 %53 align 4\n  return\n}}\n"
+        );
+        let text = prologue([8, 4, 1], ty, "storage_image count 1") + &body;
+        for width in Width::ALL.into_iter().filter(|w| w.supported()) {
+            let of = |helpers| run(&text, desc, None, helpers, width, width.lanes(), [3, 4, 1]).1;
+            let (helped, plain) = (of(&help), of(&HELPERS));
+            let nan = |w: u32| ty == "f32" && f32::from_bits(w).is_nan();
+            let same = helped.iter().zip(&plain).all(|(a, b)| a == b || (nan(*a) && nan(*b)));
+            assert!(same, "{width:?} {body} {desc:?}\n{helped:x?}\n{plain:x?}");
+        }
+    };
+    for format in [
+        vk::Format::R8G8B8A8_UNORM,
+        vk::Format::B8G8R8A8_UNORM,
+        vk::Format::R8_UNORM,
+        vk::Format::R8G8_UNORM,
+        vk::Format::R32_SFLOAT,
+        vk::Format::R32G32B32A32_SFLOAT,
+        vk::Format::R16G16B16A16_SFLOAT,
+        vk::Format::R32_UINT,
+        vk::Format::R32G32B32A32_SINT,
+        // Need help.
+        vk::Format::R16_UNORM,
+        vk::Format::R8G8B8A8_UINT,
+    ] {
+        let (desc, ty) = (image(format), type_of(format));
+        compare(ty, "2d arrayed coords(%10 %11 %12)", &desc);
+        compare(ty, "2d arrayed coords(%23 %25 %24)", &desc);
+        // The kernel expects the other kind of numbers.
+        compare(if ty == "f32" { "i32" } else { "f32" }, "2d arrayed coords(%23 %25 %24)", &desc);
+    }
+    let desc = image(vk::Format::R8G8B8A8_UNORM);
+    let levels = ImageDesc { image_levels: 3, levels: 2, base_level: 1, ..desc };
+    compare("f32", "2d arrayed coords(%10 %11 %12) lod %24", &levels);
+    compare("f32", "2d arrayed coords(%10 %11 %12) lod %22", &levels);
+    compare("f32", "2d arrayed coords(%10 %11 %12) lod %12", &levels);
+    compare("f32", "2d arrayed coords(%10 %11 %12)", &ImageDesc { swizzle: [2, 1, 4, 5], ..desc });
+    compare("f32", "2d arrayed coords(%10 %11 %12)", &ImageDesc { min_lod: 1f32.to_bits(), ..desc });
+    let texels =
+        ImageDesc { extent: [40, 1, 1], image_layers: 1, base_layer: 0, layers: 1, kind: ImageDesc::BUFFER, ..desc };
+    compare("f32", "texels coords(%10)", &texels);
+    compare("f32", "texels coords(%23)", &ImageDesc { addr: 2, ..texels });
 }

@@ -86,6 +86,19 @@ pub fn vulkan(format: ImageFormat) -> vk::Format {
     }
 }
 
+/// x, y, and z or layer, as far as an image has them.
+pub fn three(image: &ImageRef, coords: &ImageCoords) -> [Option<Value>; 3] {
+    let n = match image.dim {
+        ImageDim::D1 | ImageDim::Buffer => 1,
+        ImageDim::D2 | ImageDim::Cube => 2,
+        ImageDim::D3 => 3,
+    };
+    let c = &coords.xyz;
+    let layered = n == 3 || image.arrayed || image.dim == ImageDim::Cube;
+    let third = c.get(n.min(2)).copied().filter(|_| layered);
+    [Some(c[0]), c.get(1).copied().filter(|_| n >= 2), third]
+}
+
 /// Whether components of a format are moved in values of that type.
 fn fits(format: &Format, ty: Type) -> bool {
     let wide = format.fields.iter().flatten().any(|f| f.bits == 64);
@@ -113,15 +126,7 @@ impl Gen<'_> {
             return Ok(None);
         }
         let Some(facts) = self.facts(image)? else { return Ok(None) };
-        let n = match image.dim {
-            ImageDim::D1 | ImageDim::Buffer => 1,
-            ImageDim::D2 | ImageDim::Cube => 2,
-            ImageDim::D3 => 3,
-        };
-        let c = &coords.xyz;
-        let third = if n == 3 { 2 } else { n };
-        let layered = n == 3 || image.arrayed || image.dim == ImageDim::Cube;
-        let at = [Some(c[0]), c.get(1).copied().filter(|_| n >= 2), c.get(third).copied().filter(|_| layered)];
+        let at = three(image, coords);
         let ok = self.m.icmp(Icmp::Eq, facts.format, self.i32c(format.vk.as_raw() as u32));
         Ok(Some(Plain { facts, format, ok, at }))
     }
@@ -181,10 +186,21 @@ impl Gen<'_> {
 
     /// Byte offsets of texels by lane (i32), and the lanes that are active and inside.
     fn texel_offsets(&self, p: &Plain, mask: Mask) -> Result<(Val, Mask)> {
-        let m = self.m;
         let steps = [self.i32c(p.format.bytes), p.facts.row, p.facts.slice];
+        self.offsets_at(&p.at, steps, p.facts.extent, mask)
+    }
+
+    /// The same by coordinates, the steps of these and their ends.
+    pub fn offsets_at(
+        &self,
+        at: &[Option<Value>; 3],
+        steps: [Val; 3],
+        extent: [Val; 3],
+        mask: Mask,
+    ) -> Result<(Val, Mask)> {
+        let m = self.m;
         let (mut offset, mut valid) = (None, mask);
-        for ((at, step), end) in p.at.iter().zip(steps).zip(p.facts.extent) {
+        for ((at, step), end) in at.iter().zip(steps).zip(extent) {
             let Some(v) = *at else { continue };
             let v = self.vector(v)?;
             valid = self.mask_and(valid, m.icmp(Icmp::Ult, v, self.splat(end)));

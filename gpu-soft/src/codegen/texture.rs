@@ -4,23 +4,36 @@
 
 use super::gen::{Gen, Mask, Result};
 use super::llvm::{Block, Icmp, Val};
+use super::plain::three;
 use crate::image::COMBINED_SAMPLER_OFFSET;
-use crate::kernel_abi::{image_dim_code, Helpers, PlainTexture};
-use compiler::sir::{ImageDim, ImageRef, Resource, SampleMode, SampleOperands, Type};
+use crate::kernel_abi::{image_dim_code, Helpers, PlainLevel, PlainTexture};
+use compiler::sir::{ImageCoords, ImageDim, ImageRef, Resource, SampleMode, SampleOperands, Type, Value};
 use std::collections::HashMap;
 use std::mem::offset_of;
 
 /// Set, binding and constant element of a descriptor.
 type Place = (u32, u32, u32);
 
-/// What facts depend on: image, sampler (`None`: combined), dimensionality, arrayed, bits of a constant level of detail.
-type FactsKey = (Place, Option<Place>, u32, u32, Option<u32>);
+/// What facts depend on: image, sampler (`None`: combined), dimensionality, arrayed, bits of a constant level of detail or a level,
+/// whether it is a level.
+type FactsKey = (Place, Option<Place>, u32, u32, Option<u32>, u32);
+
+/// What facts are asked for.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// A filtered read; `sampler` is `None` for combined image samplers, `lod` is there if it is constant.
+    Filter { sampler: Option<&'a Resource>, lod: Option<u32> },
+    /// A read of texels.
+    Texels { level: u32 },
+}
 
 /// What has been generated for textures so far.
 #[derive(Default)]
 pub struct Textures {
     facts: HashMap<FactsKey, (Val, Val)>,
     readers: HashMap<Kind, Val>,
+    /// By whether texels are floating-point numbers.
+    fetchers: HashMap<bool, Val>,
     /// See [`super::filter`].
     pub wrap: Option<Val>,
 }
@@ -47,6 +60,15 @@ pub struct Texture {
     facts: Val,
     kind: Kind,
     /// Whether view and sampler allow it.
+    pub ok: Val,
+}
+
+/// A read of texels that may be without help.
+pub struct Fetch {
+    facts: Val,
+    float: bool,
+    at: [Option<Value>; 3],
+    /// Whether the view allows it.
     pub ok: Val,
 }
 
@@ -80,8 +102,64 @@ impl Gen<'_> {
             None => Some(0f32.to_bits()),
             Some(v) => self.constant_float(v),
         };
-        let Some((facts, ok)) = self.texture_facts(image, sampler, lod)? else { return Ok(None) };
+        let Some((facts, ok)) = self.texture_facts(image, Asked::Filter { sampler, lod })? else { return Ok(None) };
         Ok(Some(Texture { facts, kind, ok }))
+    }
+
+    /// A read of texels of a format that only the view knows, as one without help if its kind allows it.
+    pub fn fetch(&mut self, image: &ImageRef, coords: &ImageCoords, ty: Type) -> Result<Option<Fetch>> {
+        let level = match coords.lod {
+            None => Some(0),
+            Some(l) => self.constant(l).map(|l| l as u32),
+        };
+        let float = match ty {
+            Type::F32 => true,
+            Type::I32 => false,
+            _ => return Ok(None),
+        };
+        let Some(level) = level.filter(|_| !image.ms && coords.sample.is_none()) else { return Ok(None) };
+        let Some((facts, ok)) = self.texture_facts(image, Asked::Texels { level })? else { return Ok(None) };
+        Ok(Some(Fetch { facts, float, at: three(image, coords), ok }))
+    }
+
+    /// The read; branches to `help` if something else than this function knows reads the texels.
+    pub fn fetch_texels(&mut self, f: &Fetch, mask: Mask, help: Block) -> Result<[Val; 4]> {
+        let m = self.m;
+        let (i32t, lanes) = (m.int(32), self.ty(Type::I32, self.lanes));
+        let field = |g: &Self, at: usize| m.load(i32t, m.byte_ptr(f.facts, g.i64c(at as u64)), 4);
+        let extent = offset_of!(PlainLevel, extent);
+        let steps = [offset_of!(PlainTexture, bytes), offset_of!(PlainLevel, row), offset_of!(PlainLevel, slice)];
+        let steps = steps.map(|at| field(self, at));
+        let extent = [0, 4, 8].map(|at| field(self, extent + at));
+        let (offsets, valid) = self.offsets_at(&f.at, steps, extent, mask)?;
+        let valid = self.mask_val(valid);
+        let (data, align) = (self.texture_data(), (self.lanes * 4).min(64));
+        m.store(m.select(valid, offsets, m.zero(lanes)), data, align);
+        m.store(m.sext(valid, lanes), self.data_row(data, 1), align);
+        let ty = m.function_type(i32t, &[m.ptr(), m.ptr()]);
+        let function = match self.textures.fetchers.get(&f.float) {
+            Some(known) => *known,
+            None => {
+                let float = f.float;
+                let new = self.in_function("texels", ty, |g, f| g.texels(float, m.param(f, 0), m.param(f, 1)));
+                self.textures.fetchers.insert(float, new);
+                new
+            }
+        };
+        let code = m.call(ty, function, &[f.facts, data]);
+        let done = self.block(c"texels.done");
+        m.likely_br(m.icmp(Icmp::Eq, code, self.i32c(0)), done, help);
+        m.position(done);
+        let t = self.ty(if f.float { Type::F32 } else { Type::I32 }, self.lanes);
+        Ok(std::array::from_fn(|i| m.load(t, self.data_row(data, RESULT_ROWS + i as u32), align)))
+    }
+
+    fn texture_data(&mut self) -> Val {
+        self.scratch(15, self.m.array(self.m.int(32), u64::from(ROWS * self.lanes)))
+    }
+
+    fn data_row(&self, data: Val, row: u32) -> Val {
+        self.m.byte_ptr(data, self.i64c(u64::from(row * self.lanes * 4)))
     }
 
     /// The constant element of a descriptor, `None` for others.
@@ -107,13 +185,12 @@ impl Gen<'_> {
     }
 
     /// Address of the facts and whether the read needs no help, both known once per call of the kernel.
-    fn texture_facts(
-        &mut self,
-        image: &ImageRef,
-        sampler: Option<&Resource>,
-        lod: Option<u32>,
-    ) -> Result<Option<(Val, Val)>> {
+    fn texture_facts(&mut self, image: &ImageRef, asked: Asked<'_>) -> Result<Option<(Val, Val)>> {
         let Some(view) = self.constant_place(&image.res) else { return Ok(None) };
+        let (sampler, lod, texels) = match asked {
+            Asked::Filter { sampler, lod } => (sampler, lod, 0),
+            Asked::Texels { level } => (None, Some(level), 1),
+        };
         let own = match sampler {
             None => None,
             Some(s) => match self.constant_place(s) {
@@ -122,7 +199,7 @@ impl Gen<'_> {
             },
         };
         let (dim, arrayed) = (image_dim_code(image.dim), u32::from(image.arrayed));
-        let key = (view, own, dim, arrayed, lod);
+        let key = (view, own, dim, arrayed, lod, texels);
         if let Some(known) = self.textures.facts.get(&key) {
             return Ok(Some(*known));
         }
@@ -132,6 +209,7 @@ impl Gen<'_> {
                 let part = self.slot(s)?.sampler_offset;
                 self.constant_descriptor(place, part)?
             }
+            _ if texels != 0 => self.i64c(0),
             _ => self.constant_descriptor(view, COMBINED_SAMPLER_OFFSET)?,
         };
         let m = self.m;
@@ -139,9 +217,10 @@ impl Gen<'_> {
         let ok = self.in_setup(|g| {
             let (p, i32t) = (m.ptr(), m.int(32));
             let function = g.helper(offset_of!(Helpers, plain_texture));
-            let ty = m.function_type(m.void(), &[p, p, i32t, i32t, i32t, p]);
+            let ty = m.function_type(m.void(), &[p, p, i32t, i32t, i32t, i32t, p]);
             let (desc, sampler) = (m.inttoptr(desc, p), m.inttoptr(sampler, p));
-            let args = [desc, sampler, g.i32c(dim), g.i32c(arrayed), g.i32c(lod.unwrap_or(0)), facts];
+            let lod_bits = g.i32c(lod.unwrap_or(0));
+            let args = [desc, sampler, g.i32c(dim), g.i32c(arrayed), lod_bits, g.i32c(texels), facts];
             m.call(ty, function, &args);
             let set = |at: usize| {
                 let field = m.load(i32t, m.byte_ptr(facts, g.i64c(at as u64)), 4);
@@ -160,13 +239,12 @@ impl Gen<'_> {
     /// The read; branches to `help` if coordinates are out of the ordinary.
     pub fn read_texture(&mut self, t: &Texture, o: &SampleOperands, mask: Mask, help: Block) -> Result<[Val; 4]> {
         let m = self.m;
-        let data = self.scratch(15, m.array(m.int(32), u64::from(ROWS * self.lanes)));
+        let data = self.texture_data();
         let active = (mask != Mask::Full).then(|| self.mask_val(mask));
-        let row = |g: &Self, i: u32| m.byte_ptr(data, g.i64c(u64::from(i * g.lanes * 4)));
         let align = (self.lanes * 4).min(64);
         let put = |g: &Self, i: u32, v: Val, idle: Val| {
             let v = active.map_or(v, |lanes| m.select(lanes, v, idle));
-            m.store(v, row(g, i), align);
+            m.store(v, g.data_row(data, i), align);
         };
         // Lanes that are not active read in the middle.
         let middle = self.konst(Type::F32, self.lanes, u64::from(0.5f32.to_bits()));
@@ -184,7 +262,7 @@ impl Gen<'_> {
         m.likely_br(m.icmp(Icmp::Eq, code, self.i32c(0)), done, help);
         m.position(done);
         let lanes = self.ty(Type::F32, self.lanes);
-        Ok(std::array::from_fn(|i| m.load(lanes, row(self, RESULT_ROWS + i as u32), align)))
+        Ok(std::array::from_fn(|i| m.load(lanes, self.data_row(data, RESULT_ROWS + i as u32), align)))
     }
 
     /// The function for a kind of read, and its type.

@@ -405,10 +405,14 @@ unsafe extern "C" fn plain_texture(
     dim: u32,
     arrayed: u32,
     lod: u32,
+    texels: u32,
     out: *mut PlainTexture,
 ) {
-    let facts = if desc.is_null() || sampler.is_null() {
+    let facts = if desc.is_null() || (sampler.is_null() && texels == 0) {
         PlainTexture::default()
+    } else if texels != 0 {
+        // SAFETY: this function's contract.
+        image::plain_texels(&unsafe { ImageDesc::read(desc) }, dim, arrayed != 0, lod)
     } else {
         // SAFETY: this function's contract.
         let (desc, sampler) = unsafe { (ImageDesc::read(desc), SamplerDesc::read(sampler)) };

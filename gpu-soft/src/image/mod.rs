@@ -19,7 +19,7 @@ pub use desc::{
     ConversionDesc, Filter, ImageDesc, PackedImage, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES,
 };
 pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
-pub use plain::{is_plain, plain_image, plain_texture};
+pub use plain::{is_plain, plain_image, plain_texels, plain_texture};
 pub use sample::{Lookup, MAX_LOD_BIAS};
 
 /// Offset of the sampler in a combined image sampler.

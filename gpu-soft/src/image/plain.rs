@@ -4,7 +4,7 @@ use super::access::{Coords, View};
 use super::desc::{Filter, ImageDesc, SamplerDesc};
 use super::sample::{level_of_detail, levels_read};
 use crate::kernel_abi::{image_dim_code, texel_reader_code, PlainImage, PlainLevel, PlainTexture, TexelReader};
-use crate::texel::{Format, Numeric};
+use crate::texel::{Class, Format, Numeric};
 use ash::vk;
 use compiler::sir::ImageDim;
 
@@ -38,7 +38,7 @@ pub fn plain_image(desc: &ImageDesc, dim: u32, arrayed: bool) -> PlainImage {
 fn plain(desc: &ImageDesc, dim: u32, arrayed: bool) -> Option<PlainImage> {
     let view = View::new(desc)?;
     // Levels below the view's least level of detail are not there.
-    if u32::from(desc.base_level) < f32::from_bits(desc.min_lod) as u32 || !is_plain(view.format) {
+    if u32::from(desc.base_level) < least_level(desc) || !is_plain(view.format) {
         return None;
     }
     let PlainLevel { base, row, slice, extent, .. } = level(&view, 0, dim, arrayed)?;
@@ -84,7 +84,7 @@ fn level(view: &View<'_>, level: u32, dim: u32, arrayed: bool) -> Option<PlainLe
     })
 }
 
-/// What reads texels of a format for filters, and whether the first and third component change places.
+/// What reads texels of a format, and whether the first and third component change places.
 fn reader(format: &Format) -> Option<(TexelReader, bool)> {
     Some(match format.vk {
         vk::Format::R8G8B8A8_UNORM | vk::Format::A8B8G8R8_UNORM_PACK32 => (TexelReader::Bytes4, false),
@@ -93,8 +93,43 @@ fn reader(format: &Format) -> Option<(TexelReader, bool)> {
         vk::Format::R32_SFLOAT => (TexelReader::Single1, false),
         vk::Format::R32G32B32A32_SFLOAT => (TexelReader::Single4, false),
         vk::Format::R16G16B16A16_SFLOAT => (TexelReader::Half4, false),
+        vk::Format::R32_UINT | vk::Format::R32_SINT => (TexelReader::Word1, false),
+        vk::Format::R32G32B32A32_UINT | vk::Format::R32G32B32A32_SINT => (TexelReader::Word4, false),
         _ => return None,
     })
+}
+
+/// Where texels of a level of a view stand, and what reads them; [`PlainTexture::reader`] is 0 if that needs help.
+pub fn plain_texels(desc: &ImageDesc, dim: u32, arrayed: bool, level: u32) -> PlainTexture {
+    texels(desc, dim, arrayed, level).unwrap_or_default()
+}
+
+fn texels(desc: &ImageDesc, dim: u32, arrayed: bool, lod: u32) -> Option<PlainTexture> {
+    let view = View::new(desc)?;
+    let (reader, swap) = reader(view.format)?;
+    let there = lod < u32::from(desc.levels.max(1)) && lod + u32::from(desc.base_level) >= least_level(desc);
+    if !there || desc.swizzle != [0, 1, 2, 3] {
+        return None;
+    }
+    let levels = [level(&view, lod, dim, arrayed)?, PlainLevel::default()];
+    Some(PlainTexture { levels, any_lod: 1, ..read_by(&view, reader, swap) })
+}
+
+/// What depends on the format.
+fn read_by(view: &View<'_>, reader: TexelReader, swap: bool) -> PlainTexture {
+    PlainTexture {
+        reader: texel_reader_code(reader),
+        swap: u32::from(swap),
+        alpha: u32::from(view.format.fields[3].is_some()),
+        mask: u32::MAX >> (32 - 8 * view.format.bytes.min(4)),
+        bytes: view.format.bytes,
+        ..PlainTexture::default()
+    }
+}
+
+/// Levels of the image below this are not there for accesses to texels.
+fn least_level(desc: &ImageDesc) -> u32 {
+    f32::from_bits(desc.min_lod) as u32
 }
 
 /// How a view is filtered with a sampler for instructions of that dimensionality; [`PlainTexture::reader`] is 0 if it needs
@@ -107,6 +142,7 @@ fn texture(desc: &ImageDesc, sampler: &SamplerDesc, dim: u32, arrayed: bool, lod
     let view = View::new(desc)?;
     let (reader, swap) = reader(view.format)?;
     let simple = desc.kind == ImageDesc::IMAGE
+        && view.format.class() == Class::Float
         && desc.swizzle == [0, 1, 2, 3]
         && sampler.unnormalized == 0
         && sampler.reduction == 0
@@ -122,7 +158,6 @@ fn texture(desc: &ImageDesc, sampler: &SamplerDesc, dim: u32, arrayed: bool, lod
     Some(PlainTexture {
         levels: [level(low)?, high.map_or(Some(PlainLevel::default()), |(high, _)| level(high))?],
         blend: blend.to_bits(),
-        reader: texel_reader_code(reader),
         linear: match filter {
             Filter::Nearest => 0,
             Filter::Linear => 1,
@@ -131,10 +166,7 @@ fn texture(desc: &ImageDesc, sampler: &SamplerDesc, dim: u32, arrayed: bool, lod
         address: sampler.address.map(u32::from),
         last_layer: desc.layers.max(1) - 1,
         any_lod: u32::from(desc.levels <= 1 && sampler.mag == sampler.min),
-        swap: u32::from(swap),
-        alpha: u32::from(view.format.fields[3].is_some()),
-        mask: u32::MAX >> (32 - 8 * view.format.bytes.min(4)),
-        bytes: view.format.bytes,
+        ..read_by(&view, reader, swap)
     })
 }
 

@@ -103,7 +103,7 @@ unsafe extern "C" fn no_facts(_: *const u8, _: u32, _: u32, _: *mut PlainImage) 
     std::process::abort();
 }
 
-unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, _: *mut PlainTexture) {
+unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, _: u32, _: *mut PlainTexture) {
     std::process::abort();
 }
 

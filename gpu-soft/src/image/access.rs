@@ -5,7 +5,7 @@ use super::layout::Level;
 use crate::texel::{self, Format, Texel};
 use ash::vk;
 use dxg_model::AddressSpace;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 /// Integer coordinates of a texel, after the shader's operands have been sorted out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,13 @@ pub struct View<'a> {
     pub residency: Option<&'a Residency<'a>>,
     /// Even and odd levels: blending takes neighbours in turn.
     known: [Cell<Option<(u32, ViewLevel)>>; 2],
+    /// Of formats of blocks, whose texels take long to decode, those that were read last: neighbours share most of theirs.
+    decoded: OnceCell<Box<Decoded>>,
 }
+
+/// Texels that are remembered.
+const DECODED: usize = 64;
+type Decoded = [Cell<(Place, Texel)>; DECODED];
 
 impl<'a> View<'a> {
     /// `None` for the null descriptor and for bytes that are no descriptor.
@@ -79,7 +85,13 @@ impl<'a> View<'a> {
         }
         // Of several planes it is the first that is seen.
         let format = texel::aspect_format(desc.vk_format(), vk::ImageAspectFlags::PLANE_0);
-        Some(View { desc, format: texel::find(format)?, residency: None, known: Default::default() })
+        Some(View {
+            desc,
+            format: texel::find(format)?,
+            residency: None,
+            known: Default::default(),
+            decoded: OnceCell::new(),
+        })
     }
 
     /// The view, with somebody who wants to know whether what is read has memory.
@@ -168,12 +180,28 @@ impl<'a> View<'a> {
                 residency.missing.set(true);
             }
         }
+        let place = Place { address, inside };
+        let slot = self.format.codec.is_some().then(|| {
+            let nothing = || Cell::new((Place { address: 0, inside: [0; 2] }, [0; 4]));
+            let all = self.decoded.get_or_init(|| Box::new(std::array::from_fn(|_| nothing())));
+            let block = (address / u64::from(self.format.bytes)) as usize;
+            &all[(block * 5 + inside[0] as usize + inside[1] as usize * 16) % DECODED]
+        });
+        if let Some((known, texel)) = slot.map(Cell::get) {
+            if known == place {
+                return texel;
+            }
+        }
         let mut bytes = [0u8; 16];
         // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
         unsafe {
             std::ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), self.format.bytes.min(16) as usize)
         };
-        texel::decode_block(self.format, &bytes, inside, self.desc.block_mode())
+        let texel = texel::decode_block(self.format, &bytes, inside, self.desc.block_mode());
+        if let Some(slot) = slot {
+            slot.set((place, texel));
+        }
+        texel
     }
 
     /// What a load outside of the image gives: zeros, and for formats without alpha 1 in alpha
@@ -298,6 +326,32 @@ mod tests {
             packed.store(&at(0), &[0; 4]);
         }
         assert_eq!(memory[0], 10);
+    }
+
+    #[test]
+    fn remembered_texels_are_those_of_their_places() {
+        // 64 blocks of 4 × 4 in BC4: each texel chooses between two values that differ by block.
+        let mut memory: Vec<u8> =
+            (0..64u32).flat_map(|i| [i as u8 + 100, i as u8, 0x53, 0x21, 0x77, 9, 0x88, i as u8]).collect();
+        let desc = ImageDesc {
+            format: vk::Format::BC4_UNORM_BLOCK.as_raw(),
+            extent: [32, 32, 1],
+            image_layers: 1,
+            base_layer: 0,
+            bytes: 8,
+            block: [4, 4],
+            ..desc(&mut memory)
+        };
+        let together = View::new(&desc).unwrap();
+        for round in 0..2 {
+            for i in 0..32 * 32 {
+                let i = if round == 0 { i } else { i * 37 % 1024 };
+                let at = Coords { xyz: [i % 32, i / 32, 0], ..Coords::default() };
+                // SAFETY: the descriptor describes `memory`.
+                let (a, b) = unsafe { (together.load(&at), View::new(&desc).unwrap().load(&at)) };
+                assert_eq!(a, b, "{at:?}");
+            }
+        }
     }
 
     #[test]

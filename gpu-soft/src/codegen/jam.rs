@@ -3,13 +3,13 @@
 //! Lanes of several subgroups side by side share what is the same for them (loads of uniform values, loop control, addresses) and
 //! give the processor independent chains of operations where one subgroup would wait for its own results. What it costs is
 //! registers, so the number depends on how many vectors the loops of a kernel keep at a time. Control flow that parts lanes
-//! goes on until the last lane of all is done, so it is jammed less.
+//! goes on until the last lane of all is done, so it is jammed less; and not at all if it gathers, which no register helps.
 
 use super::Options;
 use crate::kernel_abi::Width;
 use compiler::analysis::{Facts, Level, Shapes, Uniformity};
-use compiler::sir::{Builtin, Inst, Kernel, Op, Region, Type, Value};
-use std::collections::HashSet;
+use compiler::sir::{Addr, AluOp, Builtin, Inst, Kernel, Op, Region, Type, Value};
+use std::collections::{HashMap, HashSet};
 
 /// The largest number of subgroups that are jammed.
 pub const MAX_JAM: u32 = 4;
@@ -68,14 +68,25 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
     let uni = Uniformity::new(kernel, opts.subgroup_size);
     let facts = Facts { subgroup_size: opts.subgroup_size, max_groups: [u32::MAX; 3] };
     let shapes = Shapes::new(kernel, &uni, &facts);
-    let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, pressure: None, ops: 0, apart: false };
+    let mut made = HashMap::new();
+    kernel.body.walk(&mut |inst| {
+        if let (Op::Alu { op, args, .. }, Some(r)) = (&inst.op, inst.results.first()) {
+            made.insert(*r, (*op, args.to_vec()));
+        }
+    });
+    let (pressure, ops, apart, gathers) = (None, 0, false, false);
+    let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, made: &made, pressure, ops, apart, gathers };
     loops.region(&kernel.body);
     let Some(pressure) = loops.pressure else { return 1 };
     let registers = match opts.width {
         Width::W16 => 32,
         Width::W8 | Width::W4 => 16,
     };
-    let most = if loops.apart { 2 } else { MAX_JAM };
+    let most = match (loops.apart, loops.gathers) {
+        (true, true) => 1,
+        (true, false) => 2,
+        (false, _) => MAX_JAM,
+    };
     let fits = |jam: u32| {
         allowed(kernel, opts.subgroup_size, jam)
             && pressure * jam as usize <= registers - registers / 8
@@ -89,12 +100,16 @@ struct Loops<'a> {
     kernel: &'a Kernel,
     uni: &'a Uniformity,
     shapes: &'a Shapes,
+    /// What lane-wise operations made values of.
+    made: &'a HashMap<Value, (AluOp, Vec<Value>)>,
     /// The most vectors live at a point of an innermost loop.
     pressure: Option<usize>,
     /// Vector operations of the kernel.
     ops: usize,
     /// Whether lanes part in a loop.
     apart: bool,
+    /// Whether a loop loads from addresses that differ from lane to lane without order.
+    gathers: bool,
 }
 
 impl Loops<'_> {
@@ -111,6 +126,29 @@ impl Loops<'_> {
         }
     }
 
+    fn scattered(&self, addr: &Addr) -> bool {
+        let off = match addr {
+            Addr::Buffer { off, .. } | Addr::Shared { off, .. } | Addr::Push { off, .. } => *off,
+            Addr::Global { addr, .. } => Some(*addr),
+            Addr::Slot { .. } => None,
+        };
+        off.is_some_and(|o| !self.orderly(o))
+    }
+
+    /// Whether a value grows evenly, at least as long as it does not wrap.
+    fn orderly(&self, v: Value) -> bool {
+        if self.shapes.row_stride(v).is_some() {
+            return true;
+        }
+        match self.made.get(&v) {
+            Some((AluOp::ZExt | AluOp::SExt | AluOp::IAdd | AluOp::ISub | AluOp::SMin | AluOp::SMax, args)) => {
+                args.iter().all(|a| self.orderly(*a))
+            }
+            Some((AluOp::Shl | AluOp::IMul, args)) => self.orderly(args[0]) && self.shapes.stride(args[1]) == Some(0),
+            _ => false,
+        }
+    }
+
     /// Looks for innermost loops. Returns whether the region contains a loop.
     fn region(&mut self, region: &Region) -> bool {
         let mut found = false;
@@ -122,6 +160,7 @@ impl Loops<'_> {
                 if self.uni.break_join(*label) > Level::Subgroup || self.uni.continue_join(*label) > Level::Subgroup {
                     self.apart = true;
                 }
+                body.walk(&mut |i| self.gathers |= matches!(&i.op, Op::Load { addr, .. } if self.scattered(addr)));
                 if !inside {
                     let here = self.body(body);
                     self.pressure = Some(self.pressure.map_or(here, |p| p.max(here)));

@@ -167,6 +167,7 @@ fn arithmetic(op: AluOp, t: Type, [a, b, c]: [u64; 3], m: FloatMode) -> u64 {
         AluOp::FAsinh => out(x.asinh()),
         AluOp::FAcosh => out(x.acosh()),
         AluOp::FAtanh => out(x.atanh()),
+        AluOp::FScale => soft::scale(f, a, y as i32, r),
         AluOp::FLdexp => soft::scale(f, a, b as u32 as i32, r),
         AluOp::FFrexpMant => out(frexp(x).0),
         AluOp::FQuantize16 => {

@@ -90,7 +90,7 @@ impl AluOp {
     /// Whether this floating-point operation has a form for the float type.
     pub fn has_width(self, ty: super::Type) -> bool {
         match self {
-            AluOp::FQuantize16 => ty == super::Type::F32,
+            AluOp::FQuantize16 | AluOp::FScale => ty == super::Type::F32,
             op => !op.is_transcendental() || ty != super::Type::F64,
         }
     }
@@ -291,6 +291,9 @@ alu_ops! {
     FAtanh = "fatanh", Float(1);
     /// a · 2^b.
     FLdexp = "fldexp", Ldexp;
+    /// a · 2^b, rounded once, for |a| in [½, 2] or NaN and an integral b in [−252, 252]; nothing is said of others. F32 only.
+    /// Exponentials are made of it.
+    FScale = "fscale", Float(2);
     /// Significand of a in ±[0.5, 1); 0 for 0.
     FFrexpMant = "ffrexp_mant", Float(1);
     /// Exponent that goes with `ffrexp_mant`; 0 for 0.

@@ -4,6 +4,7 @@ use super::alu::Shape;
 use super::gen::{Gen, Result};
 use super::llvm::{Fcmp, Icmp, Val};
 use super::unsupported;
+use crate::kernel_abi::Width;
 use compiler::sir::{AluFlags, AluOp, Type};
 
 impl Gen<'_> {
@@ -62,6 +63,7 @@ impl Gen<'_> {
                 let infinity = if s.arg == Type::F32 { 0x7f80_0000 } else { 0x7ff0 << 48 };
                 m.fcmp(Fcmp::Oeq, call("llvm.fabs", v), k(infinity))
             }
+            AluOp::FScale if s.arg == Type::F32 => self.scale(s.n, v[0], v[1]),
             AluOp::FQuantize16 if s.arg == Type::F32 => {
                 let i16t = |bits| self.konst(Type::I16, s.n, bits);
                 let half = self.single_to_half(v[0], s.n);
@@ -71,6 +73,32 @@ impl Gen<'_> {
             }
             _ => return unsupported(format!("{} must be lowered first", op.name())),
         })
+    }
+
+    /// a · 2^b: one instruction for 16 lanes, otherwise two factors, of which only the second may round (into the denormals).
+    fn scale(&self, n: u32, a: Val, b: Val) -> Val {
+        let m = self.m;
+        if self.opts.width == Width::W16 && n >= 16 {
+            let name = "llvm.x86.avx512.mask.scalef.ps.512";
+            let (all, current_rounding) = (m.iconst(m.int(16), 0xffff), self.i32c(4));
+            let of = |v: Val, i: u32| if n == 16 { v } else { self.pick(v, 16, i * 16, 1) };
+            let parts: Vec<Val> = (0..n / 16)
+                .map(|i| {
+                    let (a, b) = (of(a, i), of(b, i));
+                    m.intrinsic(name, &[], &[a, b, a, all, current_rounding])
+                })
+                .collect();
+            return self.concat(&parts, 16);
+        }
+        let (i32t, f32t) = (self.ty(Type::I32, n), self.ty(Type::F32, n));
+        let k = |x: u64| self.konst(Type::I32, n, x);
+        // Adding 1.5·2^23 leaves the integer in the low bits of the sum.
+        let magic = u64::from(12_582_912f32.to_bits());
+        let sum = m.fadd(b, self.konst(Type::F32, n, magic));
+        let whole = m.sub(m.bitcast(sum, i32t), k(magic));
+        let half = m.ashr(whole, k(1));
+        let power = |e: Val| m.bitcast(m.shl(m.add(e, k(127)), k(23)), f32t);
+        m.fmul(m.fmul(a, power(half)), power(m.sub(whole, half)))
     }
 
     /// The lesser (or greater) operand; the other one if one is NaN.

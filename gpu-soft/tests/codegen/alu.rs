@@ -56,7 +56,9 @@ fn signatures(op: AluOp) -> Vec<(Vec<Type>, Type)> {
             s.push((vec![Type::Bool; n.into()], Type::Bool));
             s
         }
-        AluShape::Float(n) if op == AluOp::FQuantize16 => vec![(vec![Type::F32; n.into()], Type::F32)],
+        AluShape::Float(n) if matches!(op, AluOp::FQuantize16 | AluOp::FScale) => {
+            vec![(vec![Type::F32; n.into()], Type::F32)]
+        }
         AluShape::Float(n) => floats(&|t| (vec![t; n.into()], t)),
         AluShape::IntCmp => ints(&|t| (vec![t; 2], Type::Bool)),
         AluShape::FloatCmp(n) => floats(&|t| (vec![t; n.into()], Type::Bool)),
@@ -171,6 +173,17 @@ fn operand(ty: Type, seed: &mut u64) -> u64 {
     }
 }
 
+/// What `FScale` says something of.
+fn scaled_operand(which: usize, seed: &mut u64) -> u64 {
+    let r = random(seed) >> 16;
+    let x = match which {
+        0 if r.is_multiple_of(16) => f32::NAN,
+        0 => f32::from_bits(0x3f00_0000 + (r as u32 & 0x00ff_ffff)) * if r & (1 << 30) == 0 { 1.0 } else { -1.0 },
+        _ => (r % 505) as f32 - 252.0,
+    };
+    u64::from(x.to_bits())
+}
+
 /// The type that a value is kept in memory as.
 fn memory_type(ty: Type) -> Type {
     if ty == Type::Bool {
@@ -271,7 +284,10 @@ fn jobs_of(ops: &[AluOp]) -> (Vec<Job>, Vec<u8>) {
                 columns.push(bytes.len());
                 let mem = memory_type(*ty);
                 for _ in 0..N {
-                    let v = operand(*ty, &mut seed);
+                    let v = match (op, i) {
+                        (AluOp::FScale, _) => scaled_operand(i, &mut seed),
+                        _ => operand(*ty, &mut seed),
+                    };
                     inputs[i].push(v);
                     bytes.extend_from_slice(&v.to_le_bytes()[..mem.bytes() as usize]);
                 }

@@ -556,7 +556,7 @@ fn skipped(op: AluOp) -> bool {
     matches!(
         op,
         FRem | FMod | FRsqrt | FExp2 | FExp | FLog2 | FLog | FPow | FSin | FCos | FTan | FAsin | FAcos | FAtan | FAtan2
-            | FSinh | FCosh | FTanh | FAsinh | FAcosh | FAtanh | FLdexp | FFrexpMant | FFrexpExp | FQuantize16
+            | FSinh | FCosh | FTanh | FAsinh | FAcosh | FAtanh | FLdexp | FFrexpMant | FFrexpExp | FQuantize16 | FScale
             // Of two zeros either is the minimum.
             | FMin | FMax
     )

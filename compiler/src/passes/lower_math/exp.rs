@@ -27,25 +27,6 @@ const LN2: (f64, f64) = (0.693_147_182_464_599_6, -1.904_654_212_125_933_6e-9);
 const LOG2E: (f64, f64) = (1.442_695_021_629_333_5, 1.925_963_033_500_011e-8);
 const TWO_LOG2E: (f64, f64) = (2.885_390_043_258_667, 3.851_926_067_000_022e-8);
 
-/// p · 2^n for integral n in [−252, 252]: two factors, of which only the second may round (into the denormals).
-pub fn scale(e: &mut Emit<'_>, p: Value, n: Value) -> Value {
-    let n = e.i(AluOp::FToS, &[n]);
-    let one = e.i32(1);
-    let half = e.i(AluOp::SShr, &[n, one]);
-    let rest = e.i(AluOp::ISub, &[n, half]);
-    let (first, second) = (power(e, half), power(e, rest));
-    let p = e.mul(p, first);
-    e.mul(p, second)
-}
-
-/// 2^n for n in the exponent range.
-fn power(e: &mut Emit<'_>, n: Value) -> Value {
-    let (bias, shift) = (e.ic(127), e.i32(23));
-    let n = e.i(AluOp::IAdd, &[n, bias]);
-    let n = e.i(AluOp::Shl, &[n, shift]);
-    e.float(n)
-}
-
 pub fn exp2(e: &mut Emit<'_>, x: Value) -> Value {
     let x = e.clamp(x, -152.0, 130.0);
     let n = e.f(AluOp::FRoundEven, &[x]);
@@ -58,7 +39,7 @@ fn exp2_of(e: &mut Emit<'_>, n: Value, f: Value) -> Value {
     let p = e.poly(f, &EXP2);
     let one = e.c(1.0);
     let p = e.fma(p, f, one);
-    scale(e, p, n)
+    e.f(AluOp::FScale, &[p, n])
 }
 
 /// e^x.
@@ -75,7 +56,7 @@ pub fn exp(e: &mut Emit<'_>, x: Value) -> Value {
     let p = e.fma(p, rr, r);
     let one = e.c(1.0);
     let p = e.add(p, one);
-    scale(e, p, n)
+    e.f(AluOp::FScale, &[p, n])
 }
 
 /// x > 0 as 2^k · (1 + f), f in [√½ − 1, √2 − 1]: k as float, and f, which is exact.

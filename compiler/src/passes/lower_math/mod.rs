@@ -1,5 +1,5 @@
 //! Expands the operations that no machine has into basic ones, so that GPU back ends see only: integer operations,
-//! fadd fsub fmul fdiv fneg fabs fma fmin fmax ffloor fceil ftrunc froundeven fsqrt, comparisons, fisnan, fisinf,
+//! fadd fsub fmul fdiv fneg fabs fma fmin fmax ffloor fceil ftrunc froundeven fsqrt fscale, comparisons, fisnan, fisinf,
 //! conversions and select.
 //!
 //! The approximations work in binary32 (binary16 goes through it) and stay within the precision that the Vulkan

@@ -337,6 +337,60 @@ impl Gen<'_> {
         m.ret(self.i32c(1));
     }
 
+    /// `i32 stores(PlainTexture *, data *)`: stores the components in the rows of results at byte offsets in row 0, in lanes where
+    /// row 1 is not 0. 0 if that is done.
+    pub fn stores(&mut self, float: bool, facts: Val, data: Val) {
+        let m = self.m;
+        let (lanes, align) = (self.ty(Type::I32, self.lanes), self.data_align());
+        let offset = m.load(lanes, data, align);
+        let valid = m.icmp(Icmp::Ne, m.load(lanes, self.row_at(data, 1), align), m.zero(lanes));
+        let t = self.ty(if float { Type::F32 } else { Type::I32 }, self.lanes);
+        let texel = std::array::from_fn(|c| m.load(t, self.row_at(data, RESULT_ROWS + c as u32), align));
+        // There is a place for every component or they are the first ones, so alpha may be what it is.
+        let texel = self.finished(facts, texel, texel[3]);
+        let place = self.level_place(facts, facts);
+        let reader = m.load(m.int(32), self.at(facts, offset_of!(PlainTexture, reader)), 4);
+        let start = m.current();
+        let (done, help) = (self.block(c"stores.done"), self.block(c"stores.help"));
+        let kinds: &[TexelReader] = if float { &TexelReader::FLOAT } else { &TexelReader::INTEGER };
+        let mut cases = Vec::new();
+        // Single bytes are for the engine.
+        for kind in kinds.iter().filter(|k| **k != TexelReader::Bytes12) {
+            let block = self.block(c"stores.writer");
+            cases.push((self.i32c(texel_reader_code(*kind)), block));
+            m.position(block);
+            let words = self.encode_texel(decoded(*kind).0, &texel);
+            self.put_words(place.base, offset, &words, valid);
+            m.br(done);
+        }
+        m.position(start);
+        m.switch(reader, help, &cases);
+        m.position(done);
+        m.ret(self.i32c(0));
+        m.position(help);
+        m.ret(self.i32c(1));
+    }
+
+    /// Stores texels of some words at byte offsets: at once if all of them follow each other.
+    fn put_words(&mut self, base: Val, offset: Val, words: &[Val], valid: Val) {
+        let m = self.m;
+        let n = words.len() as u32;
+        let first = m.extract(offset, self.i32c(0));
+        let row = m.add(self.splat(first), self.iota(Type::I32, i64::from(n) * 4));
+        let (quick, slow, end) = (self.block(c"put.row"), self.block(c"put"), self.block(c"put.end"));
+        m.cond_br(self.all(m.and(valid, m.icmp(Icmp::Eq, offset, row))), quick, slow);
+        m.position(quick);
+        m.store(self.interleave(words, self.lanes, n), m.byte_ptr(base, m.zext(first, m.int(64))), 4);
+        m.br(end);
+        m.position(slow);
+        for (i, word) in (0..).zip(words) {
+            let offset = m.add(offset, self.splat(self.i32c(4 * i)));
+            self.scatter(*word, m.byte_ptr(base, offset), 4, valid);
+        }
+        m.br(end);
+        m.position(end);
+    }
+
     /// Components in their places, and `one` for alpha if there is none.
     fn finished(&self, facts: Val, out: [Val; 4], one: Val) -> [Val; 4] {
         let m = self.m;

@@ -58,7 +58,14 @@ impl Gen<'_> {
                 let call = Call { helper: offset_of!(Helpers, image_store), op, operands: &rows, inputs: texel };
                 let plain = if texel.len() == 4 { self.plain(image, coords, self.k.ty(texel[0]))? } else { None };
                 let Some(plain) = plain.filter(|p| p.narrow()) else {
-                    return self.call_image(call, &image.res, None, &[], mask);
+                    let ty = self.k.ty(texel[0]);
+                    let put = if texel.len() == 4 { self.fetch(image, coords, ty)? } else { None };
+                    let Some(put) = put else { return self.call_image(call, &image.res, None, &[], mask) };
+                    return self.quick_or_call(put.ok, call, &image.res, None, &[], mask, |g, help| {
+                        let components = texel.iter().map(|v| g.vector(*v)).collect::<Result<Vec<_>>>()?;
+                        g.put_texels(&put, &components, mask, help)?;
+                        Ok(Vec::new())
+                    });
                 };
                 self.plain_or_call(&plain, call, &image.res, &[], mask, |g| {
                     let components = texel.iter().map(|v| g.vector(*v)).collect::<Result<Vec<_>>>()?;

@@ -32,8 +32,8 @@ enum Asked<'a> {
 pub struct Textures {
     facts: HashMap<FactsKey, (Val, Val)>,
     readers: HashMap<Kind, Val>,
-    /// By whether texels are floating-point numbers.
-    fetchers: HashMap<bool, Val>,
+    /// By whether texels are floating-point numbers, and whether they are stored.
+    fetchers: HashMap<(bool, bool), Val>,
     /// See [`super::filter`].
     pub wrap: Option<Val>,
 }
@@ -63,7 +63,7 @@ pub struct Texture {
     pub ok: Val,
 }
 
-/// A read of texels that may be without help.
+/// A read or write of texels that may be without help.
 pub struct Fetch {
     facts: Val,
     float: bool,
@@ -124,6 +124,19 @@ impl Gen<'_> {
 
     /// The read; branches to `help` if something else than this function knows reads the texels.
     pub fn fetch_texels(&mut self, f: &Fetch, mask: Mask, help: Block) -> Result<[Val; 4]> {
+        let data = self.call_for_texels(f, mask, help, &[])?;
+        let t = self.ty(if f.float { Type::F32 } else { Type::I32 }, self.lanes);
+        let align = (self.lanes * 4).min(64);
+        Ok(std::array::from_fn(|i| self.m.load(t, self.data_row(data, RESULT_ROWS + i as u32), align)))
+    }
+
+    /// The write of four components; branches to `help` likewise.
+    pub fn put_texels(&mut self, f: &Fetch, components: &[Val], mask: Mask, help: Block) -> Result<()> {
+        self.call_for_texels(f, mask, help, components).map(|_| ())
+    }
+
+    /// Address of the rows after the call of what reads texels, or of what writes them if there are components.
+    fn call_for_texels(&mut self, f: &Fetch, mask: Mask, help: Block, components: &[Val]) -> Result<Val> {
         let m = self.m;
         let (i32t, lanes) = (m.int(32), self.ty(Type::I32, self.lanes));
         let field = |g: &Self, at: usize| m.load(i32t, m.byte_ptr(f.facts, g.i64c(at as u64)), 4);
@@ -136,13 +149,19 @@ impl Gen<'_> {
         let (data, align) = (self.texture_data(), (self.lanes * 4).min(64));
         m.store(m.select(valid, offsets, m.zero(lanes)), data, align);
         m.store(m.sext(valid, lanes), self.data_row(data, 1), align);
+        for (row, v) in (RESULT_ROWS..).zip(components) {
+            m.store(*v, self.data_row(data, row), align);
+        }
         let ty = m.function_type(i32t, &[m.ptr(), m.ptr()]);
-        let function = match self.textures.fetchers.get(&f.float) {
+        let key = (f.float, !components.is_empty());
+        let function = match self.textures.fetchers.get(&key) {
             Some(known) => *known,
             None => {
-                let float = f.float;
-                let new = self.in_function("texels", ty, |g, f| g.texels(float, m.param(f, 0), m.param(f, 1)));
-                self.textures.fetchers.insert(float, new);
+                let new = self.in_function("texels", ty, |g, f| match key {
+                    (float, false) => g.texels(float, m.param(f, 0), m.param(f, 1)),
+                    (float, true) => g.stores(float, m.param(f, 0), m.param(f, 1)),
+                });
+                self.textures.fetchers.insert(key, new);
                 new
             }
         };
@@ -150,8 +169,7 @@ impl Gen<'_> {
         let done = self.block(c"texels.done");
         m.likely_br(m.icmp(Icmp::Eq, code, self.i32c(0)), done, help);
         m.position(done);
-        let t = self.ty(if f.float { Type::F32 } else { Type::I32 }, self.lanes);
-        Ok(std::array::from_fn(|i| m.load(t, self.data_row(data, RESULT_ROWS + i as u32), align)))
+        Ok(data)
     }
 
     fn texture_data(&mut self) -> Val {

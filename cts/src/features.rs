@@ -68,6 +68,8 @@ features! {
     conditional: PhysicalDeviceConditionalRenderingFeaturesEXT, Extension(ash::ext::conditional_rendering::NAME);
     copy_indirect: PhysicalDeviceCopyMemoryIndirectFeaturesKHR, Extension(c"VK_KHR_copy_memory_indirect");
     decompression: PhysicalDeviceMemoryDecompressionFeaturesNV, Extension(c"VK_EXT_memory_decompression");
+    float16_vectors: PhysicalDeviceShaderAtomicFloat16VectorFeaturesNV,
+        Extension(c"VK_NV_shader_atomic_float16_vector");
     maintenance8: PhysicalDeviceMaintenance8FeaturesKHR, Extension(c"VK_KHR_maintenance8");
     pipeline_robustness: PhysicalDevicePipelineRobustnessFeaturesEXT, Extension(ash::ext::pipeline_robustness::NAME);
     mutable_descriptors: PhysicalDeviceMutableDescriptorTypeFeaturesEXT,

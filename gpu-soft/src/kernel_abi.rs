@@ -307,6 +307,19 @@ pub const fn atomic_op_code(op: sir::AtomicOp) -> u32 {
         sir::AtomicOp::FAdd => 9,
         sir::AtomicOp::FMin => 10,
         sir::AtomicOp::FMax => 11,
+        sir::AtomicOp::HAdd => 12,
+        sir::AtomicOp::HMin => 13,
+        sir::AtomicOp::HMax => 14,
+    }
+}
+
+/// The operation on 16-bit floats of a code of [`atomic_op_code`].
+pub const fn half_op(code: u32) -> Option<sir::AtomicOp> {
+    match code {
+        12 => Some(sir::AtomicOp::HAdd),
+        13 => Some(sir::AtomicOp::HMin),
+        14 => Some(sir::AtomicOp::HMax),
+        _ => None,
     }
 }
 

@@ -232,8 +232,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_host_image_copy: device,
         // The front end has it; off while the conformance tests ask pools for more descriptors than they were made for.
         NV_raw_access_chains: false,
-        // Buffers and shared memory have them; the extension makes atomics on images of such texels mandatory, too.
-        NV_shader_atomic_float16_vector: false,
+        NV_shader_atomic_float16_vector: gpu(|p| p.features.image_float16_vector_atomics),
         // Known, and not there: a row is turned on when what it stands for works.
         // The decode mode is honoured; with the name, tests that render would run on queues that cannot.
         EXT_astc_decode_mode: false,

@@ -250,7 +250,7 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         shaderDeviceClock: f.shader_clock,
         shaderSubgroupClock: f.shader_clock,
         shaderMaximalReconvergence: true,
-        shaderFloat16VectorAtomics: false,
+        shaderFloat16VectorAtomics: f.image_float16_vector_atomics,
         shaderSubgroupPartitioned: p.subgroup.operations.contains(vk::SubgroupFeatureFlags::PARTITIONED_NV),
         longVector: true,
         cooperativeMatrix: p.matrices.any(),

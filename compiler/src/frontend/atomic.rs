@@ -66,7 +66,7 @@ impl Translator<'_> {
         };
         let scalar_ty = match &place {
             Place::Memory(p) => p.pointee,
-            Place::Texel(t) => t.ty.sampled_type,
+            Place::Texel(t) => t.pointee,
         };
         let (ty, n) = self.types.vector(scalar_ty)?;
         if ty == Type::Bool {
@@ -105,6 +105,7 @@ impl Translator<'_> {
         self.release(memory, semantics);
         let old: Leaves = match &place {
             Place::Memory(p) if n > 1 => self.vector_rmw(inst, p, ty, volatile)?,
+            Place::Texel(_) if n > 1 => self.texel_rmw(inst, &place, n, volatile)?,
             _ => self.atomic_op(inst, &place, ty, volatile)?.into_iter().collect(),
         };
         self.acquire(memory, semantics);
@@ -129,6 +130,38 @@ impl Translator<'_> {
             part.imm = next.ok_or_else(|| Error::limit("the offset is too large"))?;
         }
         Ok(old)
+    }
+
+    /// A read-modify-write of a texel of 16-bit floats, as one integer.
+    fn texel_rmw(&mut self, inst: &Inst<'_>, place: &Place, n: u32, volatile: bool) -> R<Leaves> {
+        let op = match rmw(inst.op) {
+            Some(AtomicOp::FAdd) => AtomicOp::HAdd,
+            Some(AtomicOp::FMin) => AtomicOp::HMin,
+            Some(AtomicOp::FMax) => AtomicOp::HMax,
+            Some(AtomicOp::Exchange) => AtomicOp::Exchange,
+            _ => return Err(inst.unsupported()),
+        };
+        let values = self.vector(inst.word(3)?)?;
+        if values.len() != n as usize || values.iter().any(|&v| self.b.ty(v) != Type::F16) {
+            return Err(Error::invalid("the value is not of the type the pointer points to"));
+        }
+        let word = if n == 2 { Type::I32 } else { Type::I64 };
+        let mut packed = self.b.konst(word, 0);
+        for (i, v) in (0u64..).zip(values) {
+            let bits = self.b.bitcast(v, Type::I16);
+            let (bits, by) = (self.b.int_to(bits, word, false), self.b.konst(word, 16 * i));
+            let bits = self.b.alu(AluOp::Shl, word, &[bits, by]);
+            packed = self.b.alu(AluOp::Or, word, &[packed, bits]);
+        }
+        let old = self.atomic_rmw(place, op, packed, volatile)?;
+        let mut out = Leaves::new();
+        for i in 0..u64::from(n) {
+            let by = self.b.konst(word, 16 * i);
+            let bits = self.b.alu(AluOp::UShr, word, &[old, by]);
+            let bits = self.b.int_to(bits, Type::I16, false);
+            out.push(self.b.bitcast(bits, Type::F16));
+        }
+        Ok(out)
     }
 
     fn atomic_op(&mut self, inst: &Inst<'_>, place: &Place, ty: Type, volatile: bool) -> R<Option<Value>> {

@@ -461,7 +461,8 @@ impl Translator<'_> {
         if ty.ms {
             coords.sample = Some(self.int32(inst.word(3)?)?);
         }
-        self.set(inst, Val::Texel(Rc::new(TexelPtr { res, ty, coords })))
+        let pointee = ty.sampled_type;
+        self.set(inst, Val::Texel(Rc::new(TexelPtr { res, ty, coords, pointee })))
     }
 
     /// `OpConstantSizeOfEXT`: bytes of a descriptor in a heap.

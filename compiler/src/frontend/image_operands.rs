@@ -113,7 +113,8 @@ impl Translator<'_> {
                 if ty.ms {
                     coords.sample = Some(self.int32(inst.word(2)?)?);
                 }
-                self.set(inst, Val::Texel(Rc::new(TexelPtr { res, ty, coords })))
+                let (_, pointee) = self.types.pointer(inst.ty)?;
+                self.set(inst, Val::Texel(Rc::new(TexelPtr { res, ty, coords, pointee })))
             }
         }
     }

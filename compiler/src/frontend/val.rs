@@ -41,6 +41,8 @@ pub(super) struct TexelPtr {
     pub res: Resource,
     pub ty: Rc<ImageTy>,
     pub coords: ImageCoords,
+    /// Type of what is changed: a scalar, or a vector of 16-bit floats.
+    pub pointee: u32,
 }
 
 /// What a pointer's offset counts from.

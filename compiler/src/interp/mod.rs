@@ -23,6 +23,7 @@ mod soft;
 mod subgroup;
 mod testing;
 
+pub use atomic::apply as apply_atomic;
 pub use exec::Executor;
 pub use float::{from_f64, to_f64};
 pub use machine::{BufferView, Descriptor, Fault, ImageAccess, Machine, SampleRequest, Texel, TexelCoords};

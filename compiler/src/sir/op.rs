@@ -106,6 +106,10 @@ pub enum AtomicOp {
     FAdd,
     FMin,
     FMax,
+    /// On integers that hold 16-bit floats side by side, as are the others with this letter: each is changed by itself. Of texels only.
+    HAdd,
+    HMin,
+    HMax,
 }
 
 /// Built-in inputs. All are `I32`; three-component ones carry the component 0..=2.

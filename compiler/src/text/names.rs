@@ -44,6 +44,7 @@ words!(AtomicOp {
     AtomicOp::IAdd => "iadd", AtomicOp::SMin => "smin", AtomicOp::SMax => "smax", AtomicOp::UMin => "umin",
     AtomicOp::UMax => "umax", AtomicOp::And => "and", AtomicOp::Or => "or", AtomicOp::Xor => "xor",
     AtomicOp::Exchange => "exchange", AtomicOp::FAdd => "fadd", AtomicOp::FMin => "fmin", AtomicOp::FMax => "fmax",
+    AtomicOp::HAdd => "hadd", AtomicOp::HMin => "hmin", AtomicOp::HMax => "hmax",
 });
 words!(GroupOp {
     GroupOp::IAdd => "iadd", GroupOp::IMul => "imul", GroupOp::SMin => "smin", GroupOp::SMax => "smax",

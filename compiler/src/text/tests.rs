@@ -33,7 +33,7 @@ body {
   %14:i32 = atomic_cas shared(4) %0 %6
   %15:f32 %16:f32 %17:f32 %18:f32 %19:i32 = image_load 1.7 2d arrayed ms coords(%0 %0 %0) lod %0 sample %6 sparse
   image_store 1.7 [%0] 3d coords(%0 %0 %0) texel(%15 %16 %17 %18)
-  %20:i32 = image_atomic iadd 1.7 texels coords(%0) %6
+  %20:i32 = image_atomic hadd 1.7 texels coords(%0) %6
   %21:i32 = image_cas 1.7 1d coords(%0) %6 %0
   %22:i32 %23:i32 = image_size 1.7 2d lod %0
   %24:i32 = image_levels 1.7 cube

@@ -98,7 +98,7 @@ pub fn check(k: &Kernel, op: &Op, results: &[Type]) -> Check {
         }
         Op::AtomicRmw { op, addr, value, .. } => {
             c.atomic_space(addr)?;
-            c.atomic(*op, *value)
+            c.atomic(*op, *value, false)
         }
         Op::AtomicCas { addr, expected, desired, .. } => {
             c.atomic_space(addr)?;
@@ -120,7 +120,7 @@ pub fn check(k: &Kernel, op: &Op, results: &[Type]) -> Check {
         Op::ImageAtomic { image, coords, op, value } => {
             c.image(image)?;
             c.coords(image, coords)?;
-            c.atomic(*op, *value)
+            c.atomic(*op, *value, true)
         }
         Op::ImageCas { image, coords, expected, desired } => {
             c.image(image)?;
@@ -241,7 +241,7 @@ impl Checker<'_> {
         self.addr(addr)
     }
 
-    fn atomic(&self, op: AtomicOp, value: Value) -> Check {
+    fn atomic(&self, op: AtomicOp, value: Value, texel: bool) -> Check {
         let ty = self.k.ty(value);
         let ok = match op {
             AtomicOp::IAdd
@@ -254,6 +254,7 @@ impl Checker<'_> {
             | AtomicOp::Xor => ty.is_int(),
             AtomicOp::Exchange => ty.bytes() != 0,
             AtomicOp::FAdd | AtomicOp::FMin | AtomicOp::FMax => ty.is_float(),
+            AtomicOp::HAdd | AtomicOp::HMin | AtomicOp::HMax => texel && matches!(ty, Type::I32 | Type::I64),
         };
         ensure(ok, || format!("no such atomic operation on {ty}"))?;
         self.exactly(&[ty])

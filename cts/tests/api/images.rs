@@ -5,7 +5,7 @@ use ash::vk;
 use half::f16;
 
 tests! {
-    copies_of_all_shapes, linear_tiling, image_to_image, clears, storage_and_atomics, storage_formats, sampling_nearest,
+    copies_of_all_shapes, linear_tiling, image_to_image, clears, storage_and_atomics, atomics_on_halves, storage_formats, sampling_nearest,
     sampling_linear, mip_levels_and_border, implicit_levels, separate_sampler, partial_copies,
 }
 
@@ -305,6 +305,49 @@ unsafe fn clears() -> R {
     })?;
     let want: Vec<u32> = [vec![1; 64 * 3], vec![2; 32], vec![1; 16], vec![1; 8], vec![2; 4]].concat();
     equal(&o.get::<u32>(), &want)
+}
+
+unsafe fn atomics_on_halves() -> R {
+    let t = T::new(&[c"VK_NV_shader_atomic_float16_vector"])?;
+    need!(t.features.float16_vectors.shader_float16_vector_atomics != 0, "shaderFloat16VectorAtomics");
+    need!(t.features.core.shader_storage_image_extended_formats != 0, "shaderStorageImageExtendedFormats");
+    let usage = vk::ImageUsageFlags::STORAGE | vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST;
+    let formats = [(vk::Format::R16G16_SFLOAT, 2), (vk::Format::R16G16B16A16_SFLOAT, 4)];
+    let [two, four] = formats.map(|(format, n)| {
+        let atomic = vk::FormatFeatureFlags::STORAGE_IMAGE_ATOMIC;
+        check!(t.format(format).optimal_tiling_features.contains(atomic), "{format:?} has no atomics");
+        let i = t.image(&flat(format, 4, 1).usage(usage))?;
+        // 9 in the texel that is exchanged.
+        let texels: Vec<half::f16> =
+            (0..4 * n).map(|k| half::f16::from_f32(if k / n == 3 { 9.0 } else { 0.0 })).collect();
+        let bits: Vec<u16> = texels.iter().map(|h| h.to_bits()).collect();
+        upload(&t, &i, t.buf_of(&bits)?)?;
+        Ok::<_, Stop>(i)
+    });
+    let (two, four) = (two?, four?);
+    let o = t.zeros(32 * 32)?;
+    let view = |i: &Img| t.view(i, vk::ImageViewType::TYPE_2D);
+    t.compute(spv!("image_halves"), &[B::Si(view(&two)?), B::Si(view(&four)?), B::S(o)], &[], [1, 1, 1])?;
+    let texels = |i: &Img, bytes| -> R<Vec<f32>> {
+        Ok(download(&t, i, bytes)?.get::<u16>().into_iter().map(|h| half::f16::from_bits(h).to_f32()).collect())
+    };
+    let (a, b) = (texels(&two, 4)?, texels(&four, 8)?);
+    // Of i from 0 to 31: the sum is 496, that of 1 - i is -464.
+    equal(&a[..6], &[32.0, 496.0, 31.0, 1.0, 0.0, -30.0])?;
+    equal(&b[..12], &[32.0, 496.0, 32.0, -464.0, 31.0, 1.0, 1.0, 31.0, 0.0, -30.0, 0.0, 0.0])?;
+    // The exchanges form a chain: every value was found once, but the last, which stays; and the sums rose by one at a time.
+    let found = o.get::<[f32; 8]>();
+    let mut seconds: Vec<u32> = found.iter().map(|f| if f[..2] == [9.0; 2] { 77 } else { f[1] as u32 }).collect();
+    seconds.push(a[7] as u32);
+    seconds.sort_unstable();
+    equal(&seconds, &(0..32).chain([77]).collect::<Vec<_>>())?;
+    let mut sums: Vec<u32> = found.iter().map(|f| f[2] as u32).collect();
+    sums.sort_unstable();
+    equal(&sums, &(0..32).collect::<Vec<_>>())?;
+    let mut fourths: Vec<i32> = found.iter().map(|f| f[7] as i32).collect();
+    fourths.push(b[15] as i32);
+    fourths.sort_unstable();
+    equal(&fourths, &(-30..=1).chain([9]).collect::<Vec<_>>())
 }
 
 unsafe fn storage_and_atomics() -> R {

@@ -5,6 +5,7 @@ use super::alu::Shape;
 use super::gen::{Gen, Mask, Rep, Result};
 use super::llvm::{Block, Icmp, Order, Rmw, Ty, Val};
 use super::memory::Place;
+use super::unsupported;
 use compiler::sir::{Addr, AluFlags, AluOp, AtomicOp, GroupOp, GroupScan, Type, Value};
 
 /// A loop over active lanes that is being emitted.
@@ -196,6 +197,9 @@ impl Gen<'_> {
             AtomicOp::Xor => Some(Rmw::Xor),
             AtomicOp::Exchange => Some(Rmw::Exchange),
             AtomicOp::FAdd | AtomicOp::FMin | AtomicOp::FMax => None,
+            AtomicOp::HAdd | AtomicOp::HMin | AtomicOp::HMax => {
+                return unsupported("16-bit floats of a word of memory")
+            }
         };
         let int = m.int(ty.bits());
         if let Some(rmw) = rmw {
@@ -208,6 +212,7 @@ impl Gen<'_> {
                 }
                 AtomicOp::IAdd | AtomicOp::Xor | AtomicOp::Exchange => false,
                 AtomicOp::FAdd | AtomicOp::FMin | AtomicOp::FMax => false,
+                AtomicOp::HAdd | AtomicOp::HMin | AtomicOp::HMax => false,
             };
             if !lazy {
                 let old = m.atomic_rmw(rmw, p, bits, Order::Monotonic);
@@ -260,6 +265,9 @@ impl Gen<'_> {
             AtomicOp::FAdd => AluOp::FAdd,
             AtomicOp::FMin => AluOp::FMin,
             AtomicOp::FMax => AluOp::FMax,
+            AtomicOp::HAdd | AtomicOp::HMin | AtomicOp::HMax => {
+                return unsupported("16-bit floats of a word of memory")
+            }
         };
         self.combine(alu, ty, 0, old, v)
     }

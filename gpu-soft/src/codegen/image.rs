@@ -7,7 +7,7 @@ use super::plain::Plain;
 use super::unsupported;
 use crate::image::COMBINED_SAMPLER_OFFSET;
 use crate::kernel_abi::{atomic_op_code, image_dim_code, sample_mode_code, Helpers, ImageOp, TexelClass};
-use compiler::sir::{Binding, ImageCoords, ImageRef, Inst, Op, Resource, Type, Value};
+use compiler::sir::{AtomicOp, Binding, ImageCoords, ImageRef, Inst, Op, Resource, Type, Value};
 use std::mem::offset_of;
 
 /// Operand rows of 32-bit lanes.
@@ -79,7 +79,10 @@ impl Gen<'_> {
                 op.atomic = atomic_op_code(*atomic);
                 let call = Call { helper: offset_of!(Helpers, image_atomic), op, operands: &rows, inputs: &[*value] };
                 let ty = self.k.ty(*value);
-                let plain = self.plain(image, coords, ty)?.filter(|p| p.format.bytes == ty.bytes());
+                // The engine changes the parts of a texel.
+                let whole = !matches!(atomic, AtomicOp::HAdd | AtomicOp::HMin | AtomicOp::HMax);
+                let plain = if whole { self.plain(image, coords, ty)? } else { None };
+                let plain = plain.filter(|p| p.format.bytes == ty.bytes());
                 let Some(plain) = plain else { return self.call_image(call, &image.res, None, results, mask) };
                 self.plain_or_call(&plain, call, &image.res, results, mask, |g| {
                     let (ptrs, valid) = g.plain_pointers(&plain, mask)?;

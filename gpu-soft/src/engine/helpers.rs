@@ -1,9 +1,12 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 
 use crate::image::{self, Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
-use crate::kernel_abi::{sample_mode_code, DispatchCtx, Helpers, ImageOp, PlainImage, PlainTexture, TexelClass};
+use crate::kernel_abi::{
+    half_op, sample_mode_code, DispatchCtx, Helpers, ImageOp, PlainImage, PlainTexture, TexelClass,
+};
 use crate::texel::Texel;
-use compiler::sir::SampleMode;
+use compiler::interp;
+use compiler::sir::{self, SampleMode};
 use dxg_model::AddressSpace;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -273,6 +276,9 @@ helper! {
 fn combine(code: u32, signed_bits: u32, old: u64, operand: u64) -> u64 {
     let sign = |v: u64| if signed_bits == 32 { i64::from(v as u32 as i32) } else { v as i64 };
     let float = |v: u64| f32::from_bits(v as u32);
+    if let Some(op) = half_op(code) {
+        return interp::apply_atomic(op, sir::Type::I64, old, operand);
+    }
     match code {
         0 => old.wrapping_add(operand),
         1 => sign(old).min(sign(operand)) as u64,

@@ -47,6 +47,8 @@ fn atomic(f: &Format) -> bool {
             | vk::Format::R32_SFLOAT
             | vk::Format::R64_UINT
             | vk::Format::R64_SINT
+            | vk::Format::R16G16_SFLOAT
+            | vk::Format::R16G16B16A16_SFLOAT
     )
 }
 

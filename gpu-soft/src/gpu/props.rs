@@ -136,6 +136,7 @@ fn features() -> GpuFeatures {
         texture_compression_etc2: true,
         texture_compression_astc_ldr: true,
         host_memory_import: true,
+        image_float16_vector_atomics: true,
         memory_regions: true,
         conditional_dispatch: true,
         invocation_count: true,

@@ -170,6 +170,8 @@ pub struct GpuFeatures {
     pub texture_compression_etc2: bool,
     pub texture_compression_astc_ldr: bool,
     pub host_memory_import: bool,
+    /// Atomics on texels of two and four 16-bit floats; those on memory need nothing of a GPU but 16-bit float atomics.
+    pub image_float16_vector_atomics: bool,
     /// [`GpuCmd::MemoryRegions`](super::GpuCmd::MemoryRegions).
     pub memory_regions: bool,
     /// Dispatches can be held back by a condition.

@@ -310,8 +310,7 @@ impl Gen<'_> {
         };
         let words = m.vector(m.int(16), 2 * chunk);
         let eight = m.splat(m.iconst(m.int(16), 8), 2 * chunk);
-        let halves = |(v, signed): (Val, bool), at: u32| {
-            let v = if chunk == n { v } else { self.pick(v, chunk, at, 1) };
+        let halves = |v: Val, signed: bool| {
             let v = m.bitcast(v, words);
             if signed {
                 [m.ashr(m.shl(v, eight), eight), m.ashr(v, eight)]
@@ -319,13 +318,10 @@ impl Gen<'_> {
                 [m.and(v, m.splat(m.iconst(m.int(16), 0xff), 2 * chunk)), m.lshr(v, eight)]
             }
         };
-        let parts: Vec<Val> = (0..n / chunk)
-            .map(|i| {
-                let ([a0, a1], [b0, b1]) = (halves(a, i * chunk), halves(b, i * chunk));
-                m.add(m.intrinsic(name, &[], &[a0, b0]), m.intrinsic(name, &[], &[a1, b1]))
-            })
-            .collect();
-        self.concat(&parts, chunk)
+        self.by_registers(n, chunk, [a.0, b.0], |[x, y]| {
+            let ([a0, a1], [b0, b1]) = (halves(x, a.1), halves(y, b.1));
+            m.add(m.intrinsic(name, &[], &[a0, b0]), m.intrinsic(name, &[], &[a1, b1]))
+        })
     }
 
     fn convert(&mut self, op: AluOp, s: Shape, v: Val) -> Result<Val> {

@@ -81,14 +81,8 @@ impl Gen<'_> {
         if self.opts.width == Width::W16 && n >= 16 {
             let name = "llvm.x86.avx512.mask.scalef.ps.512";
             let (all, current_rounding) = (m.iconst(m.int(16), 0xffff), self.i32c(4));
-            let of = |v: Val, i: u32| if n == 16 { v } else { self.pick(v, 16, i * 16, 1) };
-            let parts: Vec<Val> = (0..n / 16)
-                .map(|i| {
-                    let (a, b) = (of(a, i), of(b, i));
-                    m.intrinsic(name, &[], &[a, b, a, all, current_rounding])
-                })
-                .collect();
-            return self.concat(&parts, 16);
+            return self
+                .by_registers(n, 16, [a, b], |[a, b]| m.intrinsic(name, &[], &[a, b, a, all, current_rounding]));
         }
         let (i32t, f32t) = (self.ty(Type::I32, n), self.ty(Type::F32, n));
         let k = |x: u64| self.konst(Type::I32, n, x);

@@ -68,13 +68,7 @@ impl Gen<'_> {
         let k = |bits: u64| self.konst(Type::I32, n, bits);
         let f = |x: f32| self.konst(Type::F32, n, u64::from(x.to_bits()));
         let convert = |v: Val, signed: bool| {
-            let parts: Vec<Val> = (0..n / chunk)
-                .map(|i| {
-                    let part = if chunk == n { v } else { self.pick(v, chunk, i * chunk, 1) };
-                    self.convert_register(part, chunk, signed)
-                })
-                .collect();
-            self.concat(&parts, chunk)
+            self.by_registers(n, chunk, [v], |[part]| self.convert_register(part, chunk, signed))
         };
         if signed {
             let above = m.fcmp(Fcmp::Ole, f(2f32.powi(31)), v);

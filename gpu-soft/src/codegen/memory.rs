@@ -203,23 +203,6 @@ impl Gen<'_> {
         m.intrinsic("llvm.masked.store", &[m.type_of(v), m.ptr()], &[v, ptr, self.i32c(align), mask]);
     }
 
-    /// Every `step`-th element of a wide vector from `at` on, `n` of them.
-    pub fn pick(&self, wide: Val, n: u32, at: u32, step: u32) -> Val {
-        let indices: Vec<i32> = (0..n).map(|l| (l * step + at) as i32).collect();
-        self.m.shuffle(wide, self.m.poison(self.m.type_of(wide)), &indices)
-    }
-
-    /// Vectors of equal length, one behind the other; their number is a power of two.
-    pub fn concat(&self, parts: &[Val], n: u32) -> Val {
-        let (mut parts, mut n) = (parts.to_vec(), n as usize);
-        while parts.len() > 1 {
-            let both: Vec<i32> = (0..2 * n as i32).collect();
-            parts = parts.chunks(2).map(|p| self.m.shuffle(p[0], p[p.len() - 1], &both)).collect();
-            n *= 2;
-        }
-        parts[0]
-    }
-
     /// The lanes that `r`-th base of a strided access is for, of all lanes.
     fn lanes_of_base(&self, v: Val, first: &Bases, r: usize) -> Val {
         if first.whole() {
@@ -227,43 +210,6 @@ impl Gen<'_> {
         }
         let n = self.per_row();
         self.pick(v, n, r as u32 * n, 1)
-    }
-
-    /// Vectors of `lanes` elements interleaved: lane 0 of each, lane 1 of each, …; elements beyond the given vectors are
-    /// unspecified.
-    pub fn interleave(&self, parts: &[Val], lanes: u32, step: u32) -> Val {
-        let m = self.m;
-        let s = lanes as usize;
-        if parts.len() == 1 && step == 1 {
-            return parts[0];
-        }
-        // Join the parts one behind the other, then pick.
-        let mut joined = parts[0];
-        let mut len = s;
-        for &p in &parts[1..] {
-            let poison = m.poison(m.type_of(p));
-            // Both operands of a shuffle have the same length: widen the part first.
-            let wide = if len > s {
-                let w: Vec<i32> = (0..len).map(|i| if i < s { i as i32 } else { -1 }).collect();
-                m.shuffle(p, poison, &w)
-            } else {
-                p
-            };
-            let both: Vec<i32> = (0..len + s).map(|i| i as i32).collect();
-            joined = m.shuffle(joined, wide, &both);
-            len += s;
-        }
-        let indices: Vec<i32> = (0..s * step as usize)
-            .map(|i| {
-                let (lane, part) = (i / step as usize, i % step as usize);
-                if part < parts.len() {
-                    (part * s + lane) as i32
-                } else {
-                    -1
-                }
-            })
-            .collect();
-        m.shuffle(joined, m.poison(m.type_of(joined)), &indices)
     }
 
     /// Whether accesses of some elements of a wide vector are worth it: all of them always are, and some if there are instructions

@@ -15,6 +15,7 @@
 //!   to lane.
 //! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine; `texture`,
 //!   `filter`: filtered reads of that kind.
+//! * `lanes`: lanes picked, joined and interleaved.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
@@ -33,6 +34,7 @@ mod image;
 #[cfg(test)]
 mod image_tests;
 mod jam;
+mod lanes;
 mod llvm;
 mod mask;
 mod memory;

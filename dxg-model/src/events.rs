@@ -39,6 +39,11 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// Number of objects kept.
+    pub(crate) fn held(&self) -> usize {
+        self.held.values().filter(|e| e.strong_count() > 0).count()
+    }
+
     /// Keeps the object behind an eventfd.
     pub(crate) fn hold(&mut self, event: EventNumber) -> io::Result<Arc<OwnedFd>> {
         let held = event.id.and_then(|id| self.held.get(&id)).and_then(Weak::upgrade);

@@ -4,13 +4,22 @@ use std::collections::VecDeque;
 
 use dxg_abi::Handle;
 
+/// The adapters there can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adapter {
+    /// The GPU.
+    Gpu,
+    /// A compute-only adapter, of which there is no more than its place in the list.
+    Compute,
+}
+
 /// Adapter handles. The guest chooses the values: fresh slots have unique 1, freed ones 2, free
 /// slots are used in the order they were freed, and the table grows by 1024 when 128 or fewer
 /// are free.
 #[derive(Debug, Default)]
 pub(crate) struct AdapterTable {
-    /// Unique of each slot and whether it is in use.
-    slots: Vec<(u32, bool)>,
+    /// Unique of each slot and what it stands for, if in use.
+    slots: Vec<(u32, Option<Adapter>)>,
     free: VecDeque<u32>,
     used: usize,
 }
@@ -21,35 +30,38 @@ const INDEX_LIMIT: usize = 0x00ff_ffff;
 
 impl AdapterTable {
     /// A new handle; `None` if the table is full.
-    pub(crate) fn insert(&mut self) -> Option<Handle> {
+    pub(crate) fn insert(&mut self, adapter: Adapter) -> Option<Handle> {
         if self.free.len() <= LOW && self.slots.len() + GROW as usize <= INDEX_LIMIT {
             let start = self.slots.len() as u32;
-            self.slots.resize(self.slots.len() + GROW as usize, (1, false));
+            self.slots.resize(self.slots.len() + GROW as usize, (1, None));
             self.free.extend(start..start + GROW);
         }
         let index = self.free.pop_front()?;
         let slot = self.slots.get_mut(index as usize)?;
-        slot.1 = true;
+        slot.1 = Some(adapter);
         self.used += 1;
         Some(Handle::new(slot.0, index))
     }
 
-    /// Whether a handle is open.
-    pub(crate) fn contains(&self, h: Handle) -> bool {
-        self.slots.get(h.index() as usize).is_some_and(|s| s.1 && s.0 == h.unique())
+    /// What a handle stands for, if it is open.
+    pub(crate) fn get(&self, h: Handle) -> Option<Adapter> {
+        self.slots.get(h.index() as usize).filter(|s| s.0 == h.unique())?.1
     }
 
-    /// Closes a handle; whether it was open.
-    pub(crate) fn remove(&mut self, h: Handle) -> bool {
-        if !self.contains(h) {
-            return false;
-        }
+    /// Closes a handle; what it stood for if it was open.
+    pub(crate) fn remove(&mut self, h: Handle) -> Option<Adapter> {
+        let adapter = self.get(h)?;
         if let Some(slot) = self.slots.get_mut(h.index() as usize) {
-            *slot = (2, false);
+            *slot = (2, None);
         }
         self.free.push_back(h.index());
         self.used -= 1;
-        true
+        Some(adapter)
+    }
+
+    /// Number of open handles of one adapter.
+    pub(crate) fn count(&self, adapter: Adapter) -> usize {
+        self.slots.iter().filter(|s| s.1 == Some(adapter)).count()
     }
 
     /// Number of open handles.
@@ -127,19 +139,22 @@ mod tests {
     #[test]
     fn adapter_handles_have_the_guests_values() {
         let mut t = AdapterTable::default();
-        let h: Vec<u32> = (0..3).filter_map(|_| t.insert()).map(|h| h.0).collect();
+        let h: Vec<u32> = (0..3).filter_map(|_| t.insert(Adapter::Gpu)).map(|h| h.0).collect();
         assert_eq!(h, [0x4000_0000, 0x4000_0040, 0x4000_0080]);
-        assert!(t.remove(Handle(0x4000_0040)));
-        assert!(!t.remove(Handle(0x4000_0040)));
-        assert!(t.contains(Handle(0x4000_0081)), "instance is not compared");
+        assert!(t.remove(Handle(0x4000_0040)).is_some());
+        assert!(t.remove(Handle(0x4000_0040)).is_none());
+        assert!(t.get(Handle(0x4000_0081)).is_some(), "instance is not compared");
         // Until the table has grown and the slot comes round again.
-        let again = (0..4096).filter_map(|_| t.insert()).find(|h| h.index() == 1);
+        let again = (0..4096).filter_map(|_| t.insert(Adapter::Gpu)).find(|h| h.index() == 1);
         assert_eq!(again, Some(Handle(0x8000_0040)));
-        assert!(t.remove(Handle(0x8000_0040)));
-        let again = (0..8192).filter_map(|_| t.insert()).find(|h| h.index() == 1);
+        assert!(t.remove(Handle(0x8000_0040)).is_some());
+        let again = (0..8192).filter_map(|_| t.insert(Adapter::Compute)).find(|h| h.index() == 1);
         assert_eq!(again, Some(Handle(0x8000_0040)), "the third value equals the second");
-        assert!(!t.contains(Handle(0)));
-        assert!(!t.contains(Handle(u32::MAX)));
+        assert_eq!(t.get(Handle(0)), None);
+        assert_eq!(t.get(Handle(u32::MAX)), None);
+        assert_eq!(t.get(Handle(0x8000_0040)), Some(Adapter::Compute));
+        assert!(t.count(Adapter::Gpu) > 1 && t.count(Adapter::Compute) > 1);
+        assert_eq!(t.count(Adapter::Gpu) + t.count(Adapter::Compute), t.len());
     }
 
     #[test]

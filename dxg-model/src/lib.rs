@@ -10,11 +10,13 @@
 //! `unsafe` lives in three places: `usermem` (memory named by a caller),
 //! `mapping` (pages of this process) and `sys` (descriptors by number, signal masks).
 
+mod census;
 mod config;
 mod device;
 mod engine;
 mod events;
 mod handles;
+mod host;
 mod ioctl;
 mod lock;
 mod loss;
@@ -32,6 +34,7 @@ mod sync;
 mod sys;
 mod usermem;
 
+pub use census::Census;
 pub use config::{Config, Pending};
 pub use engine::{AllocationDesc, Cancel, ClockSample, Engine, EngineFault, EngineType, Identity, Job, NodeInfo};
 pub use model::{Fault, Model};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use dxg_abi::{DeviceExecutionState, DevicePageFaultState, Node};
+use dxg_abi::{DeviceExecutionState, DevicePageFaultState, Ioctl, Node, NtStatus};
 
+use crate::census::Census;
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault};
 use crate::ioctl;
@@ -17,6 +18,14 @@ pub enum Fault {
     Engine(EngineFault),
     /// Every device runs out of memory (`ERROR_OUTOFMEMORY`).
     OutOfMemory,
+    /// The host refuses the next request of this kind that gets as far as the host. Requests that only close something
+    /// cannot be refused.
+    Refusal {
+        /// The kind of request.
+        ioctl: Ioctl,
+        /// Why; a failure.
+        status: NtStatus,
+    },
     /// The adapter is removed: devices are `STOPPED`, all further calls on it give ENODEV, and
     /// with quirks on the pages of fences and of locked allocations disappear from the process.
     AdapterStop,
@@ -52,8 +61,23 @@ impl Model {
                     self.process.lose(&device, state, DevicePageFaultState::default(), false);
                 }
             }
+            Fault::Refusal { ioctl, status } => self.process.refusals.add(*ioctl, *status),
             Fault::AdapterStop => self.process.stop_adapter(),
         }
+    }
+
+    /// Counts what the model holds.
+    pub fn census(&self) -> Census {
+        self.process.census()
+    }
+
+    /// Whether no object outlives its parent: every object belongs to a device that is there, a hardware queue to its context,
+    /// a grouped allocation to its resource.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.process.check()
     }
 
     /// The GPU's address space.

@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::device::{Context, Device, HwQueue, Object, PagingQueue};
 use crate::engine::Engine;
 use crate::events::Events;
-use crate::handles::{AdapterTable, ObjectTable};
+use crate::handles::{Adapter, AdapterTable, ObjectTable};
+use crate::host::Refusals;
 use crate::lock::{lock, read, write};
 use crate::memory::{Allocation, Residency, Resource};
 use crate::paging::Paging;
@@ -73,6 +74,7 @@ pub(crate) struct Process {
     pub(crate) residency: Residency,
     pub(crate) shares: Mutex<Shares>,
     pub(crate) events: Mutex<Events>,
+    pub(crate) refusals: Refusals,
     /// The adapter was stopped.
     pub(crate) stopped: AtomicBool,
     ids: AtomicU64,
@@ -105,6 +107,7 @@ impl Process {
             residency,
             shares: Mutex::default(),
             events: Mutex::default(),
+            refusals: Refusals::default(),
             stopped: AtomicBool::new(false),
             ids: AtomicU64::new(1),
             this: this.clone(),
@@ -128,12 +131,19 @@ impl Process {
 
     // ---- handles ------------------------------------------------------------------------
 
-    /// Checks an adapter handle.
+    /// What an adapter handle stands for.
+    pub(crate) fn any_adapter(&self, h: Handle) -> Result<Adapter, Failure> {
+        let adapter = lock(&self.adapters).get(h).ok_or(Failure::EINVAL)?;
+        self.running().map(|()| adapter)
+    }
+
+    /// Checks a handle of the GPU.
     pub(crate) fn adapter(&self, h: Handle) -> Result<(), Failure> {
-        if !lock(&self.adapters).contains(h) {
-            return Err(Failure::EINVAL);
+        match self.any_adapter(h)? {
+            Adapter::Gpu => Ok(()),
+            // The host has nothing to do for it.
+            Adapter::Compute => Err(Failure::EINVAL),
         }
-        self.running()
     }
 
     pub(crate) fn object(&self, h: Handle) -> Option<Object> {

@@ -131,6 +131,11 @@ impl Segments {
         Some(at)
     }
 
+    /// Number of disjoint pieces.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The mapping at an address.
     pub(crate) fn find(&self, addr: u64) -> Option<&Arc<Mapping>> {
         let (_, seg) = self.0.range(..=addr).next_back()?;

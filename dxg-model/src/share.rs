@@ -30,18 +30,33 @@ struct Entry {
     what: Shared,
 }
 
+/// A new descriptor, which stands for nothing yet.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    theirs: OwnedFd,
+    keeper: OwnedFd,
+    identity: FdIdentity,
+}
+
+impl Descriptor {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let (theirs, keeper) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let identity = sys::identity_of(&keeper)?;
+        Ok(Self { theirs, keeper, identity })
+    }
+}
+
 /// All descriptors given out.
 #[derive(Debug, Default)]
 pub(crate) struct Shares(Vec<Entry>);
 
 impl Shares {
-    /// Makes a descriptor (close-on-exec) for an object; the caller owns it.
-    pub(crate) fn share(&mut self, what: Shared) -> std::io::Result<RawFd> {
+    /// Makes a descriptor (close-on-exec) that stands for an object; the caller owns it.
+    pub(crate) fn share(&mut self, descriptor: Descriptor, what: Shared) -> RawFd {
         self.collect();
-        let (theirs, keeper) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let identity = sys::identity_of(&keeper)?;
+        let Descriptor { theirs, keeper, identity } = descriptor;
         self.0.push(Entry { identity, keeper, what });
-        Ok(theirs.into_raw_fd())
+        theirs.into_raw_fd()
     }
 
     /// The object behind a descriptor of ours.
@@ -61,7 +76,6 @@ impl Shares {
     }
 
     /// Number of live objects.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -77,7 +91,7 @@ mod tests {
     fn an_object_lives_as_long_as_any_copy_of_its_descriptor() {
         let mut shares = Shares::default();
         let object = SyncObject::plain(Kind::Legacy, Default::default(), 0);
-        let fd = shares.share(Shared::Sync(object.clone())).unwrap();
+        let fd = shares.share(Descriptor::new().unwrap(), Shared::Sync(object.clone()));
         let copy = sys::duplicate(fd).unwrap();
         // SAFETY: the descriptor was just made for us.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });

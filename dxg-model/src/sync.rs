@@ -114,6 +114,11 @@ impl SyncObject {
         Ok(this)
     }
 
+    /// Whether it has a value in a page.
+    pub(crate) fn is_fence(&self) -> bool {
+        matches!(self.kind, Kind::Monitored)
+    }
+
     /// A further page for the same value.
     pub(crate) fn view(self: &Arc<Self>, space: &Arc<AddressSpace>) -> Result<FencePage, VaError> {
         let st = lock(&self.state);

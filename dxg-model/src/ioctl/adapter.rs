@@ -1,36 +1,62 @@
 //! Adapters: enumeration, opening, closing.
 
-use dxg_abi::{AdapterInfo, CloseAdapter, EnumAdapters2, EnumAdapters3, Handle, OpenAdapterFromLuid, ADAPTERS_MAX};
+use core::sync::atomic::Ordering;
 
+use dxg_abi::{
+    AdapterInfo, CloseAdapter, EnumAdapters2, EnumAdapters3, EnumAdaptersFilter, Handle, Luid, OpenAdapterFromLuid,
+    ADAPTERS_MAX,
+};
+
+use crate::handles::Adapter;
 use crate::lock::lock;
 use crate::process::{Answer, Failure, Process};
 use crate::usermem;
 
-/// Number of adapters there are.
-fn total(p: &Process) -> u32 {
-    u32::from(!p.stopped.load(core::sync::atomic::Ordering::Acquire))
+/// The adapters that are there, those left out of the list included.
+fn present(p: &Process) -> &'static [Adapter] {
+    match (p.stopped.load(Ordering::Acquire), p.config.compute_only) {
+        (false, false) => &[Adapter::Gpu],
+        (false, true) => &[Adapter::Gpu, Adapter::Compute],
+        (true, true) => &[Adapter::Compute],
+        (true, false) => &[],
+    }
 }
 
-fn open(p: &Process) -> Result<Handle, Failure> {
-    lock(&p.adapters).insert().ok_or(Failure::ENOMEM)
+/// The LUID of an adapter.
+fn luid(p: &Process, adapter: Adapter) -> Luid {
+    match adapter {
+        Adapter::Gpu => p.luid,
+        Adapter::Compute => Luid { b: !p.luid.b, ..p.luid },
+    }
 }
 
-/// Takes a handle back that the caller never got to see.
-fn unopen(p: &Process, h: Handle) {
-    lock(&p.adapters).remove(h);
+fn open(p: &Process, adapter: Adapter) -> Result<Handle, Failure> {
+    lock(&p.adapters).insert(adapter).ok_or(Failure::ENOMEM)
 }
 
-/// Opens the adapter into an entry of the caller's array.
-fn open_into(p: &Process, array: u64) -> Result<(), Failure> {
-    let handle = open(p)?;
-    let info = AdapterInfo { adapter_handle: handle, adapter_luid: p.luid, ..AdapterInfo::default() };
-    usermem::write_object(array, &info).inspect_err(|_| unopen(p, handle))?;
+/// Takes handles back that the caller never got to see.
+fn unopen(p: &Process, list: &[AdapterInfo]) {
+    let mut table = lock(&p.adapters);
+    for info in list {
+        table.remove(info.adapter_handle);
+    }
+}
+
+/// Opens adapters and puts them into the caller's array; all or none.
+fn open_into(p: &Process, adapters: &[Adapter], array: u64) -> Result<(), Failure> {
+    let mut list = Vec::with_capacity(adapters.len());
+    for &adapter in adapters {
+        let handle = open(p, adapter).inspect_err(|_| unopen(p, &list))?;
+        let adapter_luid = luid(p, adapter);
+        list.push(AdapterInfo { adapter_handle: handle, adapter_luid, ..AdapterInfo::default() });
+    }
+    usermem::write_object(array, list.as_slice()).inspect_err(|_| unopen(p, &list))?;
     Ok(())
 }
 
 pub(super) fn open_from_luid(p: &Process, a: &mut OpenAdapterFromLuid) -> Answer {
-    if a.adapter_luid == p.luid && total(p) == 1 {
-        a.adapter_handle = open(p)?;
+    if let Some(adapter) = present(p).iter().find(|x| luid(p, **x) == a.adapter_luid) {
+        a.adapter_handle = open(p, *adapter)?;
         return Ok(0);
     }
     // With anything in the output field an unknown LUID goes unnoticed.
@@ -41,7 +67,10 @@ pub(super) fn open_from_luid(p: &Process, a: &mut OpenAdapterFromLuid) -> Answer
 }
 
 pub(super) fn enumerate2(p: &Process, a: &mut EnumAdapters2) -> Answer {
-    let total = total(p);
+    let present = present(p);
+    let listed = if present.contains(&Adapter::Gpu) { &[Adapter::Gpu][..] } else { &[] };
+    // The total takes in adapters that the list leaves out.
+    let total = if p.config.quirks { present.len() } else { listed.len() } as u32;
     if a.adapters == 0 {
         a.num_adapters = total;
         return Ok(0);
@@ -52,15 +81,16 @@ pub(super) fn enumerate2(p: &Process, a: &mut EnumAdapters2) -> Answer {
     if a.num_adapters > ADAPTERS_MAX {
         return Err(Failure::EINVAL);
     }
-    if total == 1 {
-        open_into(p, a.adapters)?;
-    }
-    a.num_adapters = total;
+    open_into(p, listed, a.adapters)?;
+    a.num_adapters = listed.len() as u32;
     Ok(0)
 }
 
 pub(super) fn enumerate3(p: &Process, a: &mut EnumAdapters3) -> Answer {
-    let total = total(p);
+    let with_compute = a.filter.contains(EnumAdaptersFilter::INCLUDE_COMPUTE_ONLY);
+    let all = present(p).iter().copied();
+    let listed: Vec<Adapter> = all.filter(|x| with_compute || *x == Adapter::Gpu).collect();
+    let total = listed.len() as u32;
     if a.adapters == 0 || a.adapter_count == 0 {
         a.adapter_count = total;
         return Ok(0);
@@ -68,10 +98,17 @@ pub(super) fn enumerate3(p: &Process, a: &mut EnumAdapters3) -> Answer {
     if a.adapter_count > 65535 {
         return Err(Failure::EINVAL);
     }
-    // With one adapter a buffer of at least one entry is never too small.
-    if total == 1 {
-        open_into(p, a.adapters)?;
+    if a.adapter_count < total {
+        if !p.config.quirks {
+            return Err(Failure::EOVERFLOW);
+        }
+        // The handles are opened all the same, and nobody learns of them. (What the guest does to its own memory here
+        // is not reproduced.)
+        listed.iter().try_for_each(|x| open(p, *x).map(drop))?;
+        a.adapter_count = total;
+        return Ok(0);
     }
+    open_into(p, &listed, a.adapters)?;
     a.adapter_count = total;
     Ok(0)
 }
@@ -81,12 +118,10 @@ pub(super) fn close(p: &Process, a: &mut CloseAdapter) -> Answer {
         return Ok(0);
     }
     let mut table = lock(&p.adapters);
-    if !table.remove(a.adapter_handle) {
-        return Err(Failure::EINVAL);
-    }
-    let last = table.len() == 0;
+    let adapter = table.remove(a.adapter_handle).ok_or(Failure::EINVAL)?;
+    let last = table.count(Adapter::Gpu) == 0;
     drop(table);
-    if last {
+    if last && adapter == Adapter::Gpu {
         p.destroy_devices();
     }
     Ok(0)

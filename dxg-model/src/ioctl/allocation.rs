@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use dxg_abi::{
     AllocationInfo2, AllocationInfo2Flags, CreateAllocation, CreateAllocationFlags as Flags, CreateStandardAllocation,
-    DestroyAllocation2, DestroyAllocation2Flags, Handle, InvalidateCache, Lock2, NtStatus, StandardAllocationType,
-    Unlock2, CREATE_ALLOCATION_MAX, PAGE_SIZE, PRIVATE_DATA_MAX,
+    DestroyAllocation2, DestroyAllocation2Flags, Handle, InvalidateCache, Ioctl, Lock2, NtStatus,
+    StandardAllocationType, Unlock2, CREATE_ALLOCATION_MAX, PAGE_SIZE, PRIVATE_DATA_MAX,
 };
 
 use crate::device::{Device, Object};
@@ -100,6 +100,7 @@ pub(super) fn create(p: &Process, a: &mut CreateAllocation) -> Answer {
         if is_standard { Vec::new() } else { super::private_data(a.priv_drv_data, a.priv_drv_data_size)? };
 
     // The host's part.
+    p.mute_host(Ioctl::CreateAllocation)?;
     let mut parts = Vec::with_capacity(info.len());
     for i in &info {
         parts.push(describe(p, i, heap)?);
@@ -267,6 +268,7 @@ pub(super) fn lock2(p: &Process, a: &mut Lock2) -> Answer {
     let mut locks = lock(&allocation.locks);
     if *locks == 0 {
         let device = p.device(a.device)?;
+        p.host(Ioctl::Lock2)?;
         if !Arc::ptr_eq(&device, &allocation.device) {
             return Err(NtStatus::INVALID_PARAMETER.into());
         }
@@ -295,11 +297,13 @@ pub(super) fn unlock2(p: &Process, a: &mut Unlock2) -> Answer {
     }
     drop(locks);
     p.device(a.device)?;
+    p.host(Ioctl::Unlock2)?;
     Ok(0)
 }
 
 pub(super) fn invalidate_cache(p: &Process, a: &mut InvalidateCache) -> Answer {
     let device = p.device(a.device)?;
+    p.host(Ioctl::InvalidateCache)?;
     let list = p.allocations(&[a.allocation], Some(&device))?;
     let size = list.first().map_or(0, |x| x.memory.size);
     if a.offset.checked_add(a.length).is_none_or(|end| end > size) {

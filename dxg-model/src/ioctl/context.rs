@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dxg_abi::{
     CreateContextFlags, CreateContextVirtual, CreateDevice, CreateDeviceFlags, CreateHwQueue, CreateHwQueueFlags,
     DestroyContext, DestroyDevice, DestroyHwQueue, DeviceExecutionState, DevicePageFaultState, DeviceStateType,
-    GetContextInProcessSchedulingPriority, GetContextSchedulingPriority, GetDeviceState, Handle, MarkDeviceAsError,
-    NtStatus, SetContextInProcessSchedulingPriority, SetContextSchedulingPriority, PRIVATE_DATA_MAX,
+    GetContextInProcessSchedulingPriority, GetContextSchedulingPriority, GetDeviceState, Handle, Ioctl,
+    MarkDeviceAsError, NtStatus, SetContextInProcessSchedulingPriority, SetContextSchedulingPriority, PRIVATE_DATA_MAX,
 };
 
 use crate::device::{Context, Device, HwQueue, Object};
@@ -18,13 +18,12 @@ use crate::usermem;
 
 pub(super) fn create_device(p: &Process, a: &mut CreateDevice) -> Answer {
     p.adapter(a.adapter)?;
-    let device = Device::new(a.flags.contains(CreateDeviceFlags::DISABLE_GPU_TIMEOUT));
-    match p.insert(Object::Device(device)) {
-        Ok(handle) => a.device = handle,
+    if p.host_status(Ioctl::CreateDevice).is_err() {
         // A refusal shows only as the handle staying what it was.
-        Err(_) if p.config.quirks => {}
-        Err(e) => return Err(e),
+        return if p.config.quirks { Ok(0) } else { Err(Failure::EOVERFLOW) };
     }
+    let device = Device::new(a.flags.contains(CreateDeviceFlags::DISABLE_GPU_TIMEOUT));
+    a.device = p.insert(Object::Device(device))?;
     Ok(0)
 }
 
@@ -45,7 +44,9 @@ fn pass_private_data(address: u64, size: u32) -> Result<(), Failure> {
 pub(super) fn create_context(p: &Process, a: &mut CreateContextVirtual) -> Answer {
     let device = p.device(a.device)?;
     // Whatever else is wrong, the reason is lost.
-    if pass_private_data(a.priv_drv_data, a.priv_drv_data_size).is_err() {
+    if pass_private_data(a.priv_drv_data, a.priv_drv_data_size).is_err()
+        || p.host_status(Ioctl::CreateContextVirtual).is_err()
+    {
         return Err(Failure::EINVAL);
     }
     let node = p.nodes.get(a.node_ordinal as usize).ok_or(Failure::EINVAL)?;
@@ -93,6 +94,7 @@ pub(super) fn create_hw_queue(p: &Process, a: &mut CreateHwQueue) -> Answer {
         return Err(Failure::ENODEV);
     }
     pass_private_data(a.priv_drv_data, a.priv_drv_data_size)?;
+    p.host(Ioctl::CreateHwQueue)?;
     if !context.hw_queues {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
@@ -131,6 +133,10 @@ pub(super) fn device_state(p: &Process, a: &mut GetDeviceState) -> Answer {
     let device = p.any_device(a.device)?;
     let (state, fault) = device.execution();
     let kind = a.state_type;
+    // The execution state is at hand without asking.
+    if kind != DeviceStateType::EXECUTION {
+        p.host(Ioctl::GetDeviceState)?;
+    }
     let blank = GetDeviceState { device: a.device, state_type: kind, ..Default::default() };
     let mut out = blank;
     match kind {
@@ -152,6 +158,7 @@ pub(super) fn mark_device_as_error(p: &Process, a: &mut MarkDeviceAsError) -> An
     let device = p.any_device(a.device)?;
     // The local state is set before the host is told, whatever it was.
     p.lose(&device, DeviceExecutionState::RESET, DevicePageFaultState::default(), true);
+    p.host(Ioctl::MarkDeviceAsError)?;
     Ok(0)
 }
 
@@ -169,6 +176,7 @@ fn check_priority(priority: i32) -> Result<(), Failure> {
 
 pub(super) fn set_priority(p: &Process, a: &mut SetContextSchedulingPriority) -> Answer {
     let context = p.context(a.context)?;
+    p.host(Ioctl::SetContextSchedulingPriority)?;
     check_priority(a.priority)?;
     context.queue.priority.store(a.priority, Ordering::Relaxed);
     for queue in p.hw_queues_of_object(&context) {
@@ -178,19 +186,24 @@ pub(super) fn set_priority(p: &Process, a: &mut SetContextSchedulingPriority) ->
 }
 
 pub(super) fn get_priority(p: &Process, a: &mut GetContextSchedulingPriority) -> Answer {
-    a.priority = p.context(a.context)?.queue.priority.load(Ordering::Relaxed);
+    let context = p.context(a.context)?;
+    p.host(Ioctl::GetContextSchedulingPriority)?;
+    a.priority = context.queue.priority.load(Ordering::Relaxed);
     Ok(0)
 }
 
 pub(super) fn set_in_process_priority(p: &Process, a: &mut SetContextInProcessSchedulingPriority) -> Answer {
     let context = p.context(a.context)?;
+    p.host(Ioctl::SetContextInProcessSchedulingPriority)?;
     check_priority(a.priority)?;
     context.in_process_priority.store(a.priority, Ordering::Relaxed);
     Ok(0)
 }
 
 pub(super) fn get_in_process_priority(p: &Process, a: &mut GetContextInProcessSchedulingPriority) -> Answer {
-    a.priority = p.context(a.context)?.in_process_priority.load(Ordering::Relaxed);
+    let context = p.context(a.context)?;
+    p.host(Ioctl::GetContextInProcessSchedulingPriority)?;
+    a.priority = context.in_process_priority.load(Ordering::Relaxed);
     Ok(0)
 }
 

@@ -6,8 +6,9 @@ use dxg_abi::payload::{
     SegmentGroupSizeInfo, SegmentSizeInfo, Wddm20Caps, Wddm27Caps, Wddm29Caps, Wddm30Caps,
 };
 use dxg_abi::zerocopy::{FromBytes, Immutable, IntoBytes};
-use dxg_abi::{AdapterType, NtStatus, QueryAdapterInfo, QueryAdapterInfoType as Type};
+use dxg_abi::{AdapterType, Ioctl, NtStatus, QueryAdapterInfo, QueryAdapterInfoType as Type};
 
+use crate::handles::Adapter;
 use crate::process::{Answer, Failure, Process};
 use crate::usermem;
 
@@ -18,9 +19,13 @@ pub(super) fn adapter_info(p: &Process, a: &mut QueryAdapterInfo) -> Answer {
     if a.private_data_size == 0 || a.private_data_size > LARGEST {
         return Err(Failure::EINVAL);
     }
-    p.adapter(a.adapter)?;
+    let adapter = p.any_adapter(a.adapter)?;
     let mut data = super::private_data(a.private_data, a.private_data_size)?;
-    if let Err(status) = answer(p, a.r#type, &mut data) {
+    let said = p.host_status(Ioctl::QueryAdapterInfo).and_then(|()| match adapter {
+        Adapter::Gpu => answer(p, a.r#type, &mut data),
+        Adapter::Compute => answer_compute_only(a.r#type, &mut data),
+    });
+    if let Err(status) = said {
         // Hosts before protocol 40 send no status: a short reply is all there is to see.
         return Err(if p.config.query_status { status.into() } else { Failure::EOVERFLOW });
     }
@@ -46,6 +51,18 @@ fn only_adapter(index: u32) -> Result<(), NtStatus> {
         Ok(())
     } else {
         Err(NtStatus::INVALID_PARAMETER)
+    }
+}
+
+/// What a compute-only adapter tells: that it is one.
+fn answer_compute_only(kind: Type, data: &mut [u8]) -> Result<(), NtStatus> {
+    match kind {
+        Type::ADAPTERTYPE | Type::ADAPTERTYPE_RENDER => {
+            put(data, &(AdapterType::COMPUTE_ONLY | AdapterType::PARAVIRTUALIZED))
+        }
+        Type::PHYSICALADAPTERCOUNT => put(data, &PhysicalAdapterCount { count: 1 }),
+        // Types of the other side's making.
+        Type(_) => Err(NtStatus::INVALID_PARAMETER),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use dxg_abi::{
     AllocationResidencyStatus, ChangeVideoMemoryReservation, CreatePagingQueue, DestroyPagingQueue,
-    DeviceExecutionState, Evict, FlushHeapTransitions, GetAllocationPriority, Handle, MakeResident, MakeResidentFlags,
-    MemorySegmentGroup, NtStatus, OfferAllocations, PagingQueuePriority, QueryAllocationResidency,
+    DeviceExecutionState, Evict, FlushHeapTransitions, GetAllocationPriority, Handle, Ioctl, MakeResident,
+    MakeResidentFlags, MemorySegmentGroup, NtStatus, OfferAllocations, PagingQueuePriority, QueryAllocationResidency,
     QueryVideoMemoryInfo, ReclaimAllocations2, ReclaimResult, SetAllocationPriority, UpdateAllocProperty,
     MAKE_RESIDENT_ALLOC_MAX,
 };
@@ -23,6 +23,7 @@ const LIST_MAX: u32 = dxg_abi::PRIVATE_DATA_MAX;
 
 pub(super) fn create_paging_queue(p: &Process, a: &mut CreatePagingQueue) -> Answer {
     let device = p.device(a.device)?;
+    p.mute_host(Ioctl::CreatePagingQueue)?;
     let known = [PagingQueuePriority::BELOW_NORMAL, PagingQueuePriority::NORMAL, PagingQueuePriority::ABOVE_NORMAL];
     if a.physical_adapter_index != 0 || !known.contains(&a.priority) {
         return Err(Failure::EOVERFLOW);
@@ -53,6 +54,7 @@ pub(super) fn make_resident(p: &Process, a: &mut MakeResident) -> Answer {
     }
     let handles = usermem::read_array::<Handle>(a.allocation_list, a.alloc_count as usize)?;
     let queue = p.paging_queue(a.paging_queue)?;
+    p.host(Ioctl::MakeResident)?;
     let list = p.allocations(&handles, Some(&queue.device))?;
     let must = a.flags.contains(MakeResidentFlags::MUST_SUCCEED);
     if must && !a.flags.contains(MakeResidentFlags::CANT_TRIM_FURTHER) {
@@ -78,6 +80,7 @@ pub(super) fn evict(p: &Process, a: &mut Evict) -> Answer {
     }
     let handles = usermem::read_array::<Handle>(a.allocations, a.alloc_count as usize)?;
     let device = p.device(a.device)?;
+    p.mute_host(Ioctl::Evict)?;
     let list = p.allocations(&handles, Some(&device)).map_err(|_| Failure::EOVERFLOW)?;
     p.residency.evict(&list);
     a.num_bytes_to_trim = p.residency.usage().saturating_sub(p.residency.budget);
@@ -89,6 +92,7 @@ pub(super) fn query_memory(p: &Process, a: &mut QueryVideoMemoryInfo) -> Answer 
         return Err(Failure::EINVAL);
     }
     p.adapter(a.adapter)?;
+    p.mute_host(Ioctl::QueryVideoMemoryInfo)?;
     if a.physical_adapter_index != 0 {
         return Err(Failure::EOVERFLOW);
     }
@@ -108,6 +112,7 @@ pub(super) fn change_reservation(p: &Process, a: &mut ChangeVideoMemoryReservati
         return Err(Failure::EINVAL);
     }
     p.adapter(a.adapter)?;
+    p.host(Ioctl::ChangeVideoMemoryReservation)?;
     let local = a.memory_segment_group == MemorySegmentGroup::LOCAL;
     let fits = if local {
         p.residency.reserve(a.reservation).is_ok()
@@ -122,6 +127,7 @@ pub(super) fn change_reservation(p: &Process, a: &mut ChangeVideoMemoryReservati
 
 pub(super) fn flush_heap_transitions(p: &Process, a: &mut FlushHeapTransitions) -> Answer {
     p.adapter(a.adapter)?;
+    p.host(Ioctl::FlushHeapTransitions)?;
     if p.config.quirks {
         // The message to the host goes back in place of the arguments, with the host's handle.
         a.adapter = HOST_ADAPTER;
@@ -156,6 +162,7 @@ pub(super) fn query(p: &Process, a: &mut QueryAllocationResidency) -> Answer {
         return Err(Failure::EINVAL);
     }
     let device = p.device(a.device)?;
+    p.host(Ioctl::QueryAllocationResidency)?;
     let list = resource_or_list(p, &device, a.resource, a.allocations, a.allocation_count)?;
     let status = |x: &Arc<Allocation>| {
         if x.memory.residence.load(Ordering::Acquire) > 0 {
@@ -177,6 +184,7 @@ pub(super) fn query(p: &Process, a: &mut QueryAllocationResidency) -> Answer {
 /// Checks shared by the two priority calls.
 fn priority_list(
     p: &Process,
+    ioctl: Ioctl,
     device: Handle,
     resource: Handle,
     list: u64,
@@ -189,11 +197,13 @@ fn priority_list(
     if resource.is_null() == (count == 0) {
         return Err(Failure::EINVAL);
     }
+    p.host(ioctl)?;
     resource_or_list(p, &device, resource, list, count)
 }
 
 pub(super) fn set_priority(p: &Process, a: &mut SetAllocationPriority) -> Answer {
-    let list = priority_list(p, a.device, a.resource, a.allocation_list, a.allocation_count)?;
+    let list =
+        priority_list(p, Ioctl::SetAllocationPriority, a.device, a.resource, a.allocation_list, a.allocation_count)?;
     let values = usermem::read_array::<u32>(a.priorities, (a.allocation_count as usize).max(1))?;
     for (i, allocation) in list.iter().enumerate() {
         // A resource has one priority for all.
@@ -204,7 +214,8 @@ pub(super) fn set_priority(p: &Process, a: &mut SetAllocationPriority) -> Answer
 }
 
 pub(super) fn get_priority(p: &Process, a: &mut GetAllocationPriority) -> Answer {
-    let list = priority_list(p, a.device, a.resource, a.allocation_list, a.allocation_count)?;
+    let list =
+        priority_list(p, Ioctl::GetAllocationPriority, a.device, a.resource, a.allocation_list, a.allocation_count)?;
     let mut out: Vec<u32> = list.iter().map(|x| x.priority.load(Ordering::Relaxed)).collect();
     if a.allocation_count == 0 {
         out.truncate(1);
@@ -238,6 +249,7 @@ pub(super) fn offer(p: &Process, a: &mut OfferAllocations) -> Answer {
         return Err(Failure::EINVAL);
     }
     let device = p.device(a.device)?;
+    p.host(Ioctl::OfferAllocations)?;
     for entry in entries(p, &device, a.resources, a.allocations, a.allocation_count)? {
         // The content may go but need not: it stays.
         entry.iter().for_each(|x| x.offered.store(true, Ordering::Relaxed));
@@ -250,6 +262,7 @@ pub(super) fn reclaim(p: &Process, a: &mut ReclaimAllocations2) -> Answer {
         return Err(Failure::EINVAL);
     }
     let queue = p.paging_queue(a.paging_queue)?;
+    p.host(Ioctl::ReclaimAllocations2)?;
     let list = entries(p, &queue.device, a.resources, a.allocations, a.allocation_count)?;
     for entry in &list {
         entry.iter().for_each(|x| x.offered.store(false, Ordering::Relaxed));
@@ -269,6 +282,7 @@ pub(super) fn reclaim(p: &Process, a: &mut ReclaimAllocations2) -> Answer {
 
 pub(super) fn update_property(p: &Process, a: &mut UpdateAllocProperty) -> Answer {
     let queue = p.paging_queue(a.paging_queue)?;
+    p.host(Ioctl::UpdateAllocProperty)?;
     p.allocations(&[a.allocation], Some(&queue.device))?;
     // There is one segment, so there is nothing to prefer.
     let (status, fence) = p.paging.operation(&queue, None);

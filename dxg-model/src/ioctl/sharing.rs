@@ -4,15 +4,15 @@ use core::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 
 use dxg_abi::{
-    Handle, NtStatus, OpenAllocationInfo2, OpenResourceFromNtHandle, OpenSyncObjectFromNtHandle2, OpenedMonitoredFence,
-    QueryResourceInfoFromNtHandle, ShareObjectWithHost, ShareObjects,
+    Handle, Ioctl, NtStatus, OpenAllocationInfo2, OpenResourceFromNtHandle, OpenSyncObjectFromNtHandle2,
+    OpenedMonitoredFence, QueryResourceInfoFromNtHandle, ShareObjectWithHost, ShareObjects,
 };
 
 use crate::device::{Device, Object, SyncHandle};
 use crate::lock::lock;
 use crate::memory::{Allocation, Resource, ResourceState, SharedContent};
 use crate::process::{Answer, Failure, Process};
-use crate::share::Shared;
+use crate::share::{Descriptor, Shared};
 use crate::sync::Kind;
 use crate::{sys, usermem};
 
@@ -63,19 +63,32 @@ pub(super) fn share(p: &Process, a: &mut ShareObjects) -> Answer {
         return Err(Failure::EINVAL);
     }
     let handle: Handle = usermem::read_object(a.objects)?;
-    let what = match p.object(handle) {
-        Some(Object::Sync(s)) if s.shared => Shared::Sync(s.object.clone()),
-        Some(Object::Resource(r)) if r.shared => Shared::Resource(seal(p, &r)?),
+    let object = p.object(handle).filter(|o| match o {
+        Object::Sync(s) => s.shared,
+        Object::Resource(r) => r.shared,
+        _ => false,
+    });
+    let object = object.ok_or(Failure::EINVAL)?;
+    // The descriptor comes first, and a resource is not sealed without one.
+    let descriptor = Descriptor::new().map_err(|_| Failure::ENOTRECOVERABLE)?;
+    let what = match &object {
+        Object::Sync(s) => Shared::Sync(s.object.clone()),
+        Object::Resource(r) => Shared::Resource(seal(p, r)?),
         _ => return Err(Failure::EINVAL),
     };
-    let fd = lock(&p.shares).share(what).map_err(|_| Failure::ENOTRECOVERABLE)?;
-    usermem::write_object(a.shared_handle, &(fd as u64)).inspect_err(|_| sys::close(fd))?;
+    p.host(Ioctl::ShareObjects)?;
+    let fd = lock(&p.shares).share(descriptor, what);
+    usermem::write_object(a.shared_handle, &(fd as u64)).inspect_err(|_| {
+        sys::close(fd);
+        lock(&p.shares).collect();
+    })?;
     Ok(0)
 }
 
 pub(super) fn open_sync(p: &Process, a: &mut OpenSyncObjectFromNtHandle2) -> Answer {
     let device = p.device(a.device)?;
     let Shared::Sync(object) = opened(p, a.nt_handle)? else { return Err(Failure::EINVAL) };
+    p.host(Ioctl::OpenSyncObjectFromNtHandle2)?;
     let monitored = matches!(object.kind, Kind::Monitored);
     let view = if monitored { Some(object.view(&p.space).map_err(|_| Failure::ENOMEM)?) } else { None };
     let handle = Arc::new(SyncHandle { device, object, view: Mutex::new(view), shared: true, opened: true });
@@ -108,6 +121,7 @@ pub(super) fn open_resource(p: &Process, a: &mut OpenResourceFromNtHandle) -> An
     if short {
         return Err(Failure::EINVAL);
     }
+    p.host(Ioctl::OpenResourceFromNtHandle)?;
     match open_content(p, a, &content, &device) {
         Ok(resource) => {
             a.resource = resource;
@@ -176,7 +190,8 @@ fn open_content(
     result
 }
 
-pub(super) fn share_with_host(_: &Process, _: &mut ShareObjectWithHost) -> Answer {
+pub(super) fn share_with_host(p: &Process, _: &mut ShareObjectWithHost) -> Answer {
+    p.host(Ioctl::ShareObjectWithHost)?;
     // There is no host to share with.
     Err(NtStatus::NOT_SUPPORTED.into())
 }

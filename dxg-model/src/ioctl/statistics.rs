@@ -2,10 +2,10 @@
 
 use dxg_abi::zerocopy::IntoBytes;
 use dxg_abi::{
-    BuildTestCommandBuffer, EnumProcesses, Escape, EscapeFlags, EscapeType, FeatureId, GpuClockData, IsFeatureEnabled,
-    IsFeatureEnabledFlags, IsFeatureEnabledResult, KnownEscapeType, NtStatus, QueryClockCalibration, QueryStatistics,
-    QueryStatisticsResult, QueryStatisticsType, MAX_TEST_BUFFER_PRIVATE_DATA_SIZE, MAX_TEST_BUFFER_SIZE,
-    PRIVATE_DATA_MAX,
+    BuildTestCommandBuffer, EnumProcesses, Escape, EscapeFlags, EscapeType, FeatureId, GpuClockData, Ioctl,
+    IsFeatureEnabled, IsFeatureEnabledFlags, IsFeatureEnabledResult, KnownEscapeType, NtStatus, QueryClockCalibration,
+    QueryStatistics, QueryStatisticsResult, QueryStatisticsType, MAX_TEST_BUFFER_PRIVATE_DATA_SIZE,
+    MAX_TEST_BUFFER_SIZE, PRIVATE_DATA_MAX,
 };
 
 use crate::process::{Answer, Failure, Process};
@@ -28,6 +28,7 @@ pub(super) fn escape(p: &Process, a: &mut Escape) -> Answer {
             KnownEscapeType(_) => {}
         }
     }
+    p.mute_host(Ioctl::Escape)?;
     if !private || !p.engine.escape(&mut data) {
         return Err(Failure::EOVERFLOW);
     }
@@ -58,6 +59,7 @@ pub(super) fn query(p: &Process, a: &mut QueryStatistics) -> Answer {
         // An unknown LUID goes unnoticed.
         return if p.config.quirks { Ok(0) } else { Err(Failure::EINVAL) };
     }
+    p.host(Ioctl::QueryStatistics)?;
     let mut out = QueryStatisticsResult::default();
     let word = |bytes: &mut [u8], at: usize, value: u64| {
         if let Some(slot) = bytes.get_mut(at..at + 8) {
@@ -104,6 +106,7 @@ pub(super) fn query(p: &Process, a: &mut QueryStatistics) -> Answer {
 
 pub(super) fn clock_calibration(p: &Process, a: &mut QueryClockCalibration) -> Answer {
     p.adapter(a.adapter)?;
+    p.host(Ioctl::QueryClockCalibration)?;
     let (node, adapter) = (a.node_ordinal, a.physical_adapter_index);
     if node as usize >= p.nodes.len() || adapter != 0 {
         return Err(NtStatus::INVALID_PARAMETER.into());
@@ -140,6 +143,7 @@ pub(super) fn processes(p: &Process, a: &mut EnumProcesses) -> Answer {
 
 pub(super) fn feature(p: &Process, a: &mut IsFeatureEnabled) -> Answer {
     p.adapter(a.adapter)?;
+    p.host(Ioctl::IsFeatureEnabled)?;
     let hw = p.config.hw_queues && p.engine.identity().hw_scheduling;
     a.result = match a.feature_id {
         FeatureId::HWSCH => {

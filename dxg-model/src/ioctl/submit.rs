@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use dxg_abi::{
-    Handle, NtStatus, SignalFlags, SignalSynchronizationObject2, SignalSynchronizationObjectFromGpu,
+    Handle, Ioctl, NtStatus, SignalFlags, SignalSynchronizationObject2, SignalSynchronizationObjectFromGpu,
     SignalSynchronizationObjectFromGpu2, SubmitCommand, SubmitCommandFlags, SubmitCommandToHwQueue,
     SubmitSignalSyncObjectsToHwQueue, SubmitWaitForSyncObjectsToHwQueue, WaitForSynchronizationObject2,
     WaitForSynchronizationObjectFromGpu, MAX_BROADCAST_CONTEXT, MAX_OBJECT_SIGNALED, MAX_OBJECT_WAITED_ON,
@@ -63,6 +63,7 @@ pub(super) fn command(p: &Process, a: &mut SubmitCommand) -> Answer {
     };
     let further = a.broadcast_context.iter().take(count as usize).skip(1).copied();
     let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SubmitCommand)?;
         // Software scheduling is for contexts without hardware queues.
         if context.hw_queues {
             return Err(NtStatus::INVALID_PARAMETER);
@@ -93,7 +94,12 @@ pub(super) fn command_to_hw_queue(p: &Process, a: &mut SubmitCommandToHwQueue) -
         progress: Some(a.hwqueue_progress_fence_id),
         null: queue.context.null_rendering,
     };
-    p.fire(alive(&queue.queue).and_then(|()| p.enqueue(&queue.queue, [Item::Submit(submission)])))
+    let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SubmitCommandToHwQueue)?;
+        alive(&queue.queue)?;
+        p.enqueue(&queue.queue, [Item::Submit(submission)])
+    };
+    p.fire(submit())
 }
 
 // ---- signals ----------------------------------------------------------------------------------
@@ -136,6 +142,7 @@ pub(super) fn signal_legacy(p: &Process, a: &mut SignalSynchronizationObject2) -
     let context = p.context(a.context)?;
     let further = a.contexts.iter().take(a.context_count as usize).copied();
     let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SignalSynchronizationObject2)?;
         let mut queues = p.context_queues(further)?;
         queues.insert(0, context.queue.clone());
         if let Some(raised) = raised {
@@ -156,7 +163,11 @@ pub(super) fn signal_from_gpu(p: &Process, a: &mut SignalSynchronizationObjectFr
     let (handles, values) =
         usermem::read_arrays::<Handle, u64>(a.objects, a.monitored_fence_values, a.object_count as usize)?;
     let queue = core::slice::from_ref(&context.queue);
-    p.fire(p.points(&handles, &values).and_then(|points| signal(p, queue, points, SignalFlags::default())))
+    let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SignalSynchronizationObjectFromGpu)?;
+        signal(p, queue, p.points(&handles, &values)?, SignalFlags::default())
+    };
+    p.fire(submit())
 }
 
 pub(super) fn signal_from_gpu2(p: &Process, a: &mut SignalSynchronizationObjectFromGpu2) -> Answer {
@@ -192,6 +203,7 @@ pub(super) fn signal_from_gpu2(p: &Process, a: &mut SignalSynchronizationObjectF
         SmallVec::from_elem(a.fence_value(), handles.len())
     };
     let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SignalSynchronizationObjectFromGpu2)?;
         let queues = p.context_queues(contexts.iter().copied())?;
         if let Some(raised) = raised {
             return event(p, &queues, raised);
@@ -213,6 +225,7 @@ pub(super) fn signal_to_hw_queue(p: &Process, a: &mut SubmitSignalSyncObjectsToH
     p.hw_queue(queues.first().copied().unwrap_or_default())?;
     let (handles, values) = usermem::read_arrays::<Handle, u64>(a.objects, a.fence_values, a.object_count as usize)?;
     let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SubmitSignalSyncObjectsToHwQueue)?;
         let queues = p.hw_queues(&queues)?;
         signal(p, &queues, p.points(&handles, &values)?, a.flags)
     };
@@ -223,8 +236,12 @@ pub(super) fn signal_to_hw_queue(p: &Process, a: &mut SubmitSignalSyncObjectsToH
 
 /// Queues a wait. One that is satisfied already still takes its place in the queue: objects that
 /// count are taken from only when the queue gets there.
-fn wait(p: &Process, queue: &Arc<Queue>, points: Points) -> Result<(), NtStatus> {
-    p.enqueue(queue, [Item::Wait(points)])
+fn wait(p: &Process, ioctl: Ioctl, queue: &Arc<Queue>, handles: &[Handle], values: &[u64]) -> Answer {
+    let submit = || -> Result<(), NtStatus> {
+        p.host_status(ioctl)?;
+        p.enqueue(queue, [Item::Wait(p.points(handles, values)?)])
+    };
+    p.fire(submit())
 }
 
 pub(super) fn wait_legacy(p: &Process, a: &mut WaitForSynchronizationObject2) -> Answer {
@@ -235,7 +252,7 @@ pub(super) fn wait_legacy(p: &Process, a: &mut WaitForSynchronizationObject2) ->
     let handles = a.object_array.get(..a.object_count as usize).unwrap_or_default();
     // Every object gets the one value there is.
     let values = [a.fence.fence_value; MAX_OBJECT_WAITED_ON as usize];
-    p.fire(p.points(handles, &values).and_then(|points| wait(p, &context.queue, points)))
+    wait(p, Ioctl::WaitForSynchronizationObject2, &context.queue, handles, &values)
 }
 
 pub(super) fn wait_from_gpu(p: &Process, a: &mut WaitForSynchronizationObjectFromGpu) -> Answer {
@@ -258,7 +275,7 @@ pub(super) fn wait_from_gpu(p: &Process, a: &mut WaitForSynchronizationObjectFro
     } else {
         SmallVec::from_elem(a.fence_value(), handles.len())
     };
-    p.fire(p.points(&handles, &values).and_then(|points| wait(p, &context.queue, points)))
+    wait(p, Ioctl::WaitForSynchronizationObjectFromGpu, &context.queue, &handles, &values)
 }
 
 pub(super) fn wait_to_hw_queue(p: &Process, a: &mut SubmitWaitForSyncObjectsToHwQueue) -> Answer {
@@ -267,5 +284,5 @@ pub(super) fn wait_to_hw_queue(p: &Process, a: &mut SubmitWaitForSyncObjectsToHw
     }
     let queue = p.hw_queue(a.hwqueue)?;
     let (handles, values) = usermem::read_arrays::<Handle, u64>(a.objects, a.fence_values, a.object_count as usize)?;
-    p.fire(p.points(&handles, &values).and_then(|points| wait(p, &queue.queue, points)))
+    wait(p, Ioctl::SubmitWaitForSyncObjectsToHwQueue, &queue.queue, &handles, &values)
 }

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use dxg_abi::{
-    CreateSynchronizationObject2, DestroySynchronizationObject, Handle, NtStatus, SignalSynchronizationObjectFromCpu,
-    SyncCpuNotification, SynchronizationObjectFlags as Flags, SynchronizationObjectType as Type,
-    WaitForSynchronizationObjectFromCpu, WaitFromCpuFlags, MAX_OBJECT_SIGNALED,
+    CreateSynchronizationObject2, DestroySynchronizationObject, Handle, Ioctl, NtStatus,
+    SignalSynchronizationObjectFromCpu, SyncCpuNotification, SynchronizationObjectFlags as Flags,
+    SynchronizationObjectType as Type, WaitForSynchronizationObjectFromCpu, WaitFromCpuFlags, MAX_OBJECT_SIGNALED,
 };
 
 use crate::device::{Object, SyncHandle};
@@ -26,6 +26,11 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
         return Err(Failure::EINVAL);
     }
     let mut info = a.info;
+    let event = match info.r#type {
+        Type::CPU_NOTIFICATION => Some(event_number(info.cpu_notification().event)?),
+        _ => None,
+    };
+    p.mute_host(Ioctl::CreateSynchronizationObject2)?;
     let object = match info.r#type {
         Type::SYNCHRONIZATION_MUTEX => {
             // Owned at the start means that nobody else gets it.
@@ -42,7 +47,7 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
         }
         Type::FENCE => SyncObject::plain(Kind::Legacy, flags, info.fence().fence_value),
         Type::CPU_NOTIFICATION => {
-            let event = event_number(info.cpu_notification().event)?;
+            let event = event.ok_or(Failure::EINVAL)?;
             let event = lock(&p.events).hold(event).map_err(|_| Failure::EINVAL)?;
             // The caller's number is replaced by an id of the guest's.
             let event_id = SyncCpuNotification { event: p.new_id() };
@@ -106,11 +111,14 @@ pub(super) fn signal_from_cpu(p: &Process, a: &mut SignalSynchronizationObjectFr
     }
     p.device(a.device)?;
     let (handles, values) = usermem::read_arrays::<Handle, u64>(a.objects, a.fence_values, a.object_count as usize)?;
-    p.fire(p.points(&handles, &values).map(|points| {
-        for (object, value) in points {
+    let submit = || -> Result<(), NtStatus> {
+        p.host_status(Ioctl::SignalSynchronizationObjectFromCpu)?;
+        for (object, value) in p.points(&handles, &values)? {
             object.signal(value);
         }
-    }))
+        Ok(())
+    };
+    p.fire(submit())
 }
 
 pub(super) fn wait_from_cpu(p: &Process, a: &mut WaitForSynchronizationObjectFromCpu) -> Answer {
@@ -120,6 +128,7 @@ pub(super) fn wait_from_cpu(p: &Process, a: &mut WaitForSynchronizationObjectFro
     let (handles, values) = usermem::read_arrays::<Handle, u64>(a.objects, a.fence_values, a.object_count as usize)?;
     let event = if a.async_event == 0 { None } else { Some(event_number(a.async_event)?) };
     p.device(a.device)?;
+    p.host(Ioctl::WaitForSynchronizationObjectFromCpu)?;
     let points = p.points(&handles, &values)?;
     if points.iter().any(|(o, _)| !matches!(o.kind, Kind::Monitored | Kind::Legacy)) {
         return Err(NtStatus::INVALID_PARAMETER.into());

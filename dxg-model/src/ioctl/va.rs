@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dxg_abi::{
-    FreeGpuVirtualAddress, GpuVaProtection as Protection, Handle, MapGpuVirtualAddress, NtStatus,
+    FreeGpuVirtualAddress, GpuVaProtection as Protection, Handle, Ioctl, MapGpuVirtualAddress, NtStatus,
     ReserveGpuVirtualAddress, UpdateGpuVirtualAddress, UpdateGpuVirtualAddressFlags, UpdateGpuVirtualAddressOperation,
     UpdateGpuVirtualAddressOperationType as Operation, PAGE_SIZE, UPDATE_GPU_VA_OPERATIONS_MAX,
 };
@@ -22,6 +22,7 @@ pub(super) fn reserve(p: &Process, a: &mut ReserveGpuVirtualAddress) -> Answer {
         }
         p.paging_queue(a.adapter)?;
     }
+    p.mute_host(Ioctl::ReserveGpuVirtualAddress)?;
     let (min, max) = (a.minimum_address, a.maximum_address);
     let reserved = p.space.reserve(a.base_address, min, max, a.size, a.reservation_type);
     a.virtual_address = reserved.map_err(|_| Failure::EOVERFLOW)?;
@@ -30,6 +31,7 @@ pub(super) fn reserve(p: &Process, a: &mut ReserveGpuVirtualAddress) -> Answer {
 
 pub(super) fn map(p: &Process, a: &mut MapGpuVirtualAddress) -> Answer {
     let queue = p.paging_queue(a.paging_queue)?;
+    p.host(Ioctl::MapGpuVirtualAddress)?;
     let invalid = Failure::from(NtStatus::INVALID_PARAMETER);
     let bytes = |pages: u64| pages.checked_mul(PAGE_SIZE).ok_or(invalid);
     let zero = a.protection.contains(Protection::ZERO);
@@ -70,6 +72,7 @@ pub(super) fn map(p: &Process, a: &mut MapGpuVirtualAddress) -> Answer {
 
 pub(super) fn free(p: &Process, a: &mut FreeGpuVirtualAddress) -> Answer {
     p.adapter(a.adapter)?;
+    p.host(Ioctl::FreeGpuVirtualAddress)?;
     p.space.free(a.base_address, a.size)?;
     Ok(0)
 }
@@ -148,6 +151,7 @@ pub(super) fn update(p: &Process, a: &mut UpdateGpuVirtualAddress) -> Answer {
     }
     let list = usermem::read_array::<UpdateGpuVirtualAddressOperation>(a.operations, a.num_operations as usize)?;
     // The host's part.
+    p.host(Ioctl::UpdateGpuVirtualAddress)?;
     let queue = match p.object(a.context) {
         Some(Object::Context(c)) => c.queue.clone(),
         _ => return Err(NtStatus::INVALID_PARAMETER.into()),

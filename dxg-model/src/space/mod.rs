@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock, RwLock, Weak};
 
 use dxg_abi::{GpuVaReservationType, NtStatus, GPU_VA_RESERVE_ALIGN};
 
+use crate::census::Census;
 use crate::engine::Engine;
 use crate::lock::{read, write};
 use crate::mapping::{Piece, Prot, Reservation, PAGE};
@@ -248,6 +249,23 @@ impl AddressSpace {
     pub fn track_identity(&self, address: u64, size: u64, writable: bool) {
         let mapping = self.new_mapping(address, size, 0, Shows::Identity, writable, true, None);
         self.add_identity(&mut write(&self.inner), &mapping);
+    }
+
+    /// Counts regions and mappings.
+    pub(crate) fn census(&self) -> Census {
+        let inner = read(&self.inner);
+        let mut c = Census::default();
+        for region in inner.regions.values() {
+            match region.kind {
+                RegionKind::Home => c.homes += 1,
+                RegionKind::Explicit { .. } | RegionKind::Implicit { .. } => c.regions += 1,
+                RegionKind::Fences => c.fence_pages += (region.size / PAGE) as usize,
+            }
+        }
+        c.fence_pages -= inner.fence_pages.len();
+        // Each fence page is a mapping of its own, and has been counted.
+        c.mappings = inner.segments.len() - c.fence_pages;
+        c
     }
 
     fn changed(&self, ranges: &[(u64, u64)]) {

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use dxg_abi::zerocopy::IntoBytes;
 use dxg_abi::*;
+pub use dxg_model::Model;
 use dxg_model::{
-    AllocationDesc, ClockSample, Config, Engine, EngineFault, EngineType, Identity, Job, Model, NodeInfo, Pending,
+    AllocationDesc, ClockSample, Config, Engine, EngineFault, EngineType, Identity, Job, NodeInfo, Pending,
 };
 
 pub const EINVAL: i32 = -22;
@@ -83,6 +84,18 @@ pub fn poke(address: u64, value: u64) {
     unsafe { &*(address as *const AtomicU64) }.store(value, Ordering::Release);
 }
 
+/// Writes bytes into memory of this process.
+pub fn poke_bytes(address: u64, bytes: &[u8]) {
+    // SAFETY: as for `peek`, with room for all bytes.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
+}
+
+/// Reads bytes of this process's memory.
+pub fn peek_bytes(address: u64, len: u64) -> Vec<u8> {
+    // SAFETY: as for `peek`, all bytes readable.
+    unsafe { std::slice::from_raw_parts(address as *const u8, len as usize) }.to_vec()
+}
+
 impl Engine for TestEngine {
     fn identity(&self) -> &Identity {
         &self.identity
@@ -131,12 +144,13 @@ impl Engine for TestEngine {
         ClockSample { frequency: 1_000_000, gpu_counter: 77, cpu_counter: 88 }
     }
 
-    /// Eight bytes are a size; nothing is one page.
+    /// Eight bytes are a size; nothing is one page. What follows comes back inverted.
     fn describe_allocation(&self, private_data: &mut [u8]) -> Option<AllocationDesc> {
         if private_data.is_empty() {
             return Some(AllocationDesc { size: 4096 });
         }
         let size = u64::from_le_bytes(private_data.get(..8)?.try_into().ok()?);
+        private_data[8..].iter_mut().for_each(|b| *b = !*b);
         (size > 0).then_some(AllocationDesc { size })
     }
 
@@ -268,9 +282,10 @@ impl Rig {
     pub fn with(config: Config) -> Self {
         let engine = TestEngine::new();
         let node = Model::new(config, engine.clone()).unwrap();
-        let mut info = AdapterInfo::default();
-        let adapters = info.as_mut_bytes().as_mut_ptr() as u64;
-        ok(&node, EnumAdapters2 { num_adapters: 1, adapters, ..Default::default() });
+        let mut list = [AdapterInfo::default(); 4];
+        let adapters = list.as_mut_bytes().as_mut_ptr() as u64;
+        ok(&node, EnumAdapters2 { num_adapters: 4, adapters, ..Default::default() });
+        let [info, ..] = list;
         let adapter = info.adapter_handle;
         let device = ok(&node, CreateDevice { adapter, ..Default::default() }).device;
         assert!(!device.is_null());

@@ -107,6 +107,11 @@ impl Gen<'_> {
         }
     }
 
+    /// Whether truth values are true in all lanes, active or not.
+    pub fn all_lanes(&self, lanes: Val) -> Val {
+        self.m.icmp(Icmp::Eq, self.bits(lanes), self.bits(self.m.ones(self.bool_lanes())))
+    }
+
     /// Index of the lowest active lane as an i32 (0 if there is none).
     pub fn first_lane(&self, mask: Mask) -> Val {
         match mask {

@@ -14,7 +14,7 @@
 //! * `alu`, `float`, `float_int`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane
 //!   to lane.
 //! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine; `texture`,
-//!   `filter`: filtered reads of that kind.
+//!   `filter`, `reader`: filtered reads of that kind, and texels of formats that only the view knows.
 //! * `lanes`: lanes picked, joined and interleaved.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
@@ -43,6 +43,7 @@ mod op;
 mod plain;
 mod plan;
 mod private;
+mod reader;
 mod subgroup;
 mod switch;
 mod target;

@@ -6,7 +6,7 @@
 //! looked for in the offsets, and then vectors are moved. Otherwise texels are gathered and scattered.
 
 use super::gen::{Gen, Mask, Result};
-use super::llvm::{Icmp, Val};
+use super::llvm::{Block, Icmp, Val};
 use crate::image::is_plain;
 use crate::kernel_abi::{image_dim_code, DispatchCtx, Helpers, PlainImage};
 use crate::texel::{self, Class, Format};
@@ -33,6 +33,14 @@ pub struct Plain {
     pub ok: Val,
     /// x, y, and z or layer, as far as the image has them.
     at: [Option<Value>; 3],
+}
+
+/// Where the texels of an access stand.
+enum Texels {
+    /// In runs of neighbouring lanes: where each begins, and the lanes that are active.
+    Runs(Vec<Val>, Mask),
+    /// Anywhere: byte offsets by lane, and the lanes that are active and inside.
+    Lanes(Val, Val),
 }
 
 /// Which views share their facts: set, binding, element, and dimensionality and arrayed of the instruction.
@@ -258,8 +266,7 @@ impl Gen<'_> {
         let steps: Vec<Val> = (0..self.lanes).map(|l| self.i32c(l % group * bytes)).collect();
         let first = m.shuffle(offsets, m.poison(m.type_of(offsets)), &first);
         let same = m.icmp(Icmp::Eq, offsets, m.add(first, m.const_vector(&steps)));
-        let all = self.bits(m.and(self.mask_val(valid), same));
-        m.icmp(Icmp::Eq, all, self.bits(m.ones(self.bool_lanes())))
+        self.all_lanes(m.and(self.mask_val(valid), same))
     }
 
     fn group_ptr(&self, p: &Plain, offsets: Val, lane: u32) -> Val {
@@ -267,43 +274,57 @@ impl Gen<'_> {
         m.byte_ptr(p.facts.base, m.zext(m.extract(offsets, self.i32c(lane)), m.int(64)))
     }
 
-    /// Loads a texel per lane. Lanes that are outside get zeros, and what the format lacks.
-    pub fn plain_load(&mut self, p: &Plain, mask: Mask) -> Result<[Val; 4]> {
+    /// Makes an access to texels: `f` makes the code for each way in which they may stand, the quickest first, of which one is taken.
+    /// Gives what it made, and the blocks that have it at their ends and lead to where the code goes on.
+    fn by_runs<T>(
+        &mut self,
+        p: &Plain,
+        mask: Mask,
+        mut f: impl FnMut(&mut Self, Texels) -> T,
+    ) -> Result<Vec<(T, Block)>> {
         let m = self.m;
-        let bytes = p.format.bytes;
         let end = self.block(c"texels.end");
-        let mut found: Vec<(Vec<Val>, super::llvm::Block)> = Vec::new();
-        let runs = self.runs_of_texels(p);
-        if let Some((at, inside)) = &runs {
-            let (quick, slow) = (self.block(c"texels.runs"), self.block(c"texels"));
-            m.likely_br(*inside, quick, slow);
-            m.position(quick);
-            let words = self.texels_at(at, bytes);
-            found.push((words, m.current()));
+        let mut made = Vec::new();
+        let mut way = |g: &mut Self, texels: Texels| {
+            made.push((f(g, texels), m.current()));
             m.br(end);
+        };
+        let runs = self.runs_of_texels(p);
+        let group = if runs.is_some() { 0 } else { self.group() };
+        if let Some((at, inside)) = runs {
+            let (quick, slow) = (self.block(c"texels.runs"), self.block(c"texels"));
+            m.likely_br(inside, quick, slow);
+            m.position(quick);
+            way(self, Texels::Runs(at, mask));
             m.position(slow);
         }
         let (offsets, valid) = self.texel_offsets(p, mask)?;
-        let group = if runs.is_some() { 0 } else { self.group() };
         if group != 0 {
             let (quick, slow) = (self.block(c"texels.groups"), self.block(c"texels.lanes"));
-            m.cond_br(self.grouped(offsets, valid, group, bytes), quick, slow);
+            m.cond_br(self.grouped(offsets, valid, group, p.format.bytes), quick, slow);
             m.position(quick);
-            let at: Vec<Val> = (0..self.lanes / group).map(|g| self.group_ptr(p, offsets, g * group)).collect();
-            let words = self.texels_at(&at, bytes);
-            found.push((words, m.current()));
-            m.br(end);
+            let at = (0..self.lanes / group).map(|g| self.group_ptr(p, offsets, g * group)).collect();
+            way(self, Texels::Runs(at, Mask::Full));
             m.position(slow);
         }
-        let words = self.gather_texels(p, offsets, self.mask_val(valid));
-        found.push((words, m.current()));
-        m.br(end);
+        let valid = self.mask_val(valid);
+        way(self, Texels::Lanes(offsets, valid));
         m.position(end);
+        Ok(made)
+    }
+
+    /// Loads a texel per lane. Lanes that are outside get zeros, and what the format lacks.
+    pub fn plain_load(&mut self, p: &Plain, mask: Mask) -> Result<[Val; 4]> {
+        let bytes = p.format.bytes;
+        let found = self.by_runs(p, mask, |g, texels| match texels {
+            Texels::Runs(at, _) => g.texels_at(&at, bytes),
+            Texels::Lanes(offsets, valid) => g.gather_texels(p, offsets, valid),
+        })?;
         let i32t = self.ty(Type::I32, self.lanes);
         let words: Vec<Val> = (0..bytes.div_ceil(4) as usize)
             .map(|i| {
                 let from: Vec<_> = found.iter().map(|(words, block)| (words[i], *block)).collect();
-                m.phi(i32t, &from)
+                self.m.phi(i32t, &from)
             })
             .collect();
         Ok(self.decode_texel(p.format, &words))
@@ -335,13 +356,20 @@ impl Gen<'_> {
             let address = m.ptrtoint(p.facts.base, m.int(64));
             let low = m.trunc(m.and(address, self.i64c(3)), m.int(32));
             let base = m.inttoptr(m.and(address, self.i64c(!3)), m.ptr());
-            let offsets = m.add(offsets, self.splat(low));
-            let words = self.gather(t, m.byte_ptr(base, m.and(offsets, k(!3))), 4, valid);
-            let words = m.lshr(words, m.shl(m.and(offsets, k(3)), k(3)));
+            let words = self.gather_parts(base, m.add(offsets, self.splat(low)), valid);
             return vec![m.and(words, k((1 << (p.format.bytes * 8)) - 1))];
         }
         let word = |i: u32| self.gather(t, m.byte_ptr(p.facts.base, m.add(offsets, k(i * 4))), 4, valid);
         (0..p.format.bytes / 4).map(word).collect()
+    }
+
+    /// Words whose low bits are the aligned parts of words at byte offsets from a `base` that is aligned to words.
+    pub fn gather_parts(&self, base: Val, offsets: Val, valid: Val) -> Val {
+        let m = self.m;
+        let k = |v: u32| self.splat(self.i32c(v));
+        let t = self.ty(Type::I32, self.lanes);
+        let words = self.gather(t, m.byte_ptr(base, m.and(offsets, k(!3))), 4, valid);
+        m.lshr(words, m.shl(m.and(offsets, k(3)), k(3)))
     }
 
     /// Stores a texel per active lane that is inside.
@@ -354,51 +382,31 @@ impl Gen<'_> {
         } else {
             self.interleave(&words, self.lanes, words.len() as u32)
         };
-        let end = self.block(c"texels.end");
-        let runs = self.runs_of_texels(p);
-        if let Some((at, inside)) = &runs {
-            let (quick, slow) = (self.block(c"texels.runs"), self.block(c"texels"));
-            m.likely_br(*inside, quick, slow);
-            m.position(quick);
-            let n = words.len() as u32;
-            let each = self.lanes / at.len() as u32 * n;
-            let lanes =
-                (mask != Mask::Full).then(|| self.interleave(&vec![self.mask_val(mask); words.len()], self.lanes, n));
-            for (i, at) in (0..).zip(at) {
-                let part = self.pick(whole, each, i * each, 1);
-                match lanes {
-                    None => m.store(part, *at, bytes.min(4)),
-                    Some(lanes) => self.masked_store(part, *at, bytes.min(4), self.pick(lanes, each, i * each, 1)),
+        let n = words.len() as u32;
+        self.by_runs(p, mask, |g, texels| match texels {
+            Texels::Runs(at, mask) => {
+                let each = g.lanes / at.len() as u32 * n;
+                let lanes =
+                    (mask != Mask::Full).then(|| g.interleave(&vec![g.mask_val(mask); words.len()], g.lanes, n));
+                for (i, at) in (0..).zip(at) {
+                    let part = g.pick(whole, each, i * each, 1);
+                    match lanes {
+                        None => m.store(part, at, bytes.min(4)),
+                        Some(lanes) => g.masked_store(part, at, bytes.min(4), g.pick(lanes, each, i * each, 1)),
+                    }
                 }
             }
-            m.br(end);
-            m.position(slow);
-        }
-        let (offsets, valid) = self.texel_offsets(p, mask)?;
-        let group = if runs.is_some() { 0 } else { self.group() };
-        if group != 0 {
-            let (quick, slow) = (self.block(c"texels.groups"), self.block(c"texels.lanes"));
-            m.cond_br(self.grouped(offsets, valid, group, bytes), quick, slow);
-            m.position(quick);
-            let n = group * words.len() as u32;
-            for g in 0..self.lanes / group {
-                m.store(self.pick(whole, n, g * n, 1), self.group_ptr(p, offsets, g * group), bytes.min(4));
+            Texels::Lanes(offsets, valid) if bytes < 4 => {
+                let ty = if bytes == 1 { Type::I8 } else { Type::I16 };
+                g.each_lane_store(ty, whole, m.byte_ptr(p.facts.base, offsets), bytes, valid);
             }
-            m.br(end);
-            m.position(slow);
-        }
-        let valid = self.mask_val(valid);
-        if bytes < 4 {
-            let ty = if bytes == 1 { Type::I8 } else { Type::I16 };
-            self.each_lane_store(ty, whole, m.byte_ptr(p.facts.base, offsets), bytes, valid);
-        } else {
-            for (i, word) in words.iter().enumerate() {
-                let offsets = m.add(offsets, self.splat(self.i32c(i as u32 * 4)));
-                self.scatter(*word, m.byte_ptr(p.facts.base, offsets), 4, valid);
+            Texels::Lanes(offsets, valid) => {
+                for (i, word) in (0..).zip(&words) {
+                    let offsets = m.add(offsets, g.splat(g.i32c(i * 4)));
+                    g.scatter(*word, m.byte_ptr(p.facts.base, offsets), 4, valid);
+                }
             }
-        }
-        m.br(end);
-        m.position(end);
+        })?;
         Ok(())
     }
 

@@ -16,7 +16,8 @@ fn reciprocal(max: u32) -> [f32; 2] {
 }
 
 impl Gen<'_> {
-    fn floats(&self, v: f32) -> Val {
+    /// A number in all lanes.
+    pub fn floats(&self, v: f32) -> Val {
         self.konst(Type::F32, self.lanes, u64::from(v.to_bits()))
     }
 

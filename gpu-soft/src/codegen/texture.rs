@@ -126,7 +126,7 @@ impl Gen<'_> {
     pub fn fetch_texels(&mut self, f: &Fetch, mask: Mask, help: Block) -> Result<[Val; 4]> {
         let data = self.call_for_texels(f, mask, help, &[])?;
         let t = self.ty(if f.float { Type::F32 } else { Type::I32 }, self.lanes);
-        let align = (self.lanes * 4).min(64);
+        let align = self.data_align();
         Ok(std::array::from_fn(|i| self.m.load(t, self.data_row(data, RESULT_ROWS + i as u32), align)))
     }
 
@@ -139,14 +139,13 @@ impl Gen<'_> {
     fn call_for_texels(&mut self, f: &Fetch, mask: Mask, help: Block, components: &[Val]) -> Result<Val> {
         let m = self.m;
         let (i32t, lanes) = (m.int(32), self.ty(Type::I32, self.lanes));
-        let field = |g: &Self, at: usize| m.load(i32t, m.byte_ptr(f.facts, g.i64c(at as u64)), 4);
         let extent = offset_of!(PlainLevel, extent);
         let steps = [offset_of!(PlainTexture, bytes), offset_of!(PlainLevel, row), offset_of!(PlainLevel, slice)];
-        let steps = steps.map(|at| field(self, at));
-        let extent = [0, 4, 8].map(|at| field(self, extent + at));
+        let steps = steps.map(|at| self.fact(f.facts, at));
+        let extent = [0, 4, 8].map(|at| self.fact(f.facts, extent + at));
         let (offsets, valid) = self.offsets_at(&f.at, steps, extent, mask)?;
         let valid = self.mask_val(valid);
-        let (data, align) = (self.texture_data(), (self.lanes * 4).min(64));
+        let (data, align) = (self.texture_data(), self.data_align());
         m.store(m.select(valid, offsets, m.zero(lanes)), data, align);
         m.store(m.sext(valid, lanes), self.data_row(data, 1), align);
         for (row, v) in (RESULT_ROWS..).zip(components) {
@@ -176,8 +175,14 @@ impl Gen<'_> {
         self.scratch(15, self.m.array(self.m.int(32), u64::from(ROWS * self.lanes)))
     }
 
-    fn data_row(&self, data: Val, row: u32) -> Val {
+    /// Address of a row of what readers work on.
+    pub fn data_row(&self, data: Val, row: u32) -> Val {
         self.m.byte_ptr(data, self.i64c(u64::from(row * self.lanes * 4)))
+    }
+
+    /// The alignment of rows.
+    pub fn data_align(&self) -> u32 {
+        (self.lanes * 4).min(64)
     }
 
     /// The constant element of a descriptor, `None` for others.
@@ -240,14 +245,10 @@ impl Gen<'_> {
             let lod_bits = g.i32c(lod.unwrap_or(0));
             let args = [desc, sampler, g.i32c(dim), g.i32c(arrayed), lod_bits, g.i32c(texels), facts];
             m.call(ty, function, &args);
-            let set = |at: usize| {
-                let field = m.load(i32t, m.byte_ptr(facts, g.i64c(at as u64)), 4);
-                m.icmp(Icmp::Ne, field, g.i32c(0))
-            };
-            let ok = set(offset_of!(PlainTexture, reader));
+            let ok = g.fact_is_set(facts, offset_of!(PlainTexture, reader));
             match lod {
                 Some(_) => ok,
-                None => m.and(ok, set(offset_of!(PlainTexture, any_lod))),
+                None => m.and(ok, g.fact_is_set(facts, offset_of!(PlainTexture, any_lod))),
             }
         });
         self.textures.facts.insert(key, (facts, ok));
@@ -259,13 +260,13 @@ impl Gen<'_> {
         let m = self.m;
         let data = self.texture_data();
         let active = (mask != Mask::Full).then(|| self.mask_val(mask));
-        let align = (self.lanes * 4).min(64);
+        let align = self.data_align();
         let put = |g: &Self, i: u32, v: Val, idle: Val| {
             let v = active.map_or(v, |lanes| m.select(lanes, v, idle));
             m.store(v, g.data_row(data, i), align);
         };
         // Lanes that are not active read in the middle.
-        let middle = self.konst(Type::F32, self.lanes, u64::from(0.5f32.to_bits()));
+        let middle = self.floats(0.5);
         for (i, &c) in (0..).zip(&o.coords) {
             let at = if i == t.kind.dims { LAYER_ROW } else { i };
             put(self, at, self.vector(c)?, middle);

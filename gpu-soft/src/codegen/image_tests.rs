@@ -2,8 +2,8 @@
 
 use super::{compile, Options};
 use crate::engine::HELPERS;
-use crate::image::{Filter, ImageDesc, PackedImage, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET};
-use crate::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, Helpers, PlainTexture, Width, ARENA_ALIGN, MAX_SETS};
+use crate::image::{ImageDesc, PackedImage, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET};
+use crate::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, Helpers, Width, ARENA_ALIGN, MAX_SETS};
 use crate::loader::Loaded;
 use crate::texel;
 use ash::vk;
@@ -39,11 +39,11 @@ const IMAGE_BYTES: usize = 1 << 16;
 /// Where the descriptors of the buffers stand in the set, behind an image and its sampler.
 const BUFFERS_AT: u32 = 128;
 /// Most invocations; each has eight words in buffers 1 (in) and 2 (out).
-const INVOCATIONS: usize = 3 * 4 * 32;
+pub const INVOCATIONS: usize = 3 * 4 * 32;
 
 /// Runs a kernel over an image at binding 0, coordinates and values in a buffer at binding 1 and results in one at binding 2;
 /// what the image and the results hold afterwards.
-fn run(
+pub fn run(
     text: &str,
     desc: &ImageDesc,
     sampler: Option<&SamplerDesc>,
@@ -139,7 +139,7 @@ fn run(
 }
 
 /// Coordinates and values of invocation `%0` from buffer 1: %10…%12 and %14…%17.
-fn prologue(local: [u32; 3], ty: &str, kind: &str) -> String {
+pub fn prologue(local: [u32; 3], ty: &str, kind: &str) -> String {
     format!(
         r#"kernel "k"
 local_size {} {} {}
@@ -179,7 +179,7 @@ body {{
     )
 }
 
-fn image(format: vk::Format) -> ImageDesc {
+pub fn image(format: vk::Format) -> ImageDesc {
     ImageDesc {
         format: format.as_raw(),
         extent: [37, 8, 1],
@@ -197,9 +197,21 @@ fn image(format: vk::Format) -> ImageDesc {
     }
 }
 
+/// Where words differ, if somewhere; `float`: NaNs are the same, whatever they carry.
+pub fn difference(helped: &[u32], plain: &[u32], float: bool) -> Option<String> {
+    let nan = |w: u32| float && f32::from_bits(w).is_nan();
+    let at = helped.iter().zip(plain).position(|(a, b)| a != b && !(nan(*a) && nan(*b)))?;
+    Some(format!("word {at}: {:#x} with help, {:#x} without", helped[at], plain[at]))
+}
+
+/// The widths of this machine.
+pub fn widths() -> impl Iterator<Item = Width> {
+    Width::ALL.into_iter().filter(|w| w.supported())
+}
+
 /// Compares a kernel with and without declared format. `{}` in the body stands for the format.
 fn compare(local: [u32; 3], ty: &str, body: &str, word: &str, desc: &ImageDesc) {
-    for width in Width::ALL.into_iter().filter(|w| w.supported()) {
+    for width in widths() {
         for lanes in [width.lanes(), 32] {
             // Subgroups of two registers are the same code twice.
             if lanes == 32 && (width, local[0]) != (Width::W16, 8) {
@@ -216,12 +228,7 @@ fn compare(local: [u32; 3], ty: &str, body: &str, word: &str, desc: &ImageDesc) 
                 run(&text, desc, None, &HELPERS, width, lanes, groups)
             };
             let (helped, plain) = (of(""), of(word));
-            // What a NaN carries is not said.
-            let nan = |w: u32| ty == "f32" && f32::from_bits(w).is_nan();
-            let differs = |a: &[u32], b: &[u32]| {
-                let at = a.iter().zip(b).position(|(a, b)| a != b && !(nan(*a) && nan(*b)));
-                at.map(|i| format!("word {i}: {:#x} with help, {:#x} without", a[i], b[i]))
-            };
+            let differs = |a: &[u32], b: &[u32]| difference(a, b, ty == "f32");
             let (image, out) = (differs(&helped.0, &plain.0), differs(&helped.1, &plain.1));
             assert!(
                 image.is_none() && out.is_none(),
@@ -233,7 +240,7 @@ fn compare(local: [u32; 3], ty: &str, body: &str, word: &str, desc: &ImageDesc) 
 
 const SHAPES: [[u32; 3]; 4] = [[32, 1, 1], [8, 4, 1], [4, 4, 1], [7, 2, 1]];
 
-fn type_of(format: vk::Format) -> &'static str {
+pub fn type_of(format: vk::Format) -> &'static str {
     match texel::find(format).unwrap().class() {
         texel::Class::Float => "f32",
         texel::Class::Sint | texel::Class::Uint => "i32",
@@ -351,176 +358,4 @@ fn atomics_are_those_of_the_engine() {
     let wide = "  %50:i64 = sext %14\n  %51:i64 = image_atomic smax 0.0 2d arrayed {} coords(%10 %11 %12) %50\n  \
                   store buffer(%7 %5 0) %51 align 4\n";
     compare([8, 4, 1], "i32", wide, "r64i", &image(vk::Format::R64_SINT));
-}
-
-unsafe extern "C" fn no_texture(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, _: u32, out: *mut PlainTexture) {
-    // SAFETY: kernels pass a place for the facts.
-    unsafe { out.write(PlainTexture::default()) };
-}
-
-/// Compares filtered reads with and without help. Coordinates are %30…%33.
-fn compare_reads(local: [u32; 3], body: &str, desc: &ImageDesc, sampler: &SamplerDesc) {
-    let body = format!(
-        "  %26:f32 %27:f32 %28:f32 %29:f32 = load buffer(%6 %3 16) align 4
-{body}  store buffer(%7 %3 0) %50 %51 %52 %53 align 4
-  return
-}}
-"
-    );
-    let text = prologue(local, "f32", "combined_image_sampler count 1") + &body;
-    let help = Helpers { plain_texture: no_texture, ..HELPERS };
-    let groups = [3, (INVOCATIONS as u32 / 3 / local.iter().product::<u32>()).clamp(1, 4), 1];
-    for width in Width::ALL.into_iter().filter(|w| w.supported()) {
-        let of = |helpers| run(&text, desc, Some(sampler), helpers, width, width.lanes(), groups).1;
-        let (helped, plain) = (of(&help), of(&HELPERS));
-        for (i, (a, b)) in helped.iter().zip(&plain).enumerate() {
-            let (x, y) = (f32::from_bits(*a), f32::from_bits(*b));
-            assert!(
-                a == b || x == y || (x.is_nan() && y.is_nan()),
-                "{width:?} {local:?} word {i}: {x:?} with help, {y:?} without\n{body}{desc:?}\n{sampler:?}"
-            );
-        }
-        assert!(plain.iter().any(|v| *v != 0));
-    }
-}
-
-#[test]
-fn filtered_reads_are_those_of_the_engine() {
-    let read = |dim: &str, coords: &str, more: &str| {
-        format!("  %50:f32 %51:f32 %52:f32 %53:f32 = sample 0.0 {dim} coords({coords}){more}\n")
-    };
-    let sampler = |filter: Filter, mode: u8| SamplerDesc {
-        mag: filter as u8,
-        min: filter as u8,
-        address: [mode; 3],
-        max_lod: 1000f32.to_bits(),
-        border: [1f32.to_bits(); 4],
-        ..SamplerDesc::default()
-    };
-    let rgba8 = ImageDesc { layers: 1, ..image(vk::Format::R8G8B8A8_UNORM) };
-    for format in [
-        vk::Format::R8G8B8A8_UNORM,
-        vk::Format::B8G8R8A8_UNORM,
-        vk::Format::R8_UNORM,
-        vk::Format::R8G8_UNORM,
-        vk::Format::R32_SFLOAT,
-        vk::Format::R32G32B32A32_SFLOAT,
-        vk::Format::R16G16B16A16_SFLOAT,
-        // Needs help.
-        vk::Format::R8G8B8A8_SRGB,
-    ] {
-        let desc = ImageDesc { layers: 1, ..image(format) };
-        for filter in [Filter::Nearest, Filter::Linear] {
-            compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &desc, &sampler(filter, 0));
-        }
-    }
-    for filter in [Filter::Nearest, Filter::Linear] {
-        for mode in 1..5 {
-            compare_reads([32, 1, 1], &read("2d", "%26 %27", ""), &rgba8, &sampler(filter, mode));
-        }
-        let s = sampler(filter, 0);
-        let offsets = "  %60:i32 = const 3\n  %61:i32 = const -2\n";
-        compare_reads([8, 4, 1], &(offsets.to_owned() + &read("2d", "%26 %27", " offsets(%60 %61)")), &rgba8, &s);
-        compare_reads([8, 4, 1], &read("2d", "%26 %27", " offsets(%10 %11)"), &rgba8, &s);
-        let layered = ImageDesc { layers: 3, ..rgba8 };
-        compare_reads([8, 4, 1], &read("2d arrayed", "%26 %27 %28", ""), &layered, &s);
-        let line = ImageDesc { extent: [37, 1, 1], ..rgba8 };
-        compare_reads([8, 4, 1], &read("1d", "%26", ""), &line, &s);
-        compare_reads([8, 4, 1], &read("1d arrayed", "%26 %27", ""), &ImageDesc { layers: 2, ..line }, &s);
-        let volume = ImageDesc { extent: [17, 6, 4], image_layers: 1, base_layer: 0, ..rgba8 };
-        compare_reads([8, 4, 1], &read("3d", "%26 %27 %28", ""), &volume, &s);
-        // Levels; lanes that are not active; a level of detail that differs by lane.
-        let levels = ImageDesc { image_levels: 4, levels: 4, ..rgba8 };
-        for lod in ["0.0", "1.0", "1.3", "2.5", "9.0", "-1.0"] {
-            let body = format!("  %60:f32 = const {lod}\n{}", read("2d", "%26 %27", " lod %60"));
-            for mip in [0, 1] {
-                compare_reads([8, 4, 1], &body, &levels, &SamplerDesc { mip, bias: 0.25f32.to_bits(), ..s });
-            }
-        }
-        compare_reads([7, 2, 1], &read("2d", "%26 %27", " lod %28"), &levels, &s);
-        compare_reads([7, 2, 1], &read("2d", "%26 %27", " lod %28"), &rgba8, &s);
-        for other in [
-            ImageDesc { swizzle: [2, 1, 0, 3], ..rgba8 },
-            ImageDesc { extent: [1, 1, 1], ..rgba8 },
-            ImageDesc { min_lod: 1f32.to_bits(), ..levels },
-        ] {
-            compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &other, &s);
-        }
-        compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &rgba8, &SamplerDesc { reduction: 1, ..s });
-        compare_reads([8, 4, 1], &read("2d", "%26 %27", ""), &rgba8, &SamplerDesc { unnormalized: 1, ..s });
-    }
-}
-
-#[test]
-fn reads_are_without_help() {
-    let desc = ImageDesc { layers: 1, ..image(vk::Format::R8G8B8A8_UNORM) };
-    let facts = |desc: &ImageDesc, sampler: &SamplerDesc| crate::image::plain_texture(desc, sampler, 1, false, 0.0);
-    let linear = SamplerDesc { mag: 1, ..SamplerDesc::default() };
-    let found = facts(&desc, &linear);
-    assert_eq!((found.reader, found.linear, found.any_lod, found.bytes), (1, 1, 0, 4));
-    assert_eq!(facts(&desc, &SamplerDesc { mag: 2, ..linear }).reader, 0);
-    assert_eq!(facts(&ImageDesc { levels: 3, ..desc }, &SamplerDesc { min: 1, ..linear }).any_lod, 0);
-    assert_eq!(facts(&desc, &SamplerDesc { min: 1, ..linear }).any_lod, 1);
-}
-
-#[test]
-fn texels_of_undeclared_formats_are_those_of_the_engine() {
-    let help = Helpers { plain_texture: no_texture, ..HELPERS };
-    let compare = |ty: &str, body: &str, desc: &ImageDesc| {
-        let body = format!(
-            "  %50:{ty} %51:{ty} %52:{ty} %53:{ty} = image_load 0.0 {body}
-  store buffer(%7 %3 0) %50 %51 %52 %53 align 4
-  image_store 0.0 2d arrayed coords(%23 %25 %24) texel(%14 %15 %16 %17)
-  %54:bool = ieq %40 %22
-  if %54 {{
-    image_store 0.0 2d arrayed coords(%10 %11 %12) texel(%17 %15 %14 %16)
-    yield
-  }} else {{
-    yield
-  }}
-  return
-}}
-"
-        );
-        let text = prologue([8, 4, 1], ty, "storage_image count 1 written") + &body;
-        for width in Width::ALL.into_iter().filter(|w| w.supported()) {
-            let of = |helpers| run(&text, desc, None, helpers, width, width.lanes(), [3, 4, 1]);
-            let (helped, plain) = (of(&help), of(&HELPERS));
-            let nan = |w: u32| ty == "f32" && f32::from_bits(w).is_nan();
-            let same = |a: &[u32], b: &[u32]| a.iter().zip(b).position(|(a, b)| a != b && !(nan(*a) && nan(*b)));
-            let differs = (same(&helped.0, &plain.0), same(&helped.1, &plain.1));
-            assert!(differs == (None, None), "{width:?} {body} {desc:?} words of image and results: {differs:?}");
-        }
-    };
-    for format in [
-        vk::Format::R8G8B8A8_UNORM,
-        vk::Format::B8G8R8A8_UNORM,
-        vk::Format::R8_UNORM,
-        vk::Format::R8G8_UNORM,
-        vk::Format::R32_SFLOAT,
-        vk::Format::R32G32B32A32_SFLOAT,
-        vk::Format::R16G16B16A16_SFLOAT,
-        vk::Format::R32_UINT,
-        vk::Format::R32G32B32A32_SINT,
-        // Need help.
-        vk::Format::R16_UNORM,
-        vk::Format::R8G8B8A8_UINT,
-    ] {
-        let (desc, ty) = (image(format), type_of(format));
-        compare(ty, "2d arrayed coords(%10 %11 %12)", &desc);
-        compare(ty, "2d arrayed coords(%23 %25 %24)", &desc);
-        // The kernel expects the other kind of numbers.
-        compare(if ty == "f32" { "i32" } else { "f32" }, "2d arrayed coords(%23 %25 %24)", &desc);
-    }
-    let desc = image(vk::Format::R8G8B8A8_UNORM);
-    let levels = ImageDesc { image_levels: 3, levels: 2, base_level: 1, ..desc };
-    compare("f32", "2d arrayed coords(%10 %11 %12) lod %24", &levels);
-    compare("f32", "2d arrayed coords(%10 %11 %12) lod %22", &levels);
-    compare("f32", "2d arrayed coords(%10 %11 %12) lod %12", &levels);
-    compare("f32", "2d arrayed coords(%10 %11 %12)", &ImageDesc { swizzle: [2, 1, 4, 5], ..desc });
-    compare("f32", "2d arrayed coords(%10 %11 %12)", &ImageDesc { min_lod: 1f32.to_bits(), ..desc });
-    let texels =
-        ImageDesc { extent: [40, 1, 1], image_layers: 1, base_layer: 0, layers: 1, kind: ImageDesc::BUFFER, ..desc };
-    compare("f32", "texels coords(%10)", &texels);
-    compare("f32", "texels coords(%23)", &ImageDesc { addr: 2, ..texels });
 }

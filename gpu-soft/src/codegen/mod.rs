@@ -49,6 +49,8 @@ mod switch;
 mod target;
 mod texel;
 mod texture;
+#[cfg(test)]
+mod texture_tests;
 mod wg;
 
 use crate::kernel_abi::{BindingSlot, Header, Width};

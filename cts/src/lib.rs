@@ -10,6 +10,7 @@ pub mod features;
 #[rustfmt::skip]
 pub mod generated;
 pub mod harness;
+pub mod random;
 pub mod shaders;
 
 pub use harness::{Buffer, Error, Gpu, Kernel, KernelInfo, Setup};

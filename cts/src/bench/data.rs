@@ -1,38 +1,6 @@
 //! Seeded input data, and comparisons.
 
-/// A small seeded generator: SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    /// 64 bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// 32 bits.
-    pub fn word(&mut self) -> u32 {
-        (self.next() >> 32) as u32
-    }
-
-    /// Uniform below `n`, which is not 0.
-    pub fn below(&mut self, n: u32) -> u32 {
-        ((u64::from(self.word()) * u64::from(n)) >> 32) as u32
-    }
-
-    /// Uniform in [low, high).
-    pub fn float(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * ((self.next() >> 40) as f32 / (1u32 << 24) as f32)
-    }
-
-    /// A whole number in −8…8: sums of products of such numbers are exact in 32-bit floats, in whatever order.
-    pub fn whole(&mut self) -> f32 {
-        self.below(17) as f32 - 8.0
-    }
-}
+pub use crate::random::Random;
 
 /// `n` values of a seeded generator.
 pub fn values<T>(seed: u64, n: usize, mut f: impl FnMut(&mut Random) -> T) -> Vec<T> {

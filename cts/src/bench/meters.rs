@@ -367,7 +367,7 @@ fn updates(gpu: &Gpu) -> Outcome {
 
 fn copy(gpu: &Gpu) -> Outcome {
     let bed = Bed::new(gpu)?;
-    let from = gpu.buffer_of(&super::data::values(1, LARGE as usize / 8, super::data::Random::next))?;
+    let from = gpu.buffer_of(&super::data::values(1, LARGE as usize / 8, super::data::Random::bits))?;
     let to = gpu.buffer(LARGE)?;
     let commands = bed.commands()?;
     bed.record(commands, || {

@@ -1,6 +1,7 @@
 //! Tiled matrix multiplication: GLSL, workgroup memory, barriers, push constants.
 
-use super::{best_time, Outcome, Random};
+use super::{best_time, Outcome};
+use crate::random::Random;
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -13,8 +14,8 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
         KernelInfo { spirv: &spirv, bindings: &[DescriptorType::STORAGE_BUFFER; 3], push: 4, ..KernelInfo::default() };
     let kernel = gpu.kernel(&info)?;
     let mut random = Random(2);
-    let a: Vec<f32> = (0..N * N).map(|_| random.float()).collect();
-    let b: Vec<f32> = (0..N * N).map(|_| random.float()).collect();
+    let a: Vec<f32> = (0..N * N).map(|_| random.float(-1.0, 1.0)).collect();
+    let b: Vec<f32> = (0..N * N).map(|_| random.float(-1.0, 1.0)).collect();
     let buffers = [gpu.buffer_of(&a)?, gpu.buffer_of(&b)?, gpu.buffer((N * N * 4) as u64)?];
     gpu.bind(&kernel, &[&buffers[0], &buffers[1], &buffers[2]]);
     let push = (N as u32).to_ne_bytes();

@@ -1,6 +1,7 @@
 //! Gravity between all pairs of bodies: WGSL, workgroup memory, inverse square roots.
 
-use super::{best_time, Outcome, Random};
+use super::{best_time, Outcome};
+use crate::random::Random;
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -35,7 +36,7 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
     let mut random = Random(4);
     let bodies: Vec<Body> = (0..BODIES)
         .map(|_| {
-            let mut body: Body = std::array::from_fn(|_| random.float());
+            let mut body: Body = std::array::from_fn(|_| random.float(-1.0, 1.0));
             body[3] = body[3].abs() / BODIES as f32;
             body[7] = 0.0;
             body

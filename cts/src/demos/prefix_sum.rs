@@ -1,6 +1,7 @@
 //! Prefix sum in three dispatches of one command buffer: GLSL, subgroup scans, specialisation constants, barriers.
 
-use super::{best_time, Outcome, Random};
+use super::{best_time, Outcome};
+use crate::random::Random;
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
         kernels.push(gpu.kernel(&info)?);
     }
     let mut random = Random(3);
-    let input: Vec<u32> = (0..COUNT).map(|_| (random.next() >> 40) as u32).collect();
+    let input: Vec<u32> = (0..COUNT).map(|_| (random.bits() >> 40) as u32).collect();
     let mut data = gpu.buffer_of(&input)?;
     let sums = gpu.buffer(256 * 4)?;
     for kernel in &kernels {

@@ -1,6 +1,7 @@
 //! One addition per invocation: WGSL, storage buffers, a bounds check.
 
-use super::{best_time, Outcome, Random};
+use super::{best_time, Outcome};
+use crate::random::Random;
 use crate::{shaders, Error, Gpu, KernelInfo};
 use ash::vk::DescriptorType;
 use std::path::Path;
@@ -15,8 +16,8 @@ pub fn run(gpu: &Gpu, _folder: &Path) -> Result<Outcome, Error> {
         ..KernelInfo::default()
     })?;
     let mut random = Random(1);
-    let a: Vec<f32> = (0..COUNT).map(|_| random.float()).collect();
-    let b: Vec<f32> = (0..COUNT).map(|_| random.float()).collect();
+    let a: Vec<f32> = (0..COUNT).map(|_| random.float(-1.0, 1.0)).collect();
+    let b: Vec<f32> = (0..COUNT).map(|_| random.float(-1.0, 1.0)).collect();
     let buffers = [gpu.buffer_of(&a)?, gpu.buffer_of(&b)?, gpu.buffer((COUNT * 4) as u64)?];
     gpu.bind(&kernel, &[&buffers[0], &buffers[1], &buffers[2]]);
     let time = best_time(|| gpu.dispatch(&kernel, &[], [COUNT.div_ceil(64) as u32, 1, 1]))?;

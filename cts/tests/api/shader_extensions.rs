@@ -162,8 +162,8 @@ unsafe fn texels_of_64_bits() -> R {
         let both = vk::FormatFeatureFlags::STORAGE_IMAGE | vk::FormatFeatureFlags::STORAGE_IMAGE_ATOMIC;
         check!(t.format(format).optimal_tiling_features.contains(both), "{format:?} lacks mandatory features");
         let mut random = Random(43);
-        let values: Vec<u64> = (0..128).map(|_| random.next()).collect();
-        let mut texels: Vec<u64> = (0..24).map(|_| random.next() >> 3).collect();
+        let values: Vec<u64> = (0..128).map(|_| random.bits()).collect();
+        let mut texels: Vec<u64> = (0..24).map(|_| random.bits() >> 3).collect();
         texels[..8].copy_from_slice(&[5, 1 << 62, 0, u64::MAX, 0, 9, 0, 0]);
         let (v, o, start) = (t.buf_of(&values)?, t.zeros(128 * 8)?, t.buf_of(&texels)?);
         let mut info = flat(format, 8, 3);

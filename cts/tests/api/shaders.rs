@@ -29,7 +29,7 @@ macro_rules! integer_atomics {
     ($t:expr, $code:expr, $ty:ty) => {{
         let n = 64 * 40usize;
         let mut random = Random(2);
-        let values: Vec<$ty> = (0..n).map(|_| random.next() as $ty).collect();
+        let values: Vec<$ty> = (0..n).map(|_| random.bits() as $ty).collect();
         let mut start = [0 as $ty; 16];
         // Minima and conjunctions start from the largest and from all ones.
         (start[1], start[2], start[3]) = (<$ty>::MAX, <$ty>::MIN, !0);
@@ -181,14 +181,14 @@ unsafe fn wide_types() -> R {
     let mut random = Random(6);
     let n = 256usize;
     let edges = [0i64, 1, -1, i64::MAX, i64::MIN, 1 << 32, -(1 << 32), 0xffff_ffff];
-    let a: Vec<i64> = (0..n).map(|k| if k < 64 { edges[k / 8] } else { random.next() as i64 }).collect();
+    let a: Vec<i64> = (0..n).map(|k| if k < 64 { edges[k / 8] } else { random.bits() as i64 }).collect();
     let b: Vec<i64> = (0..n)
-        .map(|k| if k < 64 { edges[k % 8] } else { random.next() as i64 >> random.below(60) })
+        .map(|k| if k < 64 { edges[k % 8] } else { random.bits() as i64 >> random.below(60) })
         // The quotient that overflows is undefined.
         .zip(&a)
         .map(|(b, a)| if *a == i64::MIN && b == -1 { 3 } else { b })
         .collect();
-    let f: Vec<f64> = (0..n).map(|_| (random.next() as i64 >> 20) as f64 / 1e6).collect();
+    let f: Vec<f64> = (0..n).map(|_| (random.bits() as i64 >> 20) as f64 / 1e6).collect();
     let (o, p) = (t.zeros(n as u64 * 64)?, t.zeros(n as u64 * 32)?);
     let resources = [B::S(t.buf_of(&a)?), B::S(t.buf_of(&b)?), B::S(t.buf_of(&f)?), B::S(o), B::S(p)];
     t.compute(spv!("wide"), &resources, &words(&[n as u32]), [8, 1, 1])?;

@@ -2,6 +2,7 @@
 
 use ash::vk;
 use bytemuck::{AnyBitPattern, NoUninit};
+pub use cts::random::Random;
 use cts::{Gpu, Setup};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -314,36 +315,6 @@ pub fn usage() -> vk::BufferUsageFlags {
 /// Bytes of a kernel's push constants.
 pub fn words(w: &[u32]) -> Vec<u8> {
     w.iter().flat_map(|w| w.to_ne_bytes()).collect()
-}
-
-/// A small seeded generator: SplitMix64.
-#[derive(Clone)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// The next 32 bits.
-    pub fn word(&mut self) -> u32 {
-        (self.next() >> 32) as u32
-    }
-
-    /// Below a bound.
-    pub fn below(&mut self, n: u32) -> u32 {
-        ((u64::from(self.word()) * u64::from(n)) >> 32) as u32
-    }
-
-    /// Many words.
-    pub fn words(&mut self, n: usize) -> Vec<u32> {
-        (0..n).map(|_| self.word()).collect()
-    }
 }
 
 impl T {

@@ -33,13 +33,13 @@ fn pcg(scale: Scale) -> Plan {
 
 fn split_mix(scale: Scale) -> Plan {
     let n: usize = scale.pick(1024, 1 << 18);
-    let a: Vec<u64> = values(5, n, Random::next);
+    let a: Vec<u64> = values(5, n, Random::bits);
     let resources = vec![Resource::of(&a)];
     let check = move |r: &dyn Results| {
         let got: Vec<u64> = bytemuck::allocation::pod_collect_to_vec(r.bytes(0));
         let sum = |s: &u64| {
             let mut random = Random(*s);
-            (0..32).fold(0, |sum, _| sum ^ random.next())
+            (0..32).fold(0, |sum, _| sum ^ random.bits())
         };
         exact(&got, &a.iter().map(sum).collect::<Vec<_>>())
     };

@@ -174,98 +174,108 @@ fn empty(gpu: &Gpu) -> Outcome {
     Ok((median(times?), Ok(())))
 }
 
-/// Records one counting dispatch.
-fn count(gpu: &Gpu, commands: vk::CommandBuffer, made: &Made, set: vk::DescriptorSet, i: u32) {
-    let (d, point) = (&gpu.device, vk::PipelineBindPoint::COMPUTE);
-    // SAFETY: valid usage.
-    unsafe {
-        d.cmd_bind_descriptor_sets(commands, point, made.layout, 0, &[set], &[]);
-        d.cmd_push_constants(commands, made.layout, vk::ShaderStageFlags::COMPUTE, 0, &i.to_ne_bytes());
-        d.cmd_dispatch(commands, 1, 1, 1);
-    }
-}
-
-/// A counting program, its set and its counter.
-fn counter(bed: &Bed<'_>, program: Program) -> Result<(Made, vk::DescriptorSet, Buffer), Error> {
-    let made = Made::new(bed.gpu, &program, vk::PipelineCreateFlags::empty())?;
-    let buffer = bed.gpu.buffer_of(&[0u32; 16])?;
-    let set = bed.set(&made, &[&buffer])?;
-    Ok((made, set, buffer))
-}
-
 fn bind(gpu: &Gpu, commands: vk::CommandBuffer, made: &Made) {
     // SAFETY: valid usage.
     unsafe { gpu.device.cmd_bind_pipeline(commands, vk::PipelineBindPoint::COMPUTE, made.pipeline) };
 }
 
+/// A program that counts its dispatches, with all that it needs.
+struct Counter<'g> {
+    bed: Bed<'g>,
+    made: Made,
+    buffer: Buffer,
+    set: vk::DescriptorSet,
+    commands: vk::CommandBuffer,
+}
+
+impl<'g> Counter<'g> {
+    fn new(gpu: &'g Gpu, program: Program) -> Result<Counter<'g>, Error> {
+        let bed = Bed::new(gpu)?;
+        let made = Made::new(gpu, &program, vk::PipelineCreateFlags::empty())?;
+        let buffer = gpu.buffer_of(&[0u32; 16])?;
+        let set = bed.set(&made, &[&buffer])?;
+        let commands = bed.commands()?;
+        Ok(Counter { bed, made, buffer, set, commands })
+    }
+
+    /// Records what `f` records, with the pipeline bound.
+    fn record(&self, f: impl FnOnce()) -> Result<(), Error> {
+        self.bed.record(self.commands, || {
+            bind(self.bed.gpu, self.commands, &self.made);
+            f();
+        })
+    }
+
+    /// Binds the set and pushes a number.
+    fn push(&self, i: u32) {
+        let (d, point) = (&self.bed.gpu.device, vk::PipelineBindPoint::COMPUTE);
+        // SAFETY: valid usage.
+        unsafe {
+            d.cmd_bind_descriptor_sets(self.commands, point, self.made.layout, 0, &[self.set], &[]);
+            d.cmd_push_constants(self.commands, self.made.layout, vk::ShaderStageFlags::COMPUTE, 0, &i.to_ne_bytes());
+        }
+    }
+
+    /// Records one dispatch that counts.
+    fn count(&self, i: u32) {
+        self.push(i);
+        // SAFETY: valid usage.
+        unsafe { self.bed.gpu.device.cmd_dispatch(self.commands, 1, 1, 1) };
+    }
+
+    /// Submits so many times; the median in seconds.
+    fn submit(&self, times: usize) -> Result<f64, Error> {
+        let times: Result<Vec<f64>, Error> = (0..times).map(|_| self.bed.submit(self.commands)).collect();
+        Ok(median(times?))
+    }
+
+    /// Frees everything. `seconds` are what was measured, and `want` is how many dispatches there were.
+    fn end(self, seconds: f64, want: u32) -> Outcome {
+        let gpu = self.bed.gpu;
+        let right = expect(word(&self.buffer), want, "the counter");
+        drop(self.bed);
+        self.made.free(gpu);
+        gpu.free(self.buffer);
+        Ok((seconds, right))
+    }
+}
+
 fn small(gpu: &Gpu) -> Outcome {
-    let bed = Bed::new(gpu)?;
-    let (made, set, buffer) = counter(&bed, ATOMIC)?;
-    let commands = bed.commands()?;
-    bed.record(commands, || {
-        bind(gpu, commands, &made);
-        count(gpu, commands, &made, set, 0);
-    })?;
-    let times: Result<Vec<f64>, Error> = (0..TIMES).map(|_| bed.submit(commands)).collect();
-    let outcome = (median(times?), expect(word(&buffer), TIMES as u32, "the counter"));
-    drop(bed);
-    made.free(gpu);
-    gpu.free(buffer);
-    Ok(outcome)
+    let counter = Counter::new(gpu, ATOMIC)?;
+    counter.record(|| counter.count(0))?;
+    let each = counter.submit(TIMES)?;
+    counter.end(each, TIMES as u32)
 }
 
 /// Dispatches of a command buffer.
 const MANY: u32 = 4000;
 
 fn dispatches(gpu: &Gpu, program: Program, ordered: bool) -> Outcome {
-    let bed = Bed::new(gpu)?;
-    let (made, set, buffer) = counter(&bed, program)?;
-    let commands = bed.commands()?;
-    bed.record(commands, || {
-        bind(gpu, commands, &made);
+    let counter = Counter::new(gpu, program)?;
+    counter.record(|| {
         for i in 0..MANY {
-            count(gpu, commands, &made, set, i);
+            counter.count(i);
             if ordered {
-                gpu.barrier(commands);
+                gpu.barrier(counter.commands);
             }
         }
     })?;
-    let mut times = Vec::new();
-    for _ in 0..3 {
-        times.push(bed.submit(commands)? / f64::from(MANY));
-    }
-    let outcome = (median(times), expect(word(&buffer), 3 * MANY, "the counter"));
-    drop(bed);
-    made.free(gpu);
-    gpu.free(buffer);
-    Ok(outcome)
+    let all = counter.submit(3)?;
+    counter.end(all / f64::from(MANY), 3 * MANY)
 }
 
 fn indirect(gpu: &Gpu) -> Outcome {
-    let bed = Bed::new(gpu)?;
-    let (made, set, buffer) = counter(&bed, ATOMIC)?;
+    let counter = Counter::new(gpu, ATOMIC)?;
     let groups = gpu.buffer_of(&[1u32; 4])?;
-    let commands = bed.commands()?;
-    bed.record(commands, || {
-        bind(gpu, commands, &made);
-        let (d, point) = (&gpu.device, vk::PipelineBindPoint::COMPUTE);
+    counter.record(|| {
+        counter.push(0);
         // SAFETY: valid usage.
-        unsafe {
-            d.cmd_bind_descriptor_sets(commands, point, made.layout, 0, &[set], &[]);
-            d.cmd_push_constants(commands, made.layout, vk::ShaderStageFlags::COMPUTE, 0, &[0; 4]);
-            (0..MANY).for_each(|_| d.cmd_dispatch_indirect(commands, groups.handle, 0));
-        }
+        (0..MANY).for_each(|_| unsafe { gpu.device.cmd_dispatch_indirect(counter.commands, groups.handle, 0) });
     })?;
-    let mut times = Vec::new();
-    for _ in 0..3 {
-        times.push(bed.submit(commands)? / f64::from(MANY));
-    }
-    let outcome = (median(times), expect(word(&buffer), 3 * MANY, "the counter"));
-    drop(bed);
-    made.free(gpu);
-    gpu.free(buffer);
+    let all = counter.submit(3)?;
+    let outcome = counter.end(all / f64::from(MANY), 3 * MANY);
     gpu.free(groups);
-    Ok(outcome)
+    outcome
 }
 
 /// A pipeline that exists already, made once more without a cache of the application's.
@@ -309,24 +319,15 @@ fn touch(gpu: &Gpu) -> Outcome {
 }
 
 fn recording(gpu: &Gpu) -> Outcome {
-    let bed = Bed::new(gpu)?;
-    let (made, set, buffer) = counter(&bed, ATOMIC)?;
-    let commands = bed.commands()?;
+    let counter = Counter::new(gpu, ATOMIC)?;
     let mut times = Vec::new();
     for _ in 0..5 {
         let start = Instant::now();
-        bed.record(commands, || {
-            bind(gpu, commands, &made);
-            (0..MANY).for_each(|i| count(gpu, commands, &made, set, i));
-        })?;
+        counter.record(|| (0..MANY).for_each(|i| counter.count(i)))?;
         times.push(start.elapsed().as_secs_f64() / f64::from(MANY));
     }
-    bed.submit(commands)?;
-    let outcome = (median(times), expect(word(&buffer), MANY, "the counter"));
-    drop(bed);
-    made.free(gpu);
-    gpu.free(buffer);
-    Ok(outcome)
+    counter.submit(1)?;
+    counter.end(median(times), MANY)
 }
 
 fn updates(gpu: &Gpu) -> Outcome {

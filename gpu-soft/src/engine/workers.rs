@@ -127,7 +127,7 @@ impl Workers {
         }
         let work: *const (dyn Work + '_) = work;
         // SAFETY: only the lifetime changes. The round is withdrawn and every worker has left it before this function
-        // returns, so nobody uses the reference after its real lifetime.
+        // returns or unwinds, so nobody uses the reference after its real lifetime.
         let work: *const (dyn Work + 'static) = unsafe { std::mem::transmute(work) };
         let round = Round { work, total, grain, next: AtomicU64::new(from) };
         let asleep = {
@@ -139,12 +139,22 @@ impl Workers {
         if asleep > 0 {
             self.shared.wake.notify_all();
         }
+        let over = RoundOver(&self.shared);
         pull(&round, &mut arena);
+        drop(over);
+    }
+}
+
+/// Withdraws a round and waits until all workers have left it, when dropped: also if the caller's own piece of work panics.
+struct RoundOver<'a>(&'a Shared);
+
+impl Drop for RoundOver<'_> {
+    fn drop(&mut self) {
         // No worker may enter any more; those inside finish their last piece.
-        self.shared.lock().round = None;
+        self.0.lock().round = None;
         let mut spins = 0u32;
-        while self.shared.inside.load(Ordering::Acquire) != 0 {
-            spins += 1;
+        while self.0.inside.load(Ordering::Acquire) != 0 {
+            spins = spins.wrapping_add(1);
             if spins.is_multiple_of(64) {
                 std::thread::yield_now();
             } else {
@@ -258,6 +268,38 @@ mod tests {
             assert_eq!(sum.1.load(Ordering::Relaxed), total.max(from));
             assert_eq!(sum.0.load(Ordering::Relaxed), (0..total.max(from)).sum::<u64>());
         }
+    }
+
+    #[test]
+    fn a_caller_that_panics_waits_for_the_workers() {
+        /// Panics on the thread that calls; others wait until one is inside of the round, and take their time.
+        struct Bad(std::thread::ThreadId, AtomicUsize);
+        impl Work for Bad {
+            fn run(&self, _begin: u64, _end: u64, _arena: &mut Arena) {
+                if std::thread::current().id() == self.0 {
+                    while self.1.load(Ordering::Acquire) == 0 {
+                        std::thread::yield_now();
+                    }
+                    std::panic::resume_unwind(Box::new(()));
+                }
+                self.1.fetch_add(1, Ordering::AcqRel);
+                std::thread::sleep(Duration::from_millis(20));
+                self.1.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        let workers = Workers::new(NonZeroUsize::new(3).unwrap());
+        let bad = Bad(std::thread::current().id(), AtomicUsize::new(0));
+        let run = std::panic::AssertUnwindSafe(|| workers.run(&bad, 8, 1));
+        assert!(std::panic::catch_unwind(run).is_err());
+        // Every worker that began has ended.
+        let seen = bad.1.load(Ordering::Acquire);
+        assert!(seen > 0 && seen.is_multiple_of(2), "{seen}");
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(bad.1.load(Ordering::Acquire), seen);
+        // The pool is as good as before.
+        let sum = Sum(AtomicU64::new(0), AtomicU64::new(0));
+        workers.run(&sum, 100, 1);
+        assert_eq!(sum.1.load(Ordering::Relaxed), 100);
     }
 
     #[test]

@@ -116,6 +116,11 @@ fn machine() -> String {
     format!("{}, {cores} logical processors", model.trim_start_matches([' ', '\t', ':']))
 }
 
+/// Names of drivers and of their devices, as far as these are known.
+fn devices(drivers: &[measure::Measured]) -> Vec<(String, String)> {
+    drivers.iter().map(|m| (m.name().to_owned(), m.device.clone())).collect()
+}
+
 /// Writes the report.
 fn write(out: &Path, report: &Report) -> Result<(), String> {
     let write = |name: &str, text: &str| {
@@ -153,7 +158,7 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<String, String> {
     let list = all[0].once(&["list"], Duration::from_secs(20))?;
     let wanted = |name: &str| options.rows.is_empty() || options.rows.iter().any(|r| name.contains(r.as_str()));
     let mut rows = Vec::new();
-    if options.rows.is_empty() || wanted("start") {
+    if wanted("start") {
         rows = measure::starts(&all, options.rounds.div_ceil(2));
     }
     let mut measured: Vec<measure::Measured> = all.into_iter().map(measure::Measured::new).collect();
@@ -163,12 +168,12 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<String, String> {
     if options.clock == measure::Clock::Processor {
         machine.push_str("; kernels by processor time: figures are per processor");
     }
-    let mut report = Report { machine, icds: Vec::new(), subject, peers, rows };
+    let mut report = Report { machine, icds: devices(&measured), subject, peers, rows };
     for (i, about) in list.iter().enumerate() {
         let row = measure::row(&mut measured, about, options.rounds, options.clock);
         eprintln!("{:>3}/{} {}", i + 1, list.len(), row.name);
         report.rows.push(row);
-        report.icds = measured.iter().map(|m| (m.name().to_owned(), m.device.clone())).collect();
+        report.icds = devices(&measured);
         // After every row, so that a run can be watched and is not lost.
         write(&out, &report)?;
     }

@@ -8,14 +8,14 @@
 //!
 //! * `jam`: how many subgroups are executed in lock-step.
 //! * `llvm`, `target`: the layer over LLVM's C interface.
-//! * `normalise`: switches without fallthrough. `plan`: barriers, stretches, what lives across them.
+//! * `normalise`: switches without fallthrough. `plan`, `live`: barriers, stretches, what lives across them.
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
 //!   `flow`, `switch`: control flow inside a stretch; `mask`: active lanes; `cell`: values that cross joins.
 //! * `alu`, `float`, `float_int`, `half`, `divide`: lane-wise operations; `affine`: values that grow by a constant from lane
 //!   to lane.
 //! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine; `texture`,
 //!   `filter`, `reader`: filtered reads of that kind, and texels of formats that only the view knows.
-//! * `lanes`: lanes picked, joined and interleaved.
+//! * `lanes`: lanes picked, joined and interleaved; `spread`: masks of wide vectors.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
@@ -35,6 +35,7 @@ mod image;
 mod image_tests;
 mod jam;
 mod lanes;
+mod live;
 mod llvm;
 mod mask;
 mod memory;
@@ -44,6 +45,7 @@ mod plain;
 mod plan;
 mod private;
 mod reader;
+mod spread;
 mod subgroup;
 mod switch;
 mod target;

@@ -12,8 +12,9 @@
 //!
 //! A workgroup that fits in one subgroup, and a kernel without barriers, is a single stretch.
 
+use super::live;
 use compiler::analysis::{Level, Uniformity};
-use compiler::sir::{AluOp, Inst, Kernel, Label, MemoryScope, Op, Region, SwitchCase, Value};
+use compiler::sir::{Inst, Kernel, Label, MemoryScope, Op, Region, SwitchCase, Value};
 use std::collections::{HashMap, HashSet};
 
 /// A way out of a construct.
@@ -129,9 +130,6 @@ fn key(inst: &Inst) -> usize {
     std::ptr::from_ref(inst) as usize
 }
 
-/// Values that cost more operations than this are not computed again.
-const REMAT_COST: u32 = 8;
-
 impl<'a> Plan<'a> {
     pub fn new(kernel: &'a Kernel, uniformity: &Uniformity, subgroup_size: u32) -> Plan<'a> {
         let mut build = Build {
@@ -151,7 +149,7 @@ impl<'a> Plan<'a> {
         build.split = multi && build.barriers.contains(&ROOT);
         let mut remat = vec![None; kernel.types.len()];
         let root = if build.split {
-            remat_values(kernel, &mut remat);
+            live::remat_values(kernel, &mut remat);
             build.region(&kernel.body, Leave::Never)
         } else {
             build.stretches = 1;
@@ -167,7 +165,7 @@ impl<'a> Plan<'a> {
         let Build { exits, sites, stretches, split, .. } = build;
         let mut plan = Plan { root, split, exits, sites, spill: vec![false; kernel.types.len()], remat, stretches };
         if split {
-            plan.liveness(kernel);
+            live::fill_in(&mut plan);
         }
         plan
     }
@@ -175,14 +173,6 @@ impl<'a> Plan<'a> {
     /// Exits from a construct to constructs around it.
     pub fn exits(&self, inst: &Inst) -> &[Exit] {
         self.exits.get(&key(inst)).map_or(&[], Vec::as_slice)
-    }
-
-    /// Fills in what stretches read and which values are kept.
-    fn liveness(&mut self, kernel: &Kernel) {
-        let mut home = vec![0u32; kernel.types.len()];
-        let mut number = 0;
-        homes(&self.root, &mut number, &mut home);
-        Live { home: &home, remat: &self.remat, spill: &mut self.spill }.region(&mut self.root);
     }
 }
 
@@ -443,159 +433,4 @@ fn is_workgroup(scope: MemoryScope) -> bool {
         MemoryScope::Workgroup | MemoryScope::QueueFamily | MemoryScope::Device => true,
         MemoryScope::Invocation | MemoryScope::Subgroup => false,
     }
-}
-
-/// Finds the values that are computed again instead of kept.
-fn remat_values<'a>(kernel: &'a Kernel, out: &mut [Option<&'a Inst>]) {
-    let mut cost = vec![u32::MAX; kernel.types.len()];
-    remat_region(&kernel.body, &mut cost, out);
-}
-
-fn remat_region<'a>(region: &'a Region, cost: &mut [u32], out: &mut [Option<&'a Inst>]) {
-    for inst in &region.insts {
-        let cheap = match &inst.op {
-            Op::Const(_) | Op::Builtin(_) => true,
-            Op::Buffer(_) | Op::BufferSize(_) => true,
-            Op::Alu { op, .. } => !expensive(*op),
-            _ => false,
-        };
-        if cheap {
-            let mut sum = u32::from(!matches!(inst.op, Op::Const(_)));
-            inst.op.for_each_operand(&mut |v| sum = sum.saturating_add(cost[v.index()]));
-            if sum <= REMAT_COST {
-                for r in &inst.results {
-                    cost[r.index()] = sum;
-                    out[r.index()] = Some(inst);
-                }
-            }
-        }
-        match &inst.op {
-            Op::If { then, els, .. } => {
-                remat_region(then, cost, out);
-                remat_region(els, cost, out);
-            }
-            Op::Switch { cases, .. } => cases.iter().for_each(|c| remat_region(&c.body, cost, out)),
-            Op::Loop { body, .. } | Op::Block { body, .. } => remat_region(body, cost, out),
-            _ => {}
-        }
-    }
-}
-
-fn expensive(op: AluOp) -> bool {
-    matches!(
-        op,
-        AluOp::UDiv
-            | AluOp::SDiv
-            | AluOp::URem
-            | AluOp::SRem
-            | AluOp::SMod
-            | AluOp::FDiv
-            | AluOp::FSqrt
-            | AluOp::FRem
-            | AluOp::FMod
-    )
-}
-
-/// Numbers the stretches; `home` of a value is the number of the stretch that defines it at its top level, 0 otherwise.
-fn homes(region: &WRegion<'_>, number: &mut u32, home: &mut [u32]) {
-    for node in &region.nodes {
-        match node {
-            Node::Stretch(s) => {
-                *number += 1;
-                for inst in s.insts {
-                    for r in &inst.results {
-                        home[r.index()] = *number;
-                    }
-                }
-            }
-            Node::If { then, els, .. } => {
-                homes(then, number, home);
-                homes(els, number, home);
-            }
-            Node::Switch { bodies, .. } => bodies.iter().for_each(|b| homes(b, number, home)),
-            Node::Loop { body, .. } | Node::Block { body, .. } => homes(body, number, home),
-        }
-    }
-}
-
-/// Finds what stretches read, and marks what has to be kept for it.
-struct Live<'p> {
-    home: &'p [u32],
-    remat: &'p [Option<&'p Inst>],
-    spill: &'p mut [bool],
-}
-
-impl Live<'_> {
-    fn want(&mut self, v: Value) {
-        if self.home[v.index()] == 0 {
-            return;
-        }
-        match self.remat[v.index()] {
-            // What it is computed from is constant or computed again, too.
-            Some(_) => {}
-            None => self.spill[v.index()] = true,
-        }
-    }
-
-    fn stretch(&mut self, s: &mut Stretch<'_>) {
-        let mut seen = HashSet::new();
-        let mut defined = HashSet::new();
-        let mut live = Vec::new();
-        for inst in s.insts {
-            collect_free(inst, &mut defined, &mut seen, &mut live);
-        }
-        for v in s.moves.iter().map(|(_, from)| *from) {
-            if !defined.contains(&v) && seen.insert(v) {
-                live.push(v);
-            }
-        }
-        for &v in &live {
-            self.want(v);
-        }
-        s.live_in = live;
-    }
-
-    fn region(&mut self, region: &mut WRegion<'_>) {
-        for node in &mut region.nodes {
-            match node {
-                Node::Stretch(s) => self.stretch(s),
-                Node::If { cond, then, els, .. } => {
-                    self.want(*cond);
-                    self.region(then);
-                    self.region(els);
-                }
-                Node::Switch { selector, entries, bodies, .. } => {
-                    self.want(*selector);
-                    entries.iter_mut().for_each(|s| self.stretch(s));
-                    bodies.iter_mut().for_each(|b| self.region(b));
-                }
-                Node::Loop { body, .. } | Node::Block { body, .. } => self.region(body),
-            }
-        }
-    }
-}
-
-/// Adds the values that an instruction reads and that are not defined in the stretch.
-fn collect_free(inst: &Inst, defined: &mut HashSet<Value>, seen: &mut HashSet<Value>, live: &mut Vec<Value>) {
-    inst.op.for_each_operand(&mut |v| {
-        if !defined.contains(&v) && seen.insert(v) {
-            live.push(v);
-        }
-    });
-    let mut inner = |region: &Region| {
-        defined.extend(region.params.iter().copied());
-        for i in &region.insts {
-            collect_free(i, defined, seen, live);
-        }
-    };
-    match &inst.op {
-        Op::If { then, els, .. } => {
-            inner(then);
-            inner(els);
-        }
-        Op::Switch { cases, .. } => cases.iter().for_each(|c| inner(&c.body)),
-        Op::Loop { body, .. } | Op::Block { body, .. } => inner(body),
-        _ => {}
-    }
-    defined.extend(inst.results.iter().copied());
 }

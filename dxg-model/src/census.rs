@@ -36,8 +36,10 @@ pub struct Census {
     pub regions: usize,
     /// Mappings that the GPU can use, counted by disjoint piece.
     pub mappings: usize,
-    /// Objects behind descriptors that are open somewhere.
+    /// Objects that live on because a descriptor is open somewhere; those that can leave the process do not need to.
     pub shares: usize,
+    /// Sync files that are open somewhere.
+    pub sync_files: usize,
     /// Eventfds kept until they have fired.
     pub events: usize,
     /// Bytes resident.
@@ -75,6 +77,10 @@ impl Process {
         shares.collect();
         c.shares = shares.len();
         drop(shares);
+        let mut files = lock(&self.sync_files);
+        files.collect();
+        c.sync_files = files.len();
+        drop(files);
         c.events = lock(&self.events).held();
         c.resident = self.residency.usage();
         c

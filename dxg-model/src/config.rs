@@ -37,6 +37,9 @@ pub struct Config {
     pub budget: Option<u64>,
     /// Highest ioctl number: 0x49 on current kernels, 0x43 or 0x47 on older ones.
     pub table_end: u8,
+    /// Whether the requests about sync files are answered, with stand-ins that only clients of models can use and everybody can
+    /// poll. Off, they are as absent as on an older kernel: a client that offers sync files to others must not have these.
+    pub sync_files: bool,
     /// Whether the machine has a compute-only adapter beside the GPU: it is listed and can be opened, and is good for nothing
     /// else. (An adapter is what enumeration counts and filters by, so the filters need one to be seen.)
     pub compute_only: bool,
@@ -60,6 +63,7 @@ impl Default for Config {
             query_status: true,
             budget: None,
             table_end: dxg_abi::IOCTL_NR_MAX,
+            sync_files: false,
             compute_only: false,
             hw_queues: true,
             watchdog: Some(Duration::from_secs(60)),

@@ -10,8 +10,10 @@
 //! `unsafe` lives in three places: `usermem` (memory named by a caller),
 //! `mapping` (pages of this process) and `sys` (descriptors by number, signal masks).
 
+mod board;
 mod census;
 mod config;
+mod content;
 mod device;
 mod engine;
 mod events;
@@ -29,8 +31,10 @@ mod queue;
 mod sched;
 mod segments;
 mod share;
+mod shared_file;
 mod space;
 mod sync;
+mod sync_file;
 mod sys;
 mod usermem;
 

@@ -5,11 +5,11 @@
 //! 1. `Process::adapters` (adapter handles), `Resource::state`, `Allocation::locks`
 //! 2. `Process::objects` (process handle table; held only to look up, insert or remove)
 //! 3. `Device::exec`
-//! 4. `Paging` timer, then `PagingQueue::counter`
+//! 4. `Process::shares`; `Paging` timer, then `PagingQueue::counter`
 //! 5. `Queue::inner`
 //! 6. `SyncObject::state`
 //! 7. `NodeSched::ready`, `NodeSched::current`
-//! 8. `Residency`, `AddressSpace::inner`, `AddressSpace::fences`, `Process::shares` (leaves)
+//! 8. `Residency`, `AddressSpace::inner`, `AddressSpace::fences`, `Board::listening` (leaves)
 //!
 //! Signals never run waiters' code under a lock: satisfied waiters are moved out of the
 //! fence first and woken after its lock is released.

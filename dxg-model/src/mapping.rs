@@ -5,8 +5,9 @@
 //! somebody else.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 /// Bytes of a page.
 pub(crate) const PAGE: u64 = 4096;
@@ -45,10 +46,15 @@ pub(crate) struct Reservation {
 const RESERVE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 
 fn raw_mmap(addr: u64, size: u64, prot: Prot, flags: i32) -> io::Result<u64> {
+    mmap_of(addr, size, prot, flags, -1, 0)
+}
+
+fn mmap_of(addr: u64, size: u64, prot: Prot, flags: i32, fd: RawFd, offset: u64) -> io::Result<u64> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     let len = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
     // SAFETY: without MAP_FIXED the kernel picks free space; callers that pass MAP_FIXED have
     // checked that the range belongs to a reservation of ours.
-    let p = unsafe { libc::mmap(addr as *mut libc::c_void, len, prot.bits(), flags, -1, 0) };
+    let p = unsafe { libc::mmap(addr as *mut libc::c_void, len, prot.bits(), flags, fd, offset) };
     if p == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -102,6 +108,15 @@ impl Reservation {
     /// store without a fault, so reading such an address again may show what was written there.
     pub(crate) fn set_zero(&self, start: u64, size: u64) -> io::Result<()> {
         self.replace(start, size, Prot::ReadWrite, RESERVE)
+    }
+
+    /// Puts pages of a file into a part. The file's size must not change while they are there.
+    pub(crate) fn set_file(&self, start: u64, size: u64, file: impl AsFd, offset: u64) -> io::Result<()> {
+        if size == 0 || !start.is_multiple_of(PAGE) || !self.contains(start, size) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let flags = libc::MAP_SHARED | libc::MAP_NORESERVE | libc::MAP_FIXED;
+        mmap_of(start, size, Prot::ReadWrite, flags, file.as_fd().as_raw_fd(), offset).map(drop)
     }
 
     /// Puts fresh memory into a part, of a kind that [`Reservation::set_alias`] can duplicate.
@@ -163,6 +178,12 @@ impl Reservation {
     /// that word until it is passed to [`Reservation::unmap_word`].
     pub(crate) fn map_word(&self, page: u64) -> io::Result<Word> {
         self.replace(page, PAGE, Prot::ReadWrite, libc::MAP_SHARED | libc::MAP_ANONYMOUS)?;
+        Word::new(page)
+    }
+
+    /// Like [`Reservation::map_word`], with a page of a file.
+    pub(crate) fn file_word(&self, page: u64, file: impl AsFd, offset: u64) -> io::Result<Word> {
+        self.set_file(page, PAGE, file, offset)?;
         Word::new(page)
     }
 
@@ -235,6 +256,55 @@ impl Word {
 
     pub(crate) fn store(&self, value: u64) {
         self.atomic().store(value, Ordering::Release);
+    }
+}
+
+/// The first page of a shared object's file, with the words that processes signal each other with.
+#[derive(Debug)]
+pub(crate) struct HeadPage(NonNull<u8>);
+
+// SAFETY: the words are only accessed atomically.
+unsafe impl Send for HeadPage {}
+// SAFETY: as above.
+unsafe impl Sync for HeadPage {}
+
+impl HeadPage {
+    /// Maps the first page of a file that has one and whose size does not change.
+    pub(crate) fn map(file: impl AsFd) -> io::Result<Self> {
+        let page = mmap_of(0, PAGE, Prot::ReadWrite, libc::MAP_SHARED, file.as_fd().as_raw_fd(), 0)?;
+        NonNull::new(page as *mut u8).map(Self).ok_or(io::ErrorKind::InvalidInput.into())
+    }
+
+    fn word(&self, at: usize) -> &AtomicU32 {
+        // SAFETY: the page is mapped read-write until `self` is dropped; all words lie in it, aligned (offsets below).
+        unsafe { self.0.add(at).cast::<AtomicU32>().as_ref() }
+    }
+
+    /// Bumped with every signal.
+    pub(crate) fn sequence(&self) -> &AtomicU32 {
+        self.word(1024)
+    }
+
+    /// Number of those who sleep on the sequence.
+    pub(crate) fn sleepers(&self) -> &AtomicU32 {
+        self.word(1028)
+    }
+
+    /// Not 0 once the object is lost.
+    pub(crate) fn state(&self) -> &AtomicU32 {
+        self.word(1032)
+    }
+
+    /// The value of objects that do not keep it in a page of its own.
+    pub(crate) fn value(&self) -> &AtomicU64 {
+        // SAFETY: as for `word`.
+        unsafe { self.0.add(1040).cast::<AtomicU64>().as_ref() }
+    }
+}
+
+impl Drop for HeadPage {
+    fn drop(&mut self) {
+        unmap(self.0.as_ptr() as u64, PAGE);
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use dxg_abi::Handle;
 
+use crate::content::SharedContent;
 use crate::device::Device;
 use crate::lock::lock;
 use crate::mapping::{Piece, Pinned};
+use crate::shared_file::SharedFile;
 use crate::space::{AddressSpace, VaError};
 
 /// Where the pages of an allocation are.
@@ -16,7 +18,7 @@ enum Backing {
     /// The caller's own memory.
     User { pinned: OnceLock<Option<Pinned>> },
     /// Memory of ours, with an address in the GPU's space that is also the CPU's.
-    Home { space: Weak<AddressSpace> },
+    Home { space: Weak<AddressSpace>, file: Option<(Arc<SharedFile>, u64)> },
 }
 
 /// The pages of an allocation; shared between those that open the same resource.
@@ -41,11 +43,24 @@ impl Memory {
         Self { address, size, backing, non_local, residence: Arc::default() }
     }
 
-    /// Fresh memory of ours, in one segment group or the other.
-    pub(crate) fn home(space: &Arc<AddressSpace>, size: u64, non_local: bool) -> Result<Self, VaError> {
-        let address = space.new_home(size)?;
-        let backing = Backing::Home { space: Arc::downgrade(space) };
+    /// Fresh memory of ours, in one segment group or the other, or pages of a file from an offset.
+    pub(crate) fn home_in(
+        space: &Arc<AddressSpace>,
+        size: u64,
+        non_local: bool,
+        file: Option<(Arc<SharedFile>, u64)>,
+    ) -> Result<Self, VaError> {
+        let address = space.new_home(size, file.as_ref().map(|(f, at)| (&**f, *at)))?;
+        let backing = Backing::Home { space: Arc::downgrade(space), file };
         Ok(Self { address, size, backing, non_local, residence: Arc::default() })
+    }
+
+    /// Where it lies in a file, if it does.
+    pub(crate) fn place_in(&self, wanted: &Arc<SharedFile>) -> Option<u64> {
+        match &self.backing {
+            Backing::Home { file: Some((file, at)), .. } if Arc::ptr_eq(file, wanted) => Some(*at),
+            Backing::Home { .. } | Backing::User { .. } => None,
+        }
     }
 
     /// Whether it is the caller's own.
@@ -69,7 +84,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if let Backing::Home { space } = &self.backing {
+        if let Backing::Home { space, .. } = &self.backing {
             if let Some(space) = space.upgrade() {
                 space.free_home(self.address);
             }
@@ -102,6 +117,8 @@ pub(crate) struct Resource {
     pub(crate) shared: bool,
     pub(crate) runtime_data: Vec<u8>,
     pub(crate) private_data: Vec<u8>,
+    /// Where a shared resource's memory is, so that other processes can have it.
+    pub(crate) file: Option<Arc<SharedFile>>,
     pub(crate) state: Mutex<ResourceState>,
 }
 
@@ -114,21 +131,6 @@ pub(crate) struct ResourceState {
     pub(crate) allocations: Vec<Handle>,
     /// What openers get, once sealed.
     pub(crate) content: Option<Arc<SharedContent>>,
-}
-
-/// What the descriptor of a shared resource stands for; outlives its creator.
-#[derive(Debug)]
-pub(crate) struct SharedContent {
-    pub(crate) runtime_data: Vec<u8>,
-    pub(crate) private_data: Vec<u8>,
-    pub(crate) allocations: Vec<(Arc<Memory>, Vec<u8>)>,
-}
-
-impl SharedContent {
-    /// Size of all allocations' private data.
-    pub(crate) fn total_private(&self) -> u32 {
-        self.allocations.iter().map(|(_, d)| d.len() as u32).sum()
-    }
 }
 
 /// The budget of the process on the adapter, and what is charged against it.

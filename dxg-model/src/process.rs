@@ -19,6 +19,7 @@ use crate::sched::{NodeSched, Watchdog};
 use crate::share::Shares;
 use crate::space::{AddressSpace, VaError};
 use crate::sync::Kind;
+use crate::sync_file::SyncFiles;
 use crate::usermem::{BadAddress, UserArray};
 
 /// A negative result of a call, as it is returned.
@@ -73,6 +74,7 @@ pub(crate) struct Process {
     pub(crate) paging: Arc<Paging>,
     pub(crate) residency: Residency,
     pub(crate) shares: Mutex<Shares>,
+    pub(crate) sync_files: Mutex<SyncFiles>,
     pub(crate) events: Mutex<Events>,
     pub(crate) refusals: Refusals,
     /// The adapter was stopped.
@@ -106,6 +108,7 @@ impl Process {
             paging: Paging::new(config.pending, &space),
             residency,
             shares: Mutex::default(),
+            sync_files: Mutex::default(),
             events: Mutex::default(),
             refusals: Refusals::default(),
             stopped: AtomicBool::new(false),
@@ -431,6 +434,9 @@ impl Process {
         }
         let shares = core::mem::take(&mut *lock(&self.shares));
         drop(shares);
+        // Whoever polls them finds that they are over.
+        let files = core::mem::take(&mut *lock(&self.sync_files));
+        drop(files);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Synchronisation objects: monitored fences above all, and the few older kinds.
 
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
@@ -8,9 +8,11 @@ use dxg_abi::SynchronizationObjectFlags;
 use rustix::thread::futex;
 use smallvec::SmallVec;
 
+use crate::board::Board;
 use crate::lock::lock;
 use crate::queue::Queue;
-use crate::space::{AddressSpace, FencePage, VaError};
+use crate::shared_file::{self, Head, SharedFile};
+use crate::space::{AddressSpace, FencePage, PageOf, VaError};
 use crate::sys;
 
 /// What an object does.
@@ -41,6 +43,14 @@ struct Waiter {
     target: Target,
 }
 
+/// A value that processes share, in place of one in the state.
+fn outside<'a>(kind: &Kind, board: Option<&'a Board>) -> Option<&'a AtomicU64> {
+    match kind {
+        Kind::Legacy | Kind::Semaphore { .. } => board.map(Board::value),
+        Kind::Monitored | Kind::CpuNotification(_) => None,
+    }
+}
+
 #[derive(Debug)]
 struct State {
     /// The page; gone once the object is destroyed.
@@ -54,24 +64,13 @@ struct State {
     lost: bool,
 }
 
-impl State {
-    fn value(&self) -> u64 {
-        self.page.as_ref().map_or(self.value, FencePage::load)
-    }
-
-    fn set(&mut self, value: u64) {
-        match &self.page {
-            Some(page) => page.store(value),
-            None => self.value = value,
-        }
-    }
-}
-
 /// An object, without regard to how many handles it has.
 #[derive(Debug)]
 pub(crate) struct SyncObject {
     pub(crate) kind: Kind,
     pub(crate) flags: SynchronizationObjectFlags,
+    /// Of a shared object: where other processes find it.
+    pub(crate) board: Option<Board>,
     state: Mutex<State>,
 }
 
@@ -89,16 +88,120 @@ fn wake(woken: Woken) {
 impl SyncObject {
     /// An object without a page.
     pub(crate) fn plain(kind: Kind, flags: SynchronizationObjectFlags, value: u64) -> Arc<Self> {
-        Self::with_page(kind, flags, value, None)
+        let this = Self::with_page(kind, flags, None, None);
+        this.set(&mut lock(&this.state), value);
+        this
     }
 
-    fn with_page(kind: Kind, flags: SynchronizationObjectFlags, value: u64, page: Option<FencePage>) -> Arc<Self> {
-        if let Some(page) = &page {
-            page.store(value);
+    fn with_page(
+        kind: Kind,
+        flags: SynchronizationObjectFlags,
+        page: Option<FencePage>,
+        board: Option<Board>,
+    ) -> Arc<Self> {
+        let state = Mutex::new(State { page, value: 0, waiters: Vec::new(), closed: false, lost: false });
+        Arc::new(Self { kind, flags, board, state })
+    }
+
+    /// A shared object with a value, of a kind that can leave the process; its value is in a file.
+    pub(crate) fn shared(
+        space: &Arc<AddressSpace>,
+        kind: Kind,
+        flags: SynchronizationObjectFlags,
+        value: u64,
+    ) -> Result<Arc<Self>, VaError> {
+        let (code, max) = match &kind {
+            Kind::Monitored => (shared_file::MONITORED, 0),
+            Kind::Legacy => (shared_file::LEGACY, 0),
+            Kind::Semaphore { max } => (shared_file::SEMAPHORE, *max),
+            Kind::CpuNotification(_) => return Ok(Self::plain(kind, flags, value)),
+        };
+        let file = SharedFile::for_sync(code, flags.bits(), max)?;
+        let this = Self::in_file(space, kind, flags, Board::new(file, false)?)?;
+        this.set(&mut lock(&this.state), value);
+        Ok(this)
+    }
+
+    /// The object in a file that came from elsewhere; `None` if it is none or there is no room.
+    pub(crate) fn from_file(space: &Arc<AddressSpace>, file: &Arc<SharedFile>, head: &Head) -> Option<Arc<Self>> {
+        let kind = match head.kind {
+            shared_file::MONITORED => Kind::Monitored,
+            shared_file::LEGACY => Kind::Legacy,
+            shared_file::SEMAPHORE => Kind::Semaphore { max: head.first },
+            _ => return None,
+        };
+        let board = Board::new(file.clone(), true).ok()?;
+        Self::in_file(space, kind, SynchronizationObjectFlags(head.flags), board).ok()
+    }
+
+    fn in_file(
+        space: &Arc<AddressSpace>,
+        kind: Kind,
+        flags: SynchronizationObjectFlags,
+        board: Board,
+    ) -> Result<Arc<Self>, VaError> {
+        let page = match kind {
+            Kind::Monitored => Some(space.new_fence_page(PageOf::File(&board.file))?),
+            Kind::Legacy | Kind::Semaphore { .. } | Kind::CpuNotification(_) => None,
+        };
+        let address = page.as_ref().map(FencePage::address);
+        let this = Self::with_page(kind, flags, page, Some(board));
+        if let Some(address) = address {
+            space.register_fence(address, &this);
         }
-        let waiters = Vec::new();
-        let state = Mutex::new(State { page, value, waiters, closed: false, lost: false });
-        Arc::new(Self { kind, flags, state })
+        Ok(this)
+    }
+
+    fn value(&self, st: &State) -> u64 {
+        match (&st.page, outside(&self.kind, self.board.as_ref())) {
+            (Some(page), _) => page.load(),
+            (None, Some(word)) => word.load(Ordering::SeqCst),
+            (None, None) => st.value,
+        }
+    }
+
+    fn set(&self, st: &mut State, value: u64) {
+        match (&st.page, outside(&self.kind, self.board.as_ref())) {
+            (Some(page), _) => page.store(value),
+            (None, Some(word)) => word.store(value, Ordering::SeqCst),
+            (None, None) => st.value = value,
+        }
+    }
+
+    /// Changes a count if `change` says to what; whether it did.
+    fn count(&self, st: &mut State, change: impl Fn(u64) -> Option<u64>) -> bool {
+        match outside(&self.kind, self.board.as_ref()) {
+            Some(word) => word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change).is_ok(),
+            None => match change(st.value) {
+                Some(value) => {
+                    st.value = value;
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// Whether it was lost, here or in another process.
+    fn is_lost(&self, st: &State) -> bool {
+        st.lost || self.board.as_ref().is_some_and(Board::is_lost)
+    }
+
+    /// Tells other processes that the value changed.
+    fn tell(&self) {
+        if let Some(board) = &self.board {
+            board.notify();
+        }
+    }
+
+    /// Other processes can have the object from now on; whoever waits here has to hear of them.
+    pub(crate) fn give_away(self: &Arc<Self>) {
+        if let Some(board) = &self.board {
+            board.set_outside();
+            if !lock(&self.state).waiters.is_empty() {
+                board.attend(self);
+            }
+        }
     }
 
     /// A monitored fence with its page.
@@ -107,9 +210,10 @@ impl SyncObject {
         flags: SynchronizationObjectFlags,
         value: u64,
     ) -> Result<Arc<Self>, VaError> {
-        let page = space.new_fence_page(None)?;
+        let page = space.new_fence_page(PageOf::Nothing)?;
         let address = page.address();
-        let this = Self::with_page(Kind::Monitored, flags, value, Some(page));
+        page.store(value);
+        let this = Self::with_page(Kind::Monitored, flags, Some(page), None);
         space.register_fence(address, &this);
         Ok(this)
     }
@@ -122,7 +226,7 @@ impl SyncObject {
     /// A further page for the same value.
     pub(crate) fn view(self: &Arc<Self>, space: &Arc<AddressSpace>) -> Result<FencePage, VaError> {
         let st = lock(&self.state);
-        let page = space.new_fence_page(st.page.as_ref())?;
+        let page = space.new_fence_page(st.page.as_ref().map_or(PageOf::Nothing, PageOf::Fence))?;
         drop(st);
         space.register_fence(page.address(), self);
         Ok(page)
@@ -136,12 +240,14 @@ impl SyncObject {
     /// Signals: fences take the value, semaphores count up, notifications raise their event.
     pub(crate) fn signal(&self, value: u64) {
         let mut st = lock(&self.state);
-        if st.closed || st.lost {
+        if st.closed || self.is_lost(&st) {
             return;
         }
         match &self.kind {
-            Kind::Monitored | Kind::Legacy => st.set(value),
-            Kind::Semaphore { max } => st.value = (st.value + 1).min(*max),
+            Kind::Monitored | Kind::Legacy => self.set(&mut st, value),
+            Kind::Semaphore { max } => {
+                self.count(&mut st, |v| Some(v.saturating_add(1).min(*max)));
+            }
             Kind::CpuNotification(event) => {
                 drop(st);
                 sys::raise(&**event);
@@ -149,22 +255,30 @@ impl SyncObject {
             }
         }
         self.release(st);
+        self.tell();
     }
 
     /// Raises a fence to at least `value`.
     pub(crate) fn advance(&self, value: u64) {
         let mut st = lock(&self.state);
-        if st.closed || st.lost {
+        if st.closed || self.is_lost(&st) {
             return;
         }
-        if st.value() < value {
-            st.set(value);
+        if self.value(&st) < value {
+            self.set(&mut st, value);
         }
         self.release(st);
+        self.tell();
     }
 
     /// The value was changed behind our back, by the GPU.
     pub(crate) fn written(&self) {
+        self.look();
+        self.tell();
+    }
+
+    /// Looks at the value anew: another process changed it.
+    pub(crate) fn look(&self) {
         self.release(lock(&self.state));
     }
 
@@ -173,13 +287,14 @@ impl SyncObject {
         if st.waiters.is_empty() {
             return;
         }
-        let value = st.value();
-        let over = st.closed || st.lost;
+        let value = self.value(&st);
+        let over = st.closed || self.is_lost(&st);
         let mut woken = Woken::new();
         let mut i = 0;
         while i < st.waiters.len() {
             let reached = match self.kind {
                 Kind::Monitored | Kind::Legacy => value >= st.waiters[i].value,
+                // Who gets it comes out when they look.
                 Kind::Semaphore { .. } => value > 0,
                 Kind::CpuNotification(_) => true,
             };
@@ -195,24 +310,23 @@ impl SyncObject {
 
     /// Ends a wait for `value` if it is satisfied; otherwise registers `target` (if any) to be
     /// woken. Returns whether it was satisfied.
-    pub(crate) fn wait(&self, value: u64, target: Option<&Target>) -> bool {
+    pub(crate) fn wait(self: &Arc<Self>, value: u64, target: Option<&Target>) -> bool {
         let mut st = lock(&self.state);
-        if st.closed || st.lost {
+        if st.closed || self.is_lost(&st) {
             return true;
         }
         let satisfied = match self.kind {
-            Kind::Monitored | Kind::Legacy => st.value() >= value,
-            Kind::Semaphore { .. } if st.value > 0 => {
-                st.value -= 1;
-                true
-            }
-            Kind::Semaphore { .. } => false,
+            Kind::Monitored | Kind::Legacy => self.value(&st) >= value,
+            Kind::Semaphore { .. } => self.count(&mut st, |v| v.checked_sub(1)),
             // Not an object to wait for; never holds a queue up.
             Kind::CpuNotification(_) => true,
         };
         if !satisfied {
             if let Some(target) = target {
                 st.waiters.push(Waiter { value, target: target.clone() });
+                if let Some(board) = &self.board {
+                    board.attend(self);
+                }
             }
         }
         satisfied
@@ -228,16 +342,20 @@ impl SyncObject {
         let mut st = lock(&self.state);
         let opted_out = self.flags.contains(SynchronizationObjectFlags::NO_SIGNAL_MAX_VALUE_ON_TDR);
         if matches!(self.kind, Kind::Monitored) && !opted_out && !st.closed {
-            st.set(u64::MAX);
+            self.set(&mut st, u64::MAX);
             st.lost = true;
+            if let Some(board) = &self.board {
+                board.set_lost();
+            }
             self.release(st);
+            self.tell();
         }
     }
 
     /// Destroys the object: its page goes and every wait ends.
     pub(crate) fn close(&self) {
         let mut st = lock(&self.state);
-        let value = st.value();
+        let value = self.value(&st);
         st.value = value;
         let page = st.page.take();
         st.closed = true;
@@ -248,12 +366,21 @@ impl SyncObject {
     /// Takes the page away but keeps the object (adapter stop).
     pub(crate) fn unmap(&self) {
         let mut st = lock(&self.state);
-        let value = st.value();
+        let value = self.value(&st);
         st.value = value;
         let page = st.page.take();
         drop(st);
         drop(page);
     }
+}
+
+/// What is told of the end of a wait.
+#[derive(Debug)]
+pub(crate) enum Bell {
+    /// An eventfd.
+    Event(Arc<OwnedFd>),
+    /// Our end of a sync file.
+    SyncFile(Arc<OwnedFd>),
 }
 
 /// A wait of the CPU for one or all of some objects.
@@ -264,12 +391,12 @@ pub(crate) struct CpuWait {
     /// Futex word: 1 when over.
     over: AtomicU32,
     /// Raised at the end, once.
-    event: Mutex<Option<Arc<OwnedFd>>>,
+    event: Mutex<Option<Bell>>,
 }
 
 impl CpuWait {
     /// Starts a wait; with an event it is asynchronous.
-    pub(crate) fn start(objects: &[(Arc<SyncObject>, u64)], any: bool, event: Option<Arc<OwnedFd>>) -> Arc<Self> {
+    pub(crate) fn start(objects: &[(Arc<SyncObject>, u64)], any: bool, event: Option<Bell>) -> Arc<Self> {
         let missing = if any { 1 } else { objects.len() as i32 };
         let this =
             Arc::new(Self { missing: AtomicI32::new(missing), over: AtomicU32::new(0), event: Mutex::new(event) });
@@ -289,7 +416,8 @@ impl CpuWait {
         }
         self.over.store(1, Ordering::Release);
         match lock(&self.event).take() {
-            Some(event) => sys::raise(&*event),
+            Some(Bell::Event(event)) => sys::raise(&*event),
+            Some(Bell::SyncFile(end)) => sys::ring(&*end),
             None => {
                 let _ = futex::wake(&self.over, futex::Flags::PRIVATE, u32::MAX >> 1);
             }

@@ -63,12 +63,21 @@ pub(crate) fn raise_raw(fd: RawFd) {
     });
 }
 
-/// Closes a descriptor we made but could not hand over.
-pub(crate) fn close(fd: RawFd) {
-    // SAFETY: the number was made for a caller that never learnt of it, so nobody else uses it.
-    unsafe {
-        libc::close(fd);
-    }
+/// Makes the other end of a socket readable; no harm if it is closed.
+pub(crate) fn ring(fd: impl AsFd) {
+    let _ = rustix::net::send(fd, &[1], rustix::net::SendFlags::NOSIGNAL | rustix::net::SendFlags::DONTWAIT);
+}
+
+/// Of a Unix socket: the abstract name of its other end and the process that made the pair.
+pub(crate) fn peer(fd: RawFd) -> Option<(Vec<u8>, u32)> {
+    let peer = with_fd(fd, |fd| {
+        let address = rustix::net::getpeername(fd)?;
+        let maker = rustix::net::sockopt::socket_peercred(fd)?;
+        Ok((address, maker.pid.as_raw_nonzero().get().unsigned_abs()))
+    });
+    let (address, maker) = peer.ok()?;
+    let address = rustix::net::SocketAddrUnix::try_from(address?).ok()?;
+    Some((address.abstract_name()?.to_vec(), maker))
 }
 
 /// Starts a thread that takes no signals of the application, except those raised by its own

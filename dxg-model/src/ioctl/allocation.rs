@@ -13,6 +13,7 @@ use crate::device::{Device, Object};
 use crate::lock::lock;
 use crate::memory::{Allocation, Memory, Resource, ResourceState};
 use crate::process::{Answer, Failure, Process};
+use crate::shared_file::SharedFile;
 use crate::usermem;
 
 /// What misuse of standard allocations returns: the status itself, unmapped.
@@ -106,6 +107,12 @@ pub(super) fn create(p: &Process, a: &mut CreateAllocation) -> Answer {
         parts.push(describe(p, i, heap)?);
     }
     let read_only = flags.contains(Flags::READ_ONLY);
+    // Memory that other processes may get lies in a file of the resource's.
+    let file = match &given {
+        Some(resource) => resource.file.clone(),
+        None if shared => Some(SharedFile::for_resource().map_err(|_| Failure::ENOMEM)?),
+        None => None,
+    };
     let mut memory = Vec::with_capacity(info.len());
     for (i, (size, _)) in info.iter().zip(&parts) {
         memory.push(Arc::new(if i.sysmem != 0 {
@@ -115,7 +122,11 @@ pub(super) fn create(p: &Process, a: &mut CreateAllocation) -> Answer {
             Memory::user(i.sysmem, *size, flags.contains(Flags::CROSS_ADAPTER))
         } else {
             // No status comes back, so running out looks like any other failure.
-            Memory::home(&p.space, *size, is_standard).map_err(|_| Failure::EOVERFLOW)?
+            let place = match &file {
+                Some(file) => Some((file.clone(), file.grow(*size).map_err(|_| Failure::EOVERFLOW)?)),
+                None => None,
+            };
+            Memory::home_in(&p.space, *size, is_standard, place).map_err(|_| Failure::EOVERFLOW)?
         }));
     }
 
@@ -131,6 +142,7 @@ pub(super) fn create(p: &Process, a: &mut CreateAllocation) -> Answer {
             shared,
             runtime_data,
             private_data: resource_data,
+            file: file.clone(),
             state: Mutex::new(ResourceState::default()),
         })
     });

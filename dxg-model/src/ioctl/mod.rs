@@ -9,6 +9,7 @@ mod sharing;
 mod statistics;
 mod submit;
 mod sync;
+mod sync_file;
 mod va;
 
 use dxg_abi::{Arg, Ioctl, PRIVATE_DATA_MAX};
@@ -24,6 +25,10 @@ pub(crate) fn dispatch(p: &Process, request: u32, arg: &mut [u8]) -> i32 {
         return Failure::ENOTTY.0;
     };
     if std::process::id() != p.pid {
+        return Failure::ENOTTY.0;
+    }
+    let about_files = [Ioctl::CreateSyncFile, Ioctl::WaitSyncFile, Ioctl::OpenSyncObjectFromSyncFile];
+    if !p.config.sync_files && about_files.contains(&ioctl) {
         return Failure::ENOTTY.0;
     }
     match ioctl {
@@ -89,8 +94,9 @@ pub(crate) fn dispatch(p: &Process, request: u32, arg: &mut [u8]) -> i32 {
         Ioctl::ShareObjectWithHost => call(p, arg, sharing::share_with_host),
         Ioctl::EnumProcesses => call(p, arg, statistics::processes),
         Ioctl::IsFeatureEnabled => call(p, arg, statistics::feature),
-        // Sync files are kernel objects; a process cannot make them.
-        Ioctl::CreateSyncFile | Ioctl::WaitSyncFile | Ioctl::OpenSyncObjectFromSyncFile => Failure::ENOTTY.0,
+        Ioctl::CreateSyncFile => call(p, arg, sync_file::create),
+        Ioctl::WaitSyncFile => call(p, arg, sync_file::wait),
+        Ioctl::OpenSyncObjectFromSyncFile => call(p, arg, sync_file::open),
     }
 }
 

@@ -8,11 +8,12 @@ use dxg_abi::{
     OpenedMonitoredFence, QueryResourceInfoFromNtHandle, ShareObjectWithHost, ShareObjects,
 };
 
+use crate::content::SharedContent;
 use crate::device::{Device, Object, SyncHandle};
 use crate::lock::lock;
-use crate::memory::{Allocation, Resource, ResourceState, SharedContent};
+use crate::memory::{Allocation, Resource, ResourceState};
 use crate::process::{Answer, Failure, Process};
-use crate::share::{Descriptor, Shared};
+use crate::share::Shared;
 use crate::sync::Kind;
 use crate::{sys, usermem};
 
@@ -22,7 +23,7 @@ const NORMAL_PRIORITY: u32 = 0x7800_0000;
 /// The object behind a descriptor of ours.
 fn opened(p: &Process, fd: u64) -> Result<Shared, Failure> {
     let fd = sys::fd_number(fd).ok_or(Failure::EINVAL)?;
-    lock(&p.shares).find(fd).ok_or(Failure::EINVAL)
+    lock(&p.shares).find(&p.space, fd).ok_or(Failure::EINVAL)
 }
 
 fn shared_resource(p: &Process, fd: u64) -> Result<Arc<SharedContent>, Failure> {
@@ -49,11 +50,14 @@ fn seal(p: &Process, resource: &Resource) -> Result<Arc<SharedContent>, Failure>
     }
     let allocations =
         if any { list.iter().map(|a| (a.memory.clone(), a.private_data.clone())).collect() } else { Vec::new() };
-    let content = Arc::new(SharedContent {
+    let mut content = SharedContent {
         runtime_data: resource.runtime_data.clone(),
         private_data: resource.private_data.clone(),
         allocations,
-    });
+        file: None,
+    };
+    content.write(resource.file.as_ref());
+    let content = Arc::new(content);
     st.content = Some(content.clone());
     Ok(content)
 }
@@ -70,18 +74,27 @@ pub(super) fn share(p: &Process, a: &mut ShareObjects) -> Answer {
     });
     let object = object.ok_or(Failure::EINVAL)?;
     // The descriptor comes first, and a resource is not sealed without one.
-    let descriptor = Descriptor::new().map_err(|_| Failure::ENOTRECOVERABLE)?;
+    let none = |_| Failure::ENOTRECOVERABLE;
+    let first = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).map_err(none)?;
     let what = match &object {
         Object::Sync(s) => Shared::Sync(s.object.clone()),
         Object::Resource(r) => Shared::Resource(seal(p, r)?),
         _ => return Err(Failure::EINVAL),
     };
     p.host(Ioctl::ShareObjects)?;
-    let fd = lock(&p.shares).share(descriptor, what);
-    usermem::write_object(a.shared_handle, &(fd as u64)).inspect_err(|_| {
-        sys::close(fd);
+    drop(first);
+    if let Shared::Sync(object) = &what {
+        object.give_away();
+    }
+    let fd = lock(&p.shares).share(what).map_err(|_| Failure::ENOTRECOVERABLE)?;
+    let number = std::os::fd::AsRawFd::as_raw_fd(&fd) as u64;
+    if let Err(e) = usermem::write_object(a.shared_handle, &number) {
+        drop(fd);
         lock(&p.shares).collect();
-    })?;
+        return Err(e.into());
+    }
+    // It is the caller's from now on.
+    let _ = std::os::fd::IntoRawFd::into_raw_fd(fd);
     Ok(0)
 }
 
@@ -146,6 +159,7 @@ fn open_content(
         shared: true,
         runtime_data: content.runtime_data.clone(),
         private_data: content.private_data.clone(),
+        file: content.file.clone(),
         state: Mutex::new(state),
     });
     let mut handles = Vec::with_capacity(content.allocations.len());

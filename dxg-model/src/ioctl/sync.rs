@@ -12,7 +12,7 @@ use crate::device::{Object, SyncHandle};
 use crate::events::EventNumber;
 use crate::lock::lock;
 use crate::process::{Answer, Failure, Process};
-use crate::sync::{CpuWait, Kind, SyncObject};
+use crate::sync::{Bell, CpuWait, Kind, SyncObject};
 use crate::usermem;
 
 /// Most objects of a CPU wait.
@@ -31,11 +31,20 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
         _ => None,
     };
     p.mute_host(Ioctl::CreateSynchronizationObject2)?;
+    // What is shared has its value where other processes can have it.
+    let make = |kind: Kind, value: u64| -> Result<Arc<SyncObject>, Failure> {
+        let made = match kind {
+            kind if shared => SyncObject::shared(&p.space, kind, flags, value),
+            Kind::Monitored => SyncObject::monitored(&p.space, flags, value),
+            kind => Ok(SyncObject::plain(kind, flags, value)),
+        };
+        made.map_err(|_| Failure::ENOMEM)
+    };
     let object = match info.r#type {
         Type::SYNCHRONIZATION_MUTEX => {
             // Owned at the start means that nobody else gets it.
             let free = u64::from(info.synchronization_mutex().initial_state == 0);
-            SyncObject::plain(Kind::Semaphore { max: 1 }, flags, free)
+            make(Kind::Semaphore { max: 1 }, free)?
         }
         Type::SEMAPHORE => {
             let s = info.semaphore();
@@ -43,9 +52,9 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
                 return Err(Failure::EOVERFLOW);
             }
             let kind = Kind::Semaphore { max: u64::from(s.max_count) };
-            SyncObject::plain(kind, flags, u64::from(s.initial_count))
+            make(kind, u64::from(s.initial_count))?
         }
-        Type::FENCE => SyncObject::plain(Kind::Legacy, flags, info.fence().fence_value),
+        Type::FENCE => make(Kind::Legacy, info.fence().fence_value)?,
         Type::CPU_NOTIFICATION => {
             let event = event.ok_or(Failure::EINVAL)?;
             let event = lock(&p.events).hold(event).map_err(|_| Failure::EINVAL)?;
@@ -54,11 +63,11 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
             if p.config.quirks {
                 info.set_cpu_notification(event_id);
             }
-            SyncObject::plain(Kind::CpuNotification(event), flags, 0)
+            make(Kind::CpuNotification(event), 0)?
         }
         Type::MONITORED_FENCE => {
             let mut m = info.monitored_fence();
-            let object = monitored(p, flags, m.initial_fence_value)?;
+            let object = make(Kind::Monitored, m.initial_fence_value)?;
             // Filled in below, when the handle's page is known.
             m.fence_cpu_virtual_address = 0;
             info.set_monitored_fence(m);
@@ -85,10 +94,6 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
     }
     a.info = info;
     Ok(0)
-}
-
-fn monitored(p: &Process, flags: Flags, value: u64) -> Result<Arc<SyncObject>, Failure> {
-    SyncObject::monitored(&p.space, flags, value).map_err(|_| Failure::ENOMEM)
 }
 
 /// Checks an eventfd number.
@@ -146,7 +151,7 @@ pub(super) fn wait_from_cpu(p: &Process, a: &mut WaitForSynchronizationObjectFro
         Some(event) if over => event.raise(),
         Some(event) => {
             let event = lock(&p.events).hold(event).map_err(|_| Failure::ENOMEM)?;
-            CpuWait::start(&points, any, Some(event));
+            CpuWait::start(&points, any, Some(Bell::Event(event)));
         }
     }
     Ok(0)

@@ -30,7 +30,7 @@ use crate::sync::SyncObject;
 
 mod pages;
 
-pub(crate) use pages::FencePage;
+pub(crate) use pages::{FencePage, PageOf};
 
 /// Why an operation on addresses failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

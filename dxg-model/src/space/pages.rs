@@ -7,17 +7,21 @@ use super::{AddressSpace, Region, RegionKind, VaError};
 use crate::lock::write;
 use crate::mapping::{Word, PAGE};
 use crate::segments::Shows;
+use crate::shared_file::SharedFile;
 use crate::sync::SyncObject;
 
 /// Addresses taken for fences at a time.
 const FENCE_CHUNK: u64 = 512 * PAGE;
 
 impl AddressSpace {
-    /// Fresh memory; returns its address.
-    pub(crate) fn new_home(&self, size: u64) -> Result<u64, VaError> {
+    /// Fresh memory, or pages of a file from an offset; returns its address.
+    pub(crate) fn new_home(&self, size: u64, file: Option<(&SharedFile, u64)>) -> Result<u64, VaError> {
         let mut inner = write(&self.inner);
         let start = self.find_free(&mut inner, size, 0, 0)?;
-        self.main.set_memory(start, size)?;
+        match file {
+            Some((file, offset)) => self.main.set_file(start, size, file, offset)?,
+            None => self.main.set_memory(start, size)?,
+        }
         inner.regions.insert(start, Region { size, kind: RegionKind::Home, outside: None });
         Ok(start)
     }
@@ -40,8 +44,8 @@ impl AddressSpace {
         self.changed(&[(start, size)]);
     }
 
-    /// A page for a fence: fresh, or showing the word of another.
-    pub(crate) fn new_fence_page(self: &Arc<Self>, of: Option<&FencePage>) -> Result<FencePage, VaError> {
+    /// A page for a fence.
+    pub(crate) fn new_fence_page(self: &Arc<Self>, of: PageOf<'_>) -> Result<FencePage, VaError> {
         let mut inner = write(&self.inner);
         if inner.fence_pages.is_empty() {
             let start = self.find_free(&mut inner, FENCE_CHUNK, 0, 0)?;
@@ -49,9 +53,11 @@ impl AddressSpace {
             inner.fence_pages.extend((0..FENCE_CHUNK / PAGE).map(|i| start + i * PAGE));
         }
         let page = inner.fence_pages.pop_front().ok_or(VaError::NoMemory)?;
-        let word = match of.and_then(|p| p.word.as_ref()) {
-            Some(word) => self.main.alias_word(page, word),
-            None => self.main.map_word(page),
+        let word = match of {
+            PageOf::Nothing => self.main.map_word(page),
+            PageOf::File(file) => self.main.file_word(page, file, PAGE),
+            PageOf::Fence(FencePage { word: Some(word), .. }) => self.main.alias_word(page, word),
+            PageOf::Fence(_) => Err(std::io::ErrorKind::InvalidInput.into()),
         };
         let word = word.inspect_err(|_| inner.fence_pages.push_front(page))?;
         let mapping = self.new_mapping(page, PAGE, 0, Shows::Fence, true, true, None);
@@ -76,6 +82,16 @@ impl AddressSpace {
         drop(inner);
         self.changed(&[(page, PAGE)]);
     }
+}
+
+/// What a fence's page is to show.
+pub(crate) enum PageOf<'a> {
+    /// A value of its own.
+    Nothing,
+    /// The value of another page.
+    Fence(&'a FencePage),
+    /// The value in a shared object's file.
+    File(&'a SharedFile),
 }
 
 /// The page of a fence; unmapped when dropped.

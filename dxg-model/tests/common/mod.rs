@@ -255,7 +255,7 @@ impl Drop for Pages {
 
 /// A configuration without anything slow.
 pub fn config() -> Config {
-    Config { address_space: 1 << 36, ..Config::default() }
+    Config { address_space: 1 << 36, sync_files: true, ..Config::default() }
 }
 
 /// As `config`, with paging operations that take a while.

@@ -19,6 +19,13 @@ pub struct Span {
     pub changes: bool,
 }
 
+/// Where a call puts a number.
+#[derive(Clone, Copy)]
+pub enum Place {
+    Memory(u64),
+    Field(&'static str),
+}
+
 type Effect = Box<dyn Fn(&mut Census)>;
 
 /// A call, and what it does if nothing is wrong with it.
@@ -33,7 +40,7 @@ pub struct Call {
     /// Never pending.
     pub at_once: bool,
     /// Where it puts the number of a new descriptor.
-    pub descriptor: Option<u64>,
+    pub descriptor: Option<Place>,
     /// What it makes and takes away.
     pub effect: Effect,
 }

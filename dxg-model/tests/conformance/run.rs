@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dxg_abi::{CloseAdapter, Handle, Ioctl, Node};
 use dxg_model::Census;
 
-use crate::call::{covered, differences, Call, Span};
+use crate::call::{covered, differences, Call, Place, Span};
 use crate::case::{Case, Row, Want, Writes};
 use crate::common::{call, peek_bytes, Model, EFAULT, EINVAL, ENOTTY, PENDING};
 use crate::data::Behaviour;
@@ -138,8 +138,9 @@ fn end(w: World, outside: usize, who: &str) {
     }
     let left = node.census();
     // Older objects and reservations are the process's, shared objects their descriptors'; everything else was the devices'.
-    let Census { sync_objects, fence_pages, homes, regions, mappings, shares, events, .. } = left;
-    let rest = Census { sync_objects, fence_pages, homes, regions, mappings, shares, events, ..Census::default() };
+    let Census { sync_objects, fence_pages, homes, regions, mappings, shares, sync_files, events, .. } = left;
+    let rest =
+        Census { sync_objects, fence_pages, homes, regions, mappings, shares, sync_files, events, ..Census::default() };
     assert_eq!(left, rest, "{who}: after the last adapter handle");
     assert!(shares > 0 || homes == 0, "{who}: {left:?} after the last adapter handle");
     node.check().unwrap_or_else(|e| panic!("{who}: {e}"));
@@ -241,7 +242,7 @@ fn valid(b: &Behaviour, r: &Row, mode: Mode, seen: &mut Seen) {
             || allocations > old.allocations
             || resources > old.resources
             || sync_objects > old.sync_objects
-            || made.shares > old.shares;
+            || c.descriptor.is_some();
         assert_eq!(more, b.creates.is_some(), "{who}: creates {:?}", b.creates);
     }
     seen.rows.insert(r.ioctl);
@@ -250,8 +251,11 @@ fn valid(b: &Behaviour, r: &Row, mode: Mode, seen: &mut Seen) {
 
 /// Takes the descriptor that a call made into the world's keeping.
 fn keep_descriptor(w: &mut World, c: &Call, result: i32) {
-    if let Some(fd) = c.descriptor.filter(|_| result == 0) {
-        let number = peek_bytes(fd, 4);
+    if let Some(place) = c.descriptor.filter(|_| result == 0) {
+        let number = match place {
+            Place::Memory(at) => peek_bytes(at, 4),
+            Place::Field(name) => (c.get(name) as u32).to_ne_bytes().to_vec(),
+        };
         // SAFETY: the call succeeded, so the descriptor there was made for us.
         w.keep(unsafe { OwnedFd::from_raw_fd(i32::from_ne_bytes(number.try_into().expect("four bytes"))) });
     }

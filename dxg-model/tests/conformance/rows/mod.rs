@@ -8,6 +8,7 @@ mod residency;
 mod sharing;
 mod submission;
 mod sync;
+mod sync_files;
 mod va;
 
 use crate::case::Row;
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Row> {
         residency::rows(),
         submission::rows(),
         sync::rows(),
+        sync_files::rows(),
         sharing::rows(),
         queries::rows(),
     ]

@@ -2,7 +2,7 @@
 
 use dxg_abi::*;
 
-use crate::call::Call;
+use crate::call::{Call, Place};
 use crate::case::*;
 use crate::common::{EFAULT, ENOMEM};
 use crate::world::{Condition, World};
@@ -14,9 +14,9 @@ const ENOTRECOVERABLE: i32 = -131;
 fn share(w: &mut World) -> Call {
     let (objects, out) = (w.put_handles(&[w.shared_fence.handle]), w.room(8));
     let a = ShareObjects { object_count: 1, objects, shared_handle: out, ..Default::default() };
-    let c = Call::new(a).reads("objects", objects, 4).effect(|c| c.shares += 1);
+    let c = Call::new(a).reads("objects", objects, 4);
     let c = c.writes("shared_handle", "*shared_handle", out, 8);
-    Call { descriptor: Some(out), ..c }
+    Call { descriptor: Some(Place::Memory(out)), ..c }
 }
 
 fn open_sync(w: &mut World) -> Call {

@@ -1,4 +1,4 @@
-//! Synchronisation objects, and sync files.
+//! Synchronisation objects.
 
 use dxg_abi::*;
 

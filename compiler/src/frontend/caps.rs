@@ -219,8 +219,7 @@ impl Translator<'_> {
                         self.float_mode(ty.bits())?.signed_zero_inf_nan = true;
                     }
                 }
-                // Offsets into buffers have 64 bits in any case.
-                M::Shader64BitIndexingEXT => {}
+                M::Shader64BitIndexingEXT => self.b.kernel.wide_indexing = true,
                 M::DerivativeGroupQuadsKHR => self.derivatives = Some(DerivativeGroup::Quads),
                 M::DerivativeGroupLinearKHR => self.derivatives = Some(DerivativeGroup::Linear),
                 // Derivatives are never taken between other invocations than those of a quad.

@@ -83,6 +83,8 @@ pub struct Options<'a> {
     pub float_controls: FloatControls,
     /// Let workgroup memory start as zeros even if the module does not ask for it.
     pub zero_shared: bool,
+    /// Let offsets into buffers exceed 32 bits even if the module does not say so (VK_EXT_shader_64bit_indexing).
+    pub wide_indexing: bool,
     /// Alignment in bytes that every buffer descriptor's base address has; a power of two.
     pub buffer_align: u32,
     /// Invocations of the subgroups that the kernel will run in: a power of two. Only cooperative matrices, which are
@@ -99,6 +101,7 @@ impl Default for Options<'_> {
             spec_constants: &[],
             float_controls: FloatControls::default(),
             zero_shared: false,
+            wide_indexing: false,
             buffer_align: 4,
             subgroup_size: 8,
             heap: None,

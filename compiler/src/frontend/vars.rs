@@ -30,6 +30,7 @@ impl<'a> Translator<'a> {
             self.declare_variable(inst).map_err(|e| inst.blame(e))?;
         }
         self.b.kernel.shared_zeroed |= self.options.zero_shared;
+        self.b.kernel.wide_indexing |= self.options.wide_indexing;
         for inst in &variables {
             let class = self.types.pointer(inst.ty)?.0;
             if let (SC::Private, Some(init)) = (class, inst.initialiser()) {

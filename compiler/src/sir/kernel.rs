@@ -96,6 +96,8 @@ pub struct Kernel {
     pub shared_size: u32,
     /// Whether workgroup memory starts as zeros (VK_KHR_zero_initialize_workgroup_memory was asked for).
     pub shared_zeroed: bool,
+    /// Whether offsets into buffers may exceed 32 bits (VK_EXT_shader_64bit_indexing); otherwise no more than 4 GiB of one are accessed.
+    pub wide_indexing: bool,
     /// Bytes of push constants that the kernel declares (end of the block).
     pub push_size: u32,
     /// Private memory.

@@ -240,6 +240,7 @@ impl<'s> Parser<'_, 's> {
                     self.kernel.shared_zeroed = self.eat_word("zeroed");
                 }
                 "push" => self.kernel.push_size = self.number("size")?,
+                "wide_indexing" => self.kernel.wide_indexing = true,
                 "subgroups" => self.kernel.uses_subgroups = true,
                 "float" => self.float_mode()?,
                 "slot" => {

@@ -47,6 +47,9 @@ impl Printer<'_> {
         if k.push_size != 0 {
             put!(self, "push {}\n", k.push_size);
         }
+        if k.wide_indexing {
+            self.out.push_str("wide_indexing\n");
+        }
         if k.uses_subgroups {
             self.out.push_str("subgroups\n");
         }

@@ -3,6 +3,7 @@
 use super::affine::Claim;
 use super::cell::{Cell, Form, Place};
 use super::flow::Frame;
+use super::linear::{sums, Sums};
 use super::llvm::{Block, Icmp, Module, Ty, Val};
 use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
@@ -103,6 +104,8 @@ pub struct Gen<'a> {
     pub push: Option<Val>,
     /// How values with a guarded claim were made.
     pub guarded: HashMap<Value, (AluOp, SmallVec<[Value; 4]>)>,
+    /// What offsets are made of.
+    pub sums: Sums,
     /// Buffers whose accesses are not checked.
     pub unchecked: HashSet<Value>,
     pub stats: Stats,
@@ -167,6 +170,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         dynamics: None,
         push: None,
         guarded: HashMap::new(),
+        sums: sums(k),
         unchecked: HashSet::new(),
         stats: Stats { jam, stretches: plan.stretches, ..Stats::default() },
     };
@@ -185,6 +189,10 @@ fn attributes(m: &Module, opts: &Options<'_>, function: Val) {
     m.attribute(function, "prefer-vector-width", &vector_bits);
     m.attribute(function, "min-legal-vector-width", &vector_bits);
     m.attribute(function, "target-cpu", super::target::cpu(opts.width));
+    let features = super::target::features(opts.width).to_str().unwrap_or_default();
+    if !features.is_empty() {
+        m.attribute(function, "target-features", features);
+    }
     m.attribute(function, "denormal-fp-math", "ieee,ieee");
 }
 

@@ -230,6 +230,11 @@ impl Module {
         Val(llvm!(LLVMGetPoison(ty.0)))
     }
 
+    /// Elements of a vector type.
+    pub fn vector_len(&self, ty: Ty) -> u32 {
+        llvm!(LLVMGetVectorSize(ty.0))
+    }
+
     pub fn ones(&self, ty: Ty) -> Val {
         Val(llvm!(LLVMConstAllOnes(ty.0)))
     }
@@ -582,6 +587,12 @@ impl Module {
         let i8t = self.int(8);
         let mut index = bytes.0;
         Val(llvm!(LLVMBuildGEP2(self.builder, i8t.0, ptr.0, &mut index, 1, UNNAMED)))
+    }
+
+    /// `ptr` + indices times the size of a type; indices are signed.
+    pub fn element_ptr(&self, ty: Ty, ptr: Val, index: Val) -> Val {
+        let mut index = index.0;
+        Val(llvm!(LLVMBuildGEP2(self.builder, ty.0, ptr.0, &mut index, 1, UNNAMED)))
     }
 
     // ---- calls ----

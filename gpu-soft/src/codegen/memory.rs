@@ -6,6 +6,7 @@
 
 use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
+use super::linear::Near;
 use super::llvm::{Icmp, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, PUSH_BYTES};
@@ -30,6 +31,15 @@ impl Piece {
     }
 }
 
+/// Offsets by lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Offsets {
+    /// i64.
+    wide: Val,
+    /// The same as indices, where that is possible.
+    near: Option<Near>,
+}
+
 /// Where an access goes.
 #[derive(Clone, Copy, Debug)]
 pub enum Place {
@@ -37,8 +47,8 @@ pub enum Place {
     Uniform(Piece, Val),
     /// Offset of lane 0 (or of the first lane of each row) and step; perhaps only if a condition holds.
     Strided { piece: Piece, first: Bases, stride: i64, guard: Option<Val> },
-    /// Offsets (i64) by lane.
-    Lanes(Piece, Val),
+    /// By lane.
+    Lanes(Piece, Offsets),
     /// Addresses, sizes and offsets by lane.
     Buffers { addr: Val, size: Option<Val>, off: Val },
 }
@@ -134,24 +144,28 @@ impl Gen<'_> {
                 let first = c.base.map(|b| extend(m.add(b, imm_scalar)));
                 Place::Strided { piece, first, stride: c.stride, guard: c.guard }
             }
-            _ => Place::Lanes(piece, self.lane_offsets(off, imm, ty)?),
+            _ => Place::Lanes(piece, self.lane_offsets(&piece, off, imm, ty)?),
         })
     }
 
-    fn lane_offsets(&mut self, off: Value, imm: u64, ty: Type) -> Result<Val> {
+    fn lane_offsets(&mut self, piece: &Piece, off: Value, imm: u64, ty: Type) -> Result<Offsets> {
         let m = self.m;
         let v = self.lanes_anew(off)?;
         let v = m.add(v, self.konst(ty, self.lanes, imm & ty.mask()));
-        Ok(if ty == Type::I32 { m.zext(v, m.vector(m.int(64), self.lanes)) } else { v })
+        Ok(if ty == Type::I32 {
+            Offsets { wide: m.zext(v, m.vector(m.int(64), self.lanes)), near: Some(self.near_bytes(v)) }
+        } else {
+            Offsets { wide: v, near: self.near(piece, off, imm as i64)? }
+        })
     }
 
     /// Offsets by lane of a strided place; to be emitted where they are needed.
-    fn lanes_of_place(&mut self, addr: &Addr) -> Result<Val> {
+    fn lanes_of_place(&mut self, piece: &Piece, addr: &Addr) -> Result<Offsets> {
         match addr {
-            Addr::Buffer { off: Some(o), imm, .. } => self.lane_offsets(*o, *imm as u64, Type::I64),
-            Addr::Global { addr, imm } => self.lane_offsets(*addr, *imm as u64, Type::I64),
+            Addr::Buffer { off: Some(o), imm, .. } => self.lane_offsets(piece, *o, *imm as u64, Type::I64),
+            Addr::Global { addr, imm } => self.lane_offsets(piece, *addr, *imm as u64, Type::I64),
             Addr::Shared { off: Some(o), imm } | Addr::Push { off: Some(o), imm } => {
-                self.lane_offsets(*o, u64::from(*imm), Type::I32)
+                self.lane_offsets(piece, *o, u64::from(*imm), Type::I32)
             }
             _ => unsupported("offsets of a uniform access"),
         }
@@ -198,7 +212,28 @@ impl Gen<'_> {
         m.intrinsic("llvm.masked.load", &[ty, m.ptr()], &[ptr, self.i32c(align), mask, m.zero(ty)])
     }
 
-    pub fn masked_store(&self, v: Val, ptr: Val, align: u32, mask: Val) {
+    /// Where all lanes store, which is nearly always, a plain store does: masked ones of AVX take as long as a dozen of those on some
+    /// processors.
+    pub fn masked_store(&mut self, v: Val, ptr: Val, align: u32, mask: Val) {
+        let m = self.m;
+        if self.opts.width == Width::W16 {
+            return self.store_masked(v, ptr, align, mask);
+        }
+        let n = m.vector_len(m.type_of(mask));
+        let t = m.int(n);
+        let all = m.icmp(Icmp::Eq, m.bitcast(mask, t), m.ones(t));
+        let (whole, some, end) = (self.block(c"store.whole"), self.block(c"store.some"), self.block(c"store.done"));
+        m.cond_br(all, whole, some);
+        m.position(whole);
+        m.store(v, ptr, align);
+        m.br(end);
+        m.position(some);
+        self.store_masked(v, ptr, align, mask);
+        m.br(end);
+        m.position(end);
+    }
+
+    fn store_masked(&self, v: Val, ptr: Val, align: u32, mask: Val) {
         let m = self.m;
         m.intrinsic("llvm.masked.store", &[m.type_of(v), m.ptr()], &[v, ptr, self.i32c(align), mask]);
     }
@@ -256,7 +291,7 @@ impl Gen<'_> {
                         self.strided_load(results.len(), addr, &piece, &first, step as u32, guard, ty, access, mask)?;
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
                 } else {
-                    let off = self.lanes_of_place(addr)?;
+                    let off = self.lanes_of_place(&piece, addr)?;
                     self.lane_load(results.len(), Place::Lanes(piece, off), ty, access, mask)?
                 }
             }
@@ -393,7 +428,7 @@ impl Gen<'_> {
         let quick_end = m.current();
         m.br(end);
         m.position(slow);
-        let off = self.lanes_of_place(addr)?;
+        let off = self.lanes_of_place(piece, addr)?;
         let slow_vals: Vec<Val> = self.lane_load_vals(n, Place::Lanes(*piece, off), ty, access, mask)?;
         let slow_end = m.current();
         m.br(end);
@@ -442,22 +477,29 @@ impl Gen<'_> {
     /// Pointers by lane, `extra` bytes further, and which of them may be accessed.
     pub fn lane_pointers(&mut self, place: &Place, extra: u64, bytes: u32, mask: Mask) -> Result<(Val, Val)> {
         let m = self.m;
-        let known = extra + u64::from(bytes);
-        let extra = self.splat(self.i64c(extra));
+        let further = self.splat(self.i64c(extra));
         Ok(match place {
-            Place::Lanes(piece, off) => {
-                let off = m.add(*off, extra);
-                let valid = match piece.check(known) {
+            Place::Lanes(piece, offsets) => {
+                let off = m.add(offsets.wide, further);
+                let valid = match piece.check(extra + u64::from(bytes)) {
                     Some(size) => {
-                        let limit = self.limit(size, u64::from(bytes));
-                        self.mask_and(mask, m.icmp(Icmp::Ult, off, self.splat(limit)))
+                        let inside = offsets.near.as_ref().and_then(|n| self.near_inside(n, size, bytes, extra));
+                        let inside = inside.unwrap_or_else(|| {
+                            let limit = self.limit(size, u64::from(bytes));
+                            m.icmp(Icmp::Ult, off, self.splat(limit))
+                        });
+                        self.mask_and(mask, inside)
                     }
                     None => mask,
                 };
-                (self.ptrs(piece, off), self.mask_val(valid))
+                let ptrs = match &offsets.near {
+                    Some(near) => self.near_ptrs(piece, near, extra),
+                    None => self.ptrs(piece, off),
+                };
+                (ptrs, self.mask_val(valid))
             }
             Place::Buffers { addr, size, off } => {
-                let off = m.add(*off, extra);
+                let off = m.add(*off, further);
                 let valid = match size {
                     Some(size) => {
                         let limit = self.limit(*size, u64::from(bytes));
@@ -469,13 +511,14 @@ impl Gen<'_> {
                 (ptrs, self.mask_val(valid))
             }
             Place::Uniform(piece, off) => {
-                let place = Place::Lanes(*piece, self.splat(*off));
+                let place = Place::Lanes(*piece, Offsets { wide: self.splat(*off), near: None });
                 return self.lane_pointers(&place, 0, bytes, mask);
             }
             Place::Strided { piece, first, stride, .. } => {
                 // Only for callers that asked for offsets by lane before.
                 let claim = Claim { base: *first, stride: *stride, guard: None };
-                let place = Place::Lanes(*piece, self.claimed_lanes(Type::I64, &claim));
+                let wide = self.claimed_lanes(Type::I64, &claim);
+                let place = Place::Lanes(*piece, Offsets { wide, near: None });
                 return self.lane_pointers(&place, 0, bytes, mask);
             }
         })
@@ -484,7 +527,7 @@ impl Gen<'_> {
     /// As `place`, with offsets by lane unless the address is uniform.
     pub fn place_by_lane(&mut self, addr: &Addr) -> Result<Place> {
         Ok(match self.place(addr)? {
-            Place::Strided { piece, .. } => Place::Lanes(piece, self.lanes_of_place(addr)?),
+            Place::Strided { piece, .. } => Place::Lanes(piece, self.lanes_of_place(&piece, addr)?),
             place => place,
         })
     }
@@ -511,7 +554,7 @@ impl Gen<'_> {
                 if fits && (step == 1 || (!single && self.spreads(mask, step == n))) {
                     self.strided_store(values, addr, &piece, &first, step as u32, guard, ty, access, mask)
                 } else {
-                    let off = self.lanes_of_place(addr)?;
+                    let off = self.lanes_of_place(&piece, addr)?;
                     self.stats.gathers += 1;
                     self.lane_store(values, Place::Lanes(piece, off), ty, access, mask)
                 }
@@ -630,7 +673,7 @@ impl Gen<'_> {
         m.br(end);
         m.position(slow);
         if ok.is_some() {
-            let off = self.lanes_of_place(addr)?;
+            let off = self.lanes_of_place(piece, addr)?;
             self.lane_store(values, Place::Lanes(*piece, off), ty, access, mask)?;
         }
         m.br(end);

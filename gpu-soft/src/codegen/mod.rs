@@ -35,6 +35,7 @@ mod image;
 mod image_tests;
 mod jam;
 mod lanes;
+mod linear;
 mod live;
 mod llvm;
 mod mask;

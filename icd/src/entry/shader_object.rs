@@ -37,8 +37,13 @@ fn request(device: &Device, info: In<'_, vk::ShaderCreateInfoEXT<'_>>) -> Result
     }
     let words = code.chunks_exact(4).map(|w| u32::from_ne_bytes([w[0], w[1], w[2], w[3]])).collect();
     let full = info.flags.contains(vk::ShaderCreateFlagsEXT::REQUIRE_FULL_SUBGROUPS);
+    let wide = if info.flags.contains(types::SHADER_CREATE_64_BIT_INDEXING_BIT_EXT) {
+        types::PIPELINE_CREATE_2_64_BIT_INDEXING_BIT_EXT
+    } else {
+        vk::PipelineCreateFlags2KHR::empty()
+    };
     Ok(Request::Compile(ProgramCreate {
-        flags: super::pipeline::debug_flags(),
+        flags: super::pipeline::debug_flags() | wide,
         code: ProgramCode::Module(ShaderModule::new(&device.rt, words)?),
         entry: info.name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         specialization: info.specialization_info().map(specialization).unwrap_or_default(),

@@ -18,8 +18,12 @@ pub(crate) struct Settings {
     pub subgroup_size: Option<u32>,
     pub full_subgroups: bool,
     pub quick: bool,
+    pub wide_indexing: bool,
     pub texts: bool,
 }
+
+/// VK_PIPELINE_CREATE_2_64_BIT_INDEXING_BIT_EXT (VK_EXT_shader_64bit_indexing), which the bindings do not have yet.
+const WIDE_INDEXING: vk::PipelineCreateFlags2KHR = vk::PipelineCreateFlags2KHR::from_raw(1 << 43);
 
 impl Settings {
     pub fn of(device: &Device, create: &ProgramCreate) -> Settings {
@@ -34,6 +38,7 @@ impl Settings {
             subgroup_size: create.required_subgroup_size,
             full_subgroups: create.stage_flags.contains(vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS),
             quick: create.flags.contains(vk::PipelineCreateFlags2KHR::DISABLE_OPTIMIZATION),
+            wide_indexing: create.flags.contains(WIDE_INDEXING),
             texts: create.flags.contains(vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS),
         }
     }
@@ -76,6 +81,7 @@ pub(crate) fn key(device: &Device, create: &ProgramCreate, settings: &Settings) 
         u8::from(r.null_descriptor),
         u8::from(settings.full_subgroups),
         u8::from(settings.quick),
+        u8::from(settings.wide_indexing),
     ]);
     h.update(&settings.subgroup_size.unwrap_or(0).to_le_bytes());
     h.update(&buffer_align(props).to_le_bytes());
@@ -96,6 +102,7 @@ pub(crate) fn compile(
         spec_constants: &constants,
         buffer_align: buffer_align(device.props()),
         subgroup_size: settings.subgroup_size.unwrap_or(device.props().subgroup.default_size),
+        wide_indexing: settings.wide_indexing,
         heap: create.layout.heap.as_ref().map(|h| frontend::HeapOptions { mappings: &h.mappings, bytes: h.bytes }),
         ..frontend::Options::default()
     };

@@ -225,7 +225,7 @@ impl SoftEngine {
                 readable(space, p.src, src)?;
                 writable(space, p.dst, dst)?;
                 // SAFETY: the spans are mapped for this access, as checked.
-                unsafe { transfer::copy_rect(&self.workers, &p) };
+                unsafe { transfer::copy_rect(&self.workers, &p, job.cancel) };
             }
             Opcode::FillRect => {
                 let p: packet::FillRect = found.exact().map_err(malformed)?;
@@ -235,7 +235,7 @@ impl SoftEngine {
                 let run = u64::from(p.texels) * u64::from(p.texel_bytes);
                 writable(space, p.dst, transfer::span(run, p.row, p.rows, p.slice, p.slices).ok_or_else(field)?)?;
                 // SAFETY: the span is mapped and writable, as checked; so is the texel size.
-                unsafe { transfer::fill_rect(&self.workers, &p) };
+                unsafe { transfer::fill_rect(&self.workers, &p, job.cancel) };
             }
             Opcode::Blit => {
                 let p: packet::Blit = found.exact().map_err(malformed)?;

@@ -305,6 +305,37 @@ fn loops_end_when_cancelled() {
     });
 }
 
+#[test]
+fn boxes_of_overlapping_rows_end() {
+    let mut b = Bench::new();
+    let copy = |row_bytes, rows, slices| packet::CopyRect {
+        src: b.at(0),
+        dst: b.at(1024),
+        src_row: 0,
+        src_slice: 0,
+        dst_row: 0,
+        dst_slice: 0,
+        row_bytes,
+        rows,
+        slices,
+    };
+    let streams = [copy(1, u32::MAX, u32::MAX), copy(0, u32::MAX, u32::MAX), copy(256, u32::MAX, 1)].map(|p| {
+        let mut s = Vec::new();
+        emit(&mut s, &p, &[]);
+        s
+    });
+    assert!(matches!(b.run(&streams[0], &Cancel::new()), Err(EngineFault::BadPacket { .. })));
+    assert_eq!(b.run(&streams[1], &Cancel::new()), Ok(()));
+    let cancel = Cancel::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            cancel.set();
+        });
+        assert_eq!(b.run(&streams[2], &cancel), Err(EngineFault::Hang));
+    });
+}
+
 /// SplitMix64.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

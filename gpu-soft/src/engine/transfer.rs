@@ -3,6 +3,7 @@
 use super::arena::Arena;
 use super::workers::{Work, Workers};
 use crate::packet::{CopyRect, FillRect};
+use dxg_model::Cancel;
 
 /// Pieces in which large transfers are shared out.
 const PIECE: u64 = 1 << 20;
@@ -161,12 +162,15 @@ pub unsafe fn fill(workers: &Workers, dst: u64, size: u64, value: u32) {
     }
 }
 
-struct RectWork<'a>(&'a CopyRect);
+struct RectWork<'a>(&'a CopyRect, &'a Cancel);
 
 impl Work for RectWork<'_> {
     fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
         let p = self.0;
         for index in begin..end {
+            if self.1.is_set() {
+                return;
+            }
             let (slice, row) = (index / u64::from(p.rows), index % u64::from(p.rows));
             let src = p.src + slice * p.src_slice + row * p.src_row;
             let dst = p.dst + slice * p.dst_slice + row * p.dst_row;
@@ -176,11 +180,16 @@ impl Work for RectWork<'_> {
     }
 }
 
-/// Bytes that `rows` × `slices` runs span from the first byte of the first to the last of the last; `None` on overflow.
+/// Most bytes of a box: no more than there are addresses. Damaged packets may say the same memory again and again.
+const MOST: u64 = 1 << super::VA_BITS;
+
+/// Bytes that `rows` × `slices` runs span from the first byte of the first to the last of the last; `None` on overflow, and if they
+/// are more bytes than there are addresses.
 pub fn span(run: u64, row: u64, rows: u32, slice: u64, slices: u32) -> Option<u64> {
     if rows == 0 || slices == 0 {
         return Some(0);
     }
+    run.checked_mul(u64::from(rows) * u64::from(slices)).filter(|bytes| *bytes <= MOST)?;
     row.checked_mul(u64::from(rows) - 1)?.checked_add(slice.checked_mul(u64::from(slices) - 1)?)?.checked_add(run)
 }
 
@@ -189,22 +198,28 @@ fn rows_per_piece(row_bytes: u64) -> u64 {
     (PIECE / row_bytes.max(1)).max(1)
 }
 
-/// Copies a box of rows.
+/// Copies a box of rows; ends early when cancelled.
 ///
 /// # Safety
 /// The spans of source and destination are mapped, the destination writable; no address overflows.
-pub unsafe fn copy_rect(workers: &Workers, packet: &CopyRect) {
+pub unsafe fn copy_rect(workers: &Workers, packet: &CopyRect, cancel: &Cancel) {
+    if packet.row_bytes == 0 {
+        return;
+    }
     let rows = u64::from(packet.rows) * u64::from(packet.slices);
-    workers.run(&RectWork(packet), rows, rows_per_piece(packet.row_bytes));
+    workers.run(&RectWork(packet, cancel), rows, rows_per_piece(packet.row_bytes));
 }
 
-struct FillRectWork<'a>(&'a FillRect);
+struct FillRectWork<'a>(&'a FillRect, &'a Cancel);
 
 impl Work for FillRectWork<'_> {
     fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
         let p = self.0;
         let n = p.texel_bytes as usize;
         for index in begin..end {
+            if self.1.is_set() {
+                return;
+            }
             let (slice, row) = (index / u64::from(p.rows), index % u64::from(p.rows));
             let dst = p.dst + slice * p.slice + row * p.row;
             for x in 0..u64::from(p.texels) {
@@ -215,13 +230,17 @@ impl Work for FillRectWork<'_> {
     }
 }
 
-/// Fills a box of texels.
+/// Fills a box of texels; ends early when cancelled.
 ///
 /// # Safety
 /// The span is mapped and writable; no address overflows; `texel_bytes` is at most 16.
-pub unsafe fn fill_rect(workers: &Workers, packet: &FillRect) {
+pub unsafe fn fill_rect(workers: &Workers, packet: &FillRect, cancel: &Cancel) {
+    let run = u64::from(packet.texels) * u64::from(packet.texel_bytes);
+    if run == 0 {
+        return;
+    }
     let rows = u64::from(packet.rows) * u64::from(packet.slices);
-    workers.run(&FillRectWork(packet), rows, rows_per_piece(u64::from(packet.texels) * u64::from(packet.texel_bytes)));
+    workers.run(&FillRectWork(packet, cancel), rows, rows_per_piece(run));
 }
 
 #[cfg(test)]
@@ -294,7 +313,7 @@ mod tests {
             texel: [1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         };
         // SAFETY: the box spans bytes 1..31 of `dst`.
-        unsafe { fill_rect(&workers, &packet) };
+        unsafe { fill_rect(&workers, &packet, &Cancel::new()) };
         for row in dst.chunks(8) {
             assert_eq!(row, [0, 1, 2, 1, 2, 1, 2, 0]);
         }
@@ -305,5 +324,8 @@ mod tests {
         assert_eq!(span(4, 16, 3, 0, 1), Some(36));
         assert_eq!(span(4, u64::MAX, 3, 0, 1), None);
         assert_eq!(span(4, 1, 0, 1, 1), Some(0));
+        // The same bytes more often than there are addresses.
+        assert_eq!(span(4, 0, u32::MAX, 0, 1), Some(4));
+        assert_eq!(span(4, 0, u32::MAX, 0, u32::MAX), None);
     }
 }

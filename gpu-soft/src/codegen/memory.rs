@@ -9,7 +9,7 @@ use super::gen::{Gen, Mask, Rep, Result};
 use super::linear::Near;
 use super::llvm::{Icmp, Ty, Val};
 use super::unsupported;
-use crate::kernel_abi::{DispatchCtx, PUSH_BYTES};
+use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
 use std::mem::offset_of;
 

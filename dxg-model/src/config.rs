@@ -35,6 +35,9 @@ pub struct Config {
     pub query_status: bool,
     /// Bytes that may be resident at once; `None` for what the adapter's identity says.
     pub budget: Option<u64>,
+    /// Folder of the driver package in the host's driver store, as queries of the registry answer it; `None` for a host without a
+    /// package, as behind a GPU in software.
+    pub driver_store: Option<String>,
     /// Highest ioctl number: 0x49 on current kernels, 0x43 or 0x47 on older ones.
     pub table_end: u8,
     /// Whether the requests about sync files are answered, with stand-ins that only clients of models can use and everybody can
@@ -62,6 +65,7 @@ impl Default for Config {
             pending: Pending::Never,
             query_status: true,
             budget: None,
+            driver_store: None,
             table_end: dxg_abi::IOCTL_NR_MAX,
             sync_files: false,
             compute_only: false,

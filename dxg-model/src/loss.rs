@@ -28,7 +28,10 @@ impl Process {
                     .with(FaultErrorCode::GENERAL_ERROR_CODE, GeneralErrorCode::INVALID_INSTRUCTION.0);
                 DeviceExecutionState::ERROR_DMAFAULT
             }
-            EngineFault::Hang => DeviceExecutionState::HUNG,
+            EngineFault::Hang => {
+                self.timeouts.fetch_add(1, Ordering::Relaxed);
+                DeviceExecutionState::HUNG
+            }
             EngineFault::Internal(_) => DeviceExecutionState::RESET,
         };
         self.lose(device, state, info, false);

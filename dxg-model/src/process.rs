@@ -1,6 +1,6 @@
 //! The process object: everything behind one open of the device.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use dxg_abi::{Errno, Handle, Luid, NtStatus};
@@ -77,6 +77,8 @@ pub(crate) struct Process {
     pub(crate) sync_files: Mutex<SyncFiles>,
     pub(crate) events: Mutex<Events>,
     pub(crate) refusals: Refusals,
+    /// Devices that ran into a time limit.
+    pub(crate) timeouts: AtomicU32,
     /// The adapter was stopped.
     pub(crate) stopped: AtomicBool,
     ids: AtomicU64,
@@ -111,6 +113,7 @@ impl Process {
             sync_files: Mutex::default(),
             events: Mutex::default(),
             refusals: Refusals::default(),
+            timeouts: AtomicU32::new(0),
             stopped: AtomicBool::new(false),
             ids: AtomicU64::new(1),
             this: this.clone(),
@@ -301,6 +304,16 @@ impl Process {
                 _ => Err(NtStatus::INVALID_PARAMETER),
             })
             .collect()
+    }
+
+    /// Bytes of all allocations.
+    pub(crate) fn committed(&self) -> u64 {
+        self.collect(|o| match o {
+            Object::Allocation(a) => Some(a.memory.size),
+            _ => None,
+        })
+        .iter()
+        .sum()
     }
 
     /// What `choose` makes of the objects in the table, without holding its lock afterwards.

@@ -44,6 +44,8 @@ pub(crate) struct NodeSched {
     current: Mutex<Option<Running>>,
     /// Command buffers started.
     runs: AtomicU64,
+    /// Time spent with command buffers, nanoseconds.
+    busy: AtomicU64,
 }
 
 impl NodeSched {
@@ -58,12 +60,18 @@ impl NodeSched {
             spin,
             current: Mutex::new(None),
             runs: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
         })
     }
 
     /// Whether the thread runs.
     pub(crate) fn is_started(&self) -> bool {
         self.started.load(Ordering::Acquire)
+    }
+
+    /// Time spent with command buffers so far.
+    pub(crate) fn busy_time(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
     }
 
     /// Makes sure the thread runs.
@@ -243,8 +251,10 @@ impl NodeSched {
             cancel: &queue.device.cancel,
             context: queue.context,
         };
+        let start = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| process.engine.execute(&job)))
             .unwrap_or_else(|_| Err(EngineFault::Internal("the engine panicked".into())));
+        self.busy.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
         let hung = queue.watched && lock(&self.current).take().is_some_and(|r| r.hung);
         if hung {
             process.fault(&queue.device, &EngineFault::Hang);

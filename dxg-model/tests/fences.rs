@@ -52,6 +52,52 @@ fn events_have_to_be_events() {
 }
 
 #[test]
+fn each_fence_has_a_page_of_its_own() {
+    let rig = Rig::new();
+    let node = &rig.node;
+    let space = node.address_space().clone();
+    let (first, second) = (rig.fence(5), rig.fence(6));
+    let queue = rig.hw_queue();
+    let progress = queue.queue_progress_fence_cpu_va;
+    let paging = rig.paging.fence_cpu_virtual_address;
+    let mut pages = [first.cpu, second.cpu, progress, paging];
+    assert_eq!(pages.map(peek), [5, 6, 0, 0]);
+    assert_eq!((first.gpu, queue.queue_progress_fence_gpu_va), (first.cpu, progress));
+    // Page aligned, nothing but zeros behind the value, and no two on one page.
+    for page in pages {
+        assert_eq!(page % PAGE_SIZE, 0);
+        assert!(peek_bytes(page + 8, PAGE_SIZE - 8).iter().all(|b| *b == 0));
+        assert!(space.check(page, PAGE_SIZE, true));
+    }
+    pages.sort_unstable();
+    assert!(pages.windows(2).all(|w| w[1] - w[0] >= PAGE_SIZE));
+    // Gone with what they belong to.
+    ok(node, DestroySynchronizationObject { sync_object: first.handle });
+    ok(node, DestroyHwQueue { queue: queue.queue });
+    ok(node, DestroyPagingQueue { paging_queue: rig.paging.paging_queue });
+    let gone = [first.cpu, progress, paging].map(|page| space.check(page, 8, false));
+    assert_eq!((gone, space.check(second.cpu, 8, false)), ([false; 3], true));
+    // SAFETY: asks the kernel whether the page can be read, without reading it.
+    let r = unsafe { libc::madvise(first.cpu as *mut libc::c_void, PAGE_SIZE as usize, libc::MADV_POPULATE_READ) };
+    assert_ne!(r, 0, "the page is really unmapped");
+}
+
+#[test]
+fn without_quirks_the_number_of_an_event_stays() {
+    for quirks in [true, false] {
+        let rig = Rig::with(Config { quirks, ..config() });
+        let event = Event::new();
+        let mut a = CreateSynchronizationObject2 { device: rig.device, ..Default::default() };
+        a.info.r#type = SynchronizationObjectType::CPU_NOTIFICATION;
+        a.info.set_cpu_notification(SyncCpuNotification { event: event.fd() as u64 });
+        let a = ok(&rig.node, a);
+        assert_eq!(a.info.cpu_notification().event == event.fd() as u64, !quirks);
+        rig.signal_cpu(a.sync_object, 0);
+        assert_eq!(event.take(), 1);
+    }
+}
+
+#[test]
 fn all_and_any() {
     let rig = Rig::new();
     let (a, b) = (rig.fence(0), rig.fence(0));

@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use dxg_abi::zerocopy::IntoBytes;
+use dxg_abi::payload::{QueryRegistryInfo, QueryRegistryStatus, QueryRegistryType};
+use dxg_abi::zerocopy::{FromBytes, IntoBytes};
 use dxg_abi::*;
 use dxg_model::Config;
 use serde_json::Value;
@@ -252,6 +253,39 @@ fn statistics_and_features() {
     fails(&rig.node, QueryStatistics { process: 1, ..a }, EINVAL);
     let own = u64::from(std::process::id());
     ok(&rig.node, QueryStatistics { process: own, r#type: QueryStatisticsType::PROCESS, ..a });
+    // What the kinds tell, and the elements they have.
+    let ask = |kind, query_element| {
+        let mut a = QueryStatistics { r#type: kind, query_element, adapter_luid: rig.luid, ..Default::default() };
+        match call(&rig.node, &mut a) {
+            0 => Ok([0, 8, 16].map(|at| u64::from_le_bytes(a.result.bytes[at..at + 8].try_into().unwrap()))),
+            r => Err(r),
+        }
+    };
+    type Kind = QueryStatisticsType;
+    rig.buffer(64 << 10);
+    let size = 64 << 10;
+    assert_eq!(ask(Kind::SEGMENT, 0), Ok([1 << 30, size, size]));
+    assert_eq!(ask(Kind::PROCESS_SEGMENT, 0), Ok([size, 0, 0]));
+    ok(&rig.node, ChangeVideoMemoryReservation { adapter: rig.adapter, reservation: 4096, ..Default::default() });
+    assert_eq!(ask(Kind::PROCESS_SEGMENT_GROUP, 0), Ok([1 << 30, 4096, size]));
+    assert_eq!(ask(Kind::PROCESS_SEGMENT_GROUP, 1), Ok([(1 << 30) - size, 0, 0]));
+    assert_eq!((ask(Kind::PROCESS, 0), ask(Kind::PROCESS_ADAPTER, 0)), (Ok([2, 0, 0]), Ok([2 << 32 | 1, 0, 0])));
+    assert_eq!(ask(Kind::PHYSICAL_ADAPTER, 0), Ok([0; 3]));
+    let none = [Kind::SEGMENT, Kind::PROCESS_SEGMENT, Kind::PHYSICAL_ADAPTER].map(|k| ask(k, 1));
+    assert_eq!(none, [Err(EINVAL); 3]);
+    assert_eq!((ask(Kind::PROCESS_SEGMENT_GROUP, 2), ask(Kind::NODE, 2)), (Err(EINVAL), Err(EINVAL)));
+    assert_eq!((ask(Kind::VIDPNSOURCE, 0), ask(Kind::PROCESS_VIDPNSOURCE, 0)), (Err(EINVAL), Err(EINVAL)));
+    // A node that has slept for two milliseconds on behalf of a command buffer, and a device that hung.
+    let (_, va) = rig.buffer(4096);
+    let (context, fence) = (rig.context(), rig.fence(0));
+    rig.submit(context, va, rig.write(va, &[[SLEEP, 2000, 0]]));
+    rig.signal_gpu(context, fence.handle, 1);
+    rig.until(fence.cpu, 1);
+    assert!(ask(Kind::NODE, 0).unwrap()[0] >= 20_000);
+    assert_eq!((ask(Kind::PROCESS_NODE, 0), ask(Kind::NODE, 1)), (ask(Kind::NODE, 0), Ok([0; 3])));
+    assert_eq!(ask(Kind::ADAPTER, 0), Ok([2 << 32 | 1, 0, 0]));
+    rig.node.inject(&dxg_model::Fault::Engine(dxg_model::EngineFault::Hang));
+    assert_eq!(ask(Kind::ADAPTER, 0), Ok([2 << 32 | 1, 0, 1]));
     let a = QueryClockCalibration { adapter: rig.adapter, ..Default::default() };
     let a = check(
         &rig,
@@ -294,6 +328,42 @@ fn query<const N: usize>(rig: &Rig, kind: QueryAdapterInfoType, input: [u8; N]) 
     } else {
         Err(r)
     }
+}
+
+#[test]
+fn the_registry_tells_of_a_driver_package() {
+    let path = r"\\SystemRoot\System32\DriverStore\FileRepository\x.inf_amd64";
+    let rig = Rig::with(Config { driver_store: Some(path.to_owned()), ..config() });
+    let mut ask = QueryRegistryInfo { query_type: QueryRegistryType::DRIVERSTOREPATH, ..Default::default() };
+    let bytes: [u8; 552] = ask.as_bytes().try_into().unwrap();
+    let bare = query(&rig, QueryAdapterInfoType::QUERYREGISTRY, bytes).unwrap();
+    let answer = QueryRegistryInfo::read_from_bytes(&bare).unwrap();
+    let size = 2 * (path.len() as u32 + 1);
+    assert_eq!((answer.status, answer.output_value_size), (QueryRegistryStatus::BUFFER_OVERFLOW, size));
+    // With room for it.
+    let mut with_room = [0u8; 552 + 256];
+    with_room[..552].copy_from_slice(&bytes);
+    let full = query(&rig, QueryAdapterInfoType::QUERYREGISTRY, with_room).unwrap();
+    let (answer, _) = QueryRegistryInfo::read_from_prefix(&full).unwrap();
+    assert_eq!((answer.status, answer.output_value_size), (QueryRegistryStatus::SUCCESS, size));
+    let text: Vec<u16> = full[544..].chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]])).collect();
+    assert_eq!(payload::from_utf16(&text), path);
+    // Keys are not there, nor is a second adapter; and without a package there is no path.
+    ask.query_type = QueryRegistryType::ADAPTERKEY;
+    let key = query::<552>(&rig, QueryAdapterInfoType::QUERYREGISTRY, ask.as_bytes().try_into().unwrap()).unwrap();
+    assert_eq!(QueryRegistryInfo::read_from_bytes(&key).unwrap().status, QueryRegistryStatus::FAIL);
+    ask.physical_adapter_index = 1;
+    let other = ask.as_bytes().try_into().unwrap();
+    assert_eq!(query::<552>(&rig, QueryAdapterInfoType::QUERYREGISTRY, other), Err(EINVAL));
+    assert_eq!(query(&Rig::new(), QueryAdapterInfoType::QUERYREGISTRY, bytes), Err(-2));
+    // Readings that a GPU in software does not have are zeros, of nodes and adapters that are there.
+    assert_eq!(query(&rig, QueryAdapterInfoType::NODEPERFDATA, [0u8; 56]), Ok([0; 56]));
+    let mut second = [0u8; 56];
+    second[0] = 2;
+    assert_eq!(query(&rig, QueryAdapterInfoType::NODEPERFDATA, second), Err(EINVAL));
+    assert_eq!(query(&rig, QueryAdapterInfoType::ADAPTERPERFDATA, [0u8; 64]), Ok([0; 64]));
+    assert_eq!(query(&rig, QueryAdapterInfoType::ADAPTERPERFDATA_CAPS, [0u8; 40]), Ok([0; 40]));
+    assert_eq!(query(&rig, QueryAdapterInfoType::ADAPTERPERFDATA_CAPS, [1u8; 40]), Err(EINVAL));
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

@@ -1,9 +1,10 @@
 //! QueryAdapterInfo.
 
 use dxg_abi::payload::{
-    to_utf16, AdapterAddress, AdapterRegistryInfo, DeviceIds, DriverDescription, GpuMmuCaps, GpuMmuFlags, NodeData,
-    NodeMetadata, PhysicalAdapterCount, QueryAdapterUniqueGuid, QueryDeviceIds, QueryGpuMmuCaps, QueryRegistryInfo,
-    SegmentGroupSizeInfo, SegmentSizeInfo, Wddm20Caps, Wddm27Caps, Wddm29Caps, Wddm30Caps,
+    to_utf16, AdapterAddress, AdapterPerfData, AdapterPerfDataCaps, AdapterRegistryInfo, DeviceIds, DriverDescription,
+    GpuMmuCaps, GpuMmuFlags, NodeData, NodeMetadata, NodePerfData, PhysicalAdapterCount, QueryAdapterUniqueGuid,
+    QueryDeviceIds, QueryGpuMmuCaps, QueryRegistryInfo, QueryRegistryStatus, QueryRegistryType, SegmentGroupSizeInfo,
+    SegmentSizeInfo, Wddm20Caps, Wddm27Caps, Wddm29Caps, Wddm30Caps, QUERY_REGISTRY_OUTPUT_OFFSET,
 };
 use dxg_abi::zerocopy::{FromBytes, Immutable, IntoBytes};
 use dxg_abi::{AdapterType, Ioctl, NtStatus, QueryAdapterInfo, QueryAdapterInfoType as Type};
@@ -34,7 +35,7 @@ pub(super) fn adapter_info(p: &Process, a: &mut QueryAdapterInfo) -> Answer {
 }
 
 /// Puts a value at the start of the payload, which has to have room for it; what follows stays.
-fn put<T: IntoBytes + Immutable>(data: &mut [u8], value: &T) -> Result<(), NtStatus> {
+fn put<T: IntoBytes + Immutable + ?Sized>(data: &mut [u8], value: &T) -> Result<(), NtStatus> {
     let bytes = value.as_bytes();
     data.get_mut(..bytes.len()).ok_or(NtStatus::INVALID_PARAMETER)?.copy_from_slice(bytes);
     Ok(())
@@ -64,6 +65,24 @@ fn answer_compute_only(kind: Type, data: &mut [u8]) -> Result<(), NtStatus> {
         // Types of the other side's making.
         Type(_) => Err(NtStatus::INVALID_PARAMETER),
     }
+}
+
+/// Reads the registry: of a package only its folder is known.
+fn registry(request: QueryRegistryInfo, path: &str, data: &mut [u8]) -> Result<(), NtStatus> {
+    let text: Vec<u8> = path.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+    let room = data.len() - QUERY_REGISTRY_OUTPUT_OFFSET;
+    let known = request.query_type == QueryRegistryType::DRIVERSTOREPATH;
+    only_adapter(request.physical_adapter_index)?;
+    let (status, output_value_size) = match (known, text.len() <= room) {
+        (false, _) => (QueryRegistryStatus::FAIL, 0),
+        (true, false) => (QueryRegistryStatus::BUFFER_OVERFLOW, text.len() as u32),
+        (true, true) => (QueryRegistryStatus::SUCCESS, text.len() as u32),
+    };
+    put(data, &QueryRegistryInfo { status, output_value_size, ..request })?;
+    if status == QueryRegistryStatus::SUCCESS {
+        put(&mut data[QUERY_REGISTRY_OUTPUT_OFFSET..], &*text)?;
+    }
+    Ok(())
 }
 
 fn answer(p: &Process, kind: Type, data: &mut [u8]) -> Result<(), NtStatus> {
@@ -171,9 +190,29 @@ fn answer(p: &Process, kind: Type, data: &mut [u8]) -> Result<(), NtStatus> {
             put(data, &info)
         }
         Type::QUERYREGISTRY => {
-            // A software adapter has no driver package on the host.
-            get::<QueryRegistryInfo>(data)?;
-            Err(NtStatus::OBJECT_NAME_NOT_FOUND)
+            let request = get::<QueryRegistryInfo>(data)?;
+            match &p.config.driver_store {
+                // A software adapter has no driver package on the host.
+                None => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
+                Some(path) => registry(request, path, data),
+            }
+        }
+        Type::NODEPERFDATA => {
+            let NodePerfData { node_ordinal, physical_adapter_index, .. } = get(data)?;
+            only_adapter(physical_adapter_index)?;
+            if node_ordinal as usize >= id.nodes.len() {
+                return Err(NtStatus::INVALID_PARAMETER);
+            }
+            // There are no clocks to read.
+            put(data, &NodePerfData { node_ordinal, ..Default::default() })
+        }
+        Type::ADAPTERPERFDATA => {
+            only_adapter(get(data)?)?;
+            put(data, &AdapterPerfData::default())
+        }
+        Type::ADAPTERPERFDATA_CAPS => {
+            only_adapter(get(data)?)?;
+            put(data, &AdapterPerfDataCaps::default())
         }
         Type::QUERY_ADAPTER_UNIQUE_GUID => {
             put(data, &QueryAdapterUniqueGuid { adapter_unique_guid: to_utf16(&guid(&id.guid)) })

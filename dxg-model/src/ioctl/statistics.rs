@@ -1,5 +1,7 @@
 //! Escapes, statistics, clocks, processes, features.
 
+use core::sync::atomic::Ordering;
+
 use dxg_abi::zerocopy::IntoBytes;
 use dxg_abi::{
     BuildTestCommandBuffer, EnumProcesses, Escape, EscapeFlags, EscapeType, FeatureId, GpuClockData, Ioctl,
@@ -61,47 +63,60 @@ pub(super) fn query(p: &Process, a: &mut QueryStatistics) -> Answer {
     }
     p.host(Ioctl::QueryStatistics)?;
     let mut out = QueryStatisticsResult::default();
-    let word = |bytes: &mut [u8], at: usize, value: u64| {
-        if let Some(slot) = bytes.get_mut(at..at + 8) {
+    statistics(p, a, &mut out.bytes)?;
+    a.result = out;
+    Ok(0)
+}
+
+/// Fills in what there is to tell; the rest is zeros.
+fn statistics(p: &Process, a: &QueryStatistics, out: &mut [u8; 776]) -> Result<(), Failure> {
+    let mut put = |at: usize, value: u64| {
+        if let Some(slot) = out.get_mut(at..at + 8) {
             slot.copy_from_slice(&value.to_le_bytes());
         }
     };
-    let nodes = p.nodes.len() as u32;
+    let nodes = p.nodes.len() as u64;
+    let invalid = || Err(NtStatus::INVALID_PARAMETER.into());
     match a.r#type {
         QueryStatisticsType::ADAPTER => {
-            // Number of segments, number of nodes.
-            word(&mut out.bytes, 0, 1 | u64::from(nodes) << 32);
+            // Segments and nodes; timeouts.
+            put(0, 1 | nodes << 32);
+            put(16, u64::from(p.timeouts.load(Ordering::Relaxed)));
         }
-        QueryStatisticsType::SEGMENT | QueryStatisticsType::PROCESS_SEGMENT => {
-            if a.query_element != 0 {
-                return Err(NtStatus::INVALID_PARAMETER.into());
-            }
-            if a.r#type == QueryStatisticsType::SEGMENT {
-                // Commit limit, bytes committed, bytes resident.
-                word(&mut out.bytes, 0, p.residency.budget);
-                word(&mut out.bytes, 8, p.residency.usage());
-                word(&mut out.bytes, 16, p.residency.usage());
-            } else {
-                // Bytes committed.
-                word(&mut out.bytes, 0, p.residency.usage());
-            }
+        QueryStatisticsType::PROCESS => put(0, nodes),
+        QueryStatisticsType::PROCESS_ADAPTER => put(0, 1 | nodes << 32),
+        // There is one segment.
+        QueryStatisticsType::SEGMENT | QueryStatisticsType::PROCESS_SEGMENT if a.query_element != 0 => {
+            return invalid()
         }
+        QueryStatisticsType::SEGMENT => {
+            // Commit limit, bytes committed, bytes resident.
+            put(0, p.residency.budget);
+            put(8, p.committed());
+            put(16, p.residency.usage());
+        }
+        QueryStatisticsType::PROCESS_SEGMENT => put(0, p.committed()),
         QueryStatisticsType::NODE | QueryStatisticsType::PROCESS_NODE => {
-            if a.query_element >= nodes {
-                return Err(NtStatus::INVALID_PARAMETER.into());
-            }
+            let Some(node) = p.nodes.get(a.query_element as usize) else { return invalid() };
+            // Time spent with command buffers, 100 ns.
+            put(0, node.busy_time().as_nanos() as u64 / 100);
         }
-        QueryStatisticsType::PROCESS
-        | QueryStatisticsType::PROCESS_ADAPTER
-        | QueryStatisticsType::VIDPNSOURCE
-        | QueryStatisticsType::PROCESS_VIDPNSOURCE
-        | QueryStatisticsType::PROCESS_SEGMENT_GROUP
-        | QueryStatisticsType::PHYSICAL_ADAPTER => {}
-        // Kinds of the other side's making.
-        QueryStatisticsType(_) => return Err(NtStatus::INVALID_PARAMETER.into()),
+        QueryStatisticsType::PROCESS_SEGMENT_GROUP => {
+            let usage = p.residency.usage_by_group();
+            let Some(used) = usage.get(a.query_element as usize) else { return invalid() };
+            let local = a.query_element == 0;
+            // Budget, requested, usage.
+            put(0, if local { p.residency.budget } else { p.residency.budget.saturating_sub(usage[0]) });
+            put(8, if local { p.residency.reservation() } else { 0 });
+            put(16, *used);
+        }
+        QueryStatisticsType::PHYSICAL_ADAPTER if a.query_element != 0 => return invalid(),
+        // No clocks, no fans.
+        QueryStatisticsType::PHYSICAL_ADAPTER => {}
+        // There is no display, so every source is one too many; and kinds of the other side's making.
+        QueryStatisticsType(_) => return invalid(),
     }
-    a.result = out;
-    Ok(0)
+    Ok(())
 }
 
 pub(super) fn clock_calibration(p: &Process, a: &mut QueryClockCalibration) -> Answer {

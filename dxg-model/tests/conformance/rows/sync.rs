@@ -57,6 +57,8 @@ fn create_row() -> Row {
                 refusals(Ioctl::CreateSynchronizationObject2, |_| Want::Is(EOVERFLOW)).into_iter().chain([
                     set("info.type", 0, overflow),
                     set("info.type", 7, overflow),
+                    // A periodic fence counts the refreshes of a display, of which there is none.
+                    set("info.type", 6, overflow),
                     case("semaphore without a count", overflow, |_, c| of(c, SynchronizationObjectType::SEMAPHORE)),
                 ]),
             ),

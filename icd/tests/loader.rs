@@ -5,7 +5,7 @@ mod common;
 use ash::vk;
 use ash::vk::Handle;
 use common::{driver, instance, instance_with, library_path, lookup, physical_device, World};
-use object::{Object, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSymbol};
 
 #[test]
 fn only_the_three_symbols_are_exported() {
@@ -29,6 +29,26 @@ fn only_system_libraries_are_needed() {
     let text = String::from_utf8_lossy(&bytes);
     // A dynamic LLVM would clash with another one in the process.
     assert!(!text.contains("libLLVM-19.so") && !text.contains("libLLVM.so"));
+}
+
+#[test]
+fn loading_runs_no_constructors_of_the_compiler() {
+    let bytes = std::fs::read(library_path()).expect("library");
+    let elf = object::File::parse(&*bytes).expect("ELF");
+    let size = |name: &str| elf.section_by_name(name).map_or(0, |s| s.size());
+    // A handful: those of the C and Rust run-times.
+    assert!(size(".init_array") <= 4 * 8, "{} bytes of constructors", size(".init_array"));
+    if cfg!(feature = "llvm") {
+        assert!(size("llvm_constructors") > 100 * 8, "the code generator has nothing to run");
+    }
+}
+
+#[test]
+fn relocations_are_packed() {
+    let bytes = std::fs::read(library_path()).expect("library");
+    let elf = object::File::parse(&*bytes).expect("ELF");
+    let size = |name: &str| elf.section_by_name(name).map_or(0, |s| s.size());
+    assert!(size(".rela.dyn") < 256 << 10, "{} bytes of relocations", size(".rela.dyn"));
 }
 
 #[test]

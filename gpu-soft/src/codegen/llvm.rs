@@ -162,6 +162,7 @@ macro_rules! cast {
 
 impl Module {
     pub fn new(name: &str) -> Module {
+        super::start::ready();
         let name = CString::new(name.replace('\0', "")).unwrap_or_default();
         llvm!({
             let context = LLVMContextCreate();

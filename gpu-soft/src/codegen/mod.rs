@@ -7,7 +7,7 @@
 //! function runs a range of workgroups.
 //!
 //! * `jam`: how many subgroups are executed in lock-step.
-//! * `llvm`, `target`: the layer over LLVM's C interface.
+//! * `llvm`, `target`, `start`: the layer over LLVM's C interface.
 //! * `normalise`: switches without fallthrough. `plan`, `live`: barriers, stretches, what lives across them.
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
 //!   `flow`, `switch`: control flow inside a stretch; `mask`: active lanes; `cell`: values that cross joins.
@@ -47,6 +47,7 @@ mod plan;
 mod private;
 mod reader;
 mod spread;
+mod start;
 mod subgroup;
 mod switch;
 mod target;

@@ -6,11 +6,10 @@ use crate::kernel_abi::Width;
 use llvm_sys::core::{LLVMDisposeMemoryBuffer, LLVMGetBufferSize, LLVMGetBufferStart, LLVMSetTarget};
 use llvm_sys::error::{LLVMDisposeErrorMessage, LLVMGetErrorMessage};
 use llvm_sys::prelude::LLVMModuleRef;
-use llvm_sys::target::*;
+use llvm_sys::target::{LLVMDisposeTargetData, LLVMSetModuleDataLayout};
 use llvm_sys::target_machine::*;
 use llvm_sys::transforms::pass_builder::*;
 use std::ffi::{CStr, CString};
-use std::sync::Once;
 
 const TRIPLE: &CStr = c"x86_64-unknown-linux-gnu";
 
@@ -58,16 +57,7 @@ impl Drop for Machine {
 impl Machine {
     /// A machine for a width, and whether it is to take little time for code that will take more.
     pub fn new(width: Width, quick: bool) -> Result<Machine, CodegenError> {
-        static INIT: Once = Once::new();
-        INIT.call_once(|| {
-            // SAFETY: registration of the one target that is linked, once per process.
-            unsafe {
-                LLVMInitializeX86TargetInfo();
-                LLVMInitializeX86Target();
-                LLVMInitializeX86TargetMC();
-                LLVMInitializeX86AsmPrinter();
-            }
-        });
+        super::start::ready();
         let cpu = CString::new(cpu(width)).unwrap_or_default();
         // SAFETY: all strings are nul-terminated and outlive the calls; results are checked before use.
         unsafe {

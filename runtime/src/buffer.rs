@@ -109,6 +109,7 @@ impl Buffer {
     }
 
     /// GPU address of the first byte; 0 until bound.
+    #[inline]
     pub fn address(&self) -> u64 {
         self.address.load(Ordering::Acquire)
     }
@@ -125,6 +126,7 @@ impl Buffer {
 
     /// Address and size of a part. `VK_WHOLE_SIZE` goes to the end; other ranges are cut there, so that a kernel that
     /// keeps to the descriptor's size keeps to the buffer.
+    #[inline]
     pub(crate) fn range(&self, offset: u64, range: u64) -> (u64, u64) {
         let rest = self.create.size.saturating_sub(offset);
         (self.address().wrapping_add(offset), range.min(rest))

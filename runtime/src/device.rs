@@ -97,7 +97,7 @@ impl Device {
             vk::DescriptorType::STORAGE_BUFFER,
         ]
         .iter()
-        .all(|&ty| physical.gpu().descriptor_size(ty) as usize <= crate::descriptor_set::MAX_DESCRIPTOR_BYTES);
+        .all(|&ty| physical.gpu().descriptor_size(ty) as usize <= crate::descriptor_write::MAX_DESCRIPTOR_BYTES);
         if !descriptor_fits || !props.descriptor_align.is_power_of_two() {
             return Err(Error::InitializationFailed("the GPU's descriptors are not of a usable size".to_owned()));
         }

@@ -96,6 +96,7 @@ impl Block {
         self.size
     }
 
+    #[inline]
     fn place(&self, offset: u64, len: u64) -> Option<u64> {
         let fits = offset.checked_add(len).is_some_and(|end| end <= self.size);
         debug_assert!(fits, "access outside of a block");
@@ -103,6 +104,7 @@ impl Block {
     }
 
     /// Copies bytes in.
+    #[inline]
     pub fn write(&self, offset: u64, bytes: &[u8]) {
         if let Some(at) = self.place(offset, bytes.len() as u64) {
             let done = self.slab.memory.write(at, bytes);

@@ -47,6 +47,9 @@ pub(crate) struct Binding {
     pub size: u32,
     /// Index of the first descriptor in the set's list of dynamic buffers.
     pub dynamic: Option<u32>,
+    /// How many descriptors from the first one on are those of buffers and an address and a size each, `stride` apart: those of
+    /// following bindings too, but none of a binding with a variable count.
+    pub words: u32,
 }
 
 impl Binding {
@@ -142,6 +145,24 @@ pub(crate) fn stride(gpu: &dyn Gpu, ty: vk::DescriptorType) -> Option<u32> {
     size.checked_next_multiple_of(gpu.props().descriptor_align.max(1))
 }
 
+/// Fills in [`Binding::words`].
+fn count_words(bindings: &mut [Binding]) {
+    let mut next: Option<(u32, vk::DescriptorType, u32, u32)> = None;
+    for b in bindings.iter_mut().rev() {
+        let plain = matches!(b.ty, vk::DescriptorType::UNIFORM_BUFFER | vk::DescriptorType::STORAGE_BUFFER)
+            && b.size == 16
+            && !b.flags.contains(vk::DescriptorBindingFlags::VARIABLE_DESCRIPTOR_COUNT);
+        if !plain {
+            next = None;
+            continue;
+        }
+        let end = b.offset.wrapping_add(b.stride.wrapping_mul(b.count));
+        let behind = next.filter(|&(offset, ty, stride, _)| (offset, ty, stride) == (end, b.ty, b.stride));
+        b.words = b.count.saturating_add(behind.map_or(0, |(.., words)| words));
+        next = Some((b.offset, b.ty, b.stride, b.words));
+    }
+}
+
 impl DescriptorSetLayout {
     /// Makes a layout.
     ///
@@ -195,7 +216,11 @@ impl DescriptorSetLayout {
                 stride,
                 size,
                 dynamic,
+                words: 0,
             });
+        }
+        if gpu.props().buffer_descriptors_are_words {
+            count_words(&mut out);
         }
         let size = u32::try_from(at.next_multiple_of(u64::from(align))).map_err(|_| Error::OutOfHostMemory)?;
         Ok(DescriptorSetLayout { flags, bindings: out, size, dynamic_count, align })

@@ -383,7 +383,21 @@ impl Memory {
     ///
     /// # Errors
     /// [`Cause::Argument`](crate::Cause::Argument) for a range outside of memory the CPU sees.
+    #[inline]
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        // Nearly all memory is seen in one piece.
+        if let [Window { start: 0, view, .. }] = self.windows.as_slice() {
+            if offset.checked_add(data.len() as u64).is_some_and(|end| end <= self.size)
+                && view.write((self.lead + offset) as usize, data).is_some()
+            {
+                return Ok(());
+            }
+        }
+        self.write_pieces(offset, data)
+    }
+
+    #[cold]
+    fn write_pieces(&self, offset: u64, data: &[u8]) -> Result<()> {
         self.pieces(offset, data.len(), |view, at, part| view.write(at, &data[part]))
     }
 

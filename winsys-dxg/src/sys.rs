@@ -149,6 +149,7 @@ impl View {
         self.ptr
     }
 
+    #[inline]
     fn at(&self, offset: usize, len: usize) -> Option<*mut u8> {
         let end = offset.checked_add(len)?;
         // SAFETY: in bounds of the range, as just checked.
@@ -156,6 +157,7 @@ impl View {
     }
 
     /// Copies in; `None` if out of bounds.
+    #[inline]
     pub(crate) fn write(&self, offset: usize, data: &[u8]) -> Option<()> {
         let p = self.at(offset, data.len())?;
         // SAFETY: the target is in bounds and mapped; `ptr::copy` allows `data` to lie in it.

@@ -281,6 +281,7 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         max_memory_allocation_size: heap,
         min_imported_host_pointer_alignment: 16,
         descriptor_align: 64,
+        buffer_descriptors_are_words: true,
         combined_sampler_offset: COMBINED_SAMPLER_OFFSET,
         max_inline_uniform_block_size: 4096,
         max_push_descriptors: 32,

@@ -4,7 +4,7 @@ use super::{Callbacks, VkResult};
 use crate::edge::{create, opt, plain, Allocator, In, Out, Slice, Taken};
 use crate::objects::{CommandBuffer, Device};
 use ash::vk;
-use runtime::{DescriptorData, DescriptorSet, PipelineLayout, SetWriter, TemplateEntry, UpdateTemplate};
+use runtime::{Buffer, DescriptorData, DescriptorSet, PipelineLayout, SetWriter, TemplateEntry, UpdateTemplate};
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -30,10 +30,9 @@ unsafe fn image_data<'a>(ty: vk::DescriptorType, info: &vk::DescriptorImageInfo)
 
 /// # Safety
 /// The handle is null or live.
-unsafe fn buffer_data<'a>(info: &vk::DescriptorBufferInfo) -> DescriptorData<'a> {
+unsafe fn buffer_range<'a>(info: &vk::DescriptorBufferInfo) -> Option<(&'a Buffer, u64, u64)> {
     // SAFETY: this function's contract.
-    let buffer = unsafe { opt(info.buffer) };
-    DescriptorData::Buffer(buffer.map(|b| (&**b, info.offset, info.range)))
+    unsafe { opt(info.buffer) }.map(|b| (&**b, info.offset, info.range))
 }
 
 /// # Safety
@@ -84,10 +83,9 @@ fn write(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> run
     match source(ty) {
         Source::Buffer => {
             // SAFETY: buffer types use pBufferInfo, whose handles are null or live.
-            for b in unsafe { plain(info.p_buffer_info, n) } {
-                // SAFETY: as above.
-                w.write_at(&mut at, ty, unsafe { buffer_data(b) })?;
-            }
+            let infos = unsafe { plain(info.p_buffer_info, n) };
+            // SAFETY: as above.
+            w.write_buffers(&mut at, ty, infos.iter().map(|b| unsafe { buffer_range(b) }))?;
         }
         Source::Texel => {
             // SAFETY: texel-buffer types use pTexelBufferView, whose handles are null or live.
@@ -184,20 +182,31 @@ unsafe fn write_template(w: &mut SetWriter<'_>, template: &UpdateTemplate, data:
             continue;
         }
         let mut at = w.cursor(e.binding, e.element)?;
-        for i in 0..e.count as usize {
-            let p = first.wrapping_add(i * e.stride);
-            // SAFETY: this function's contract; the application may pack its data, so nothing is said of alignment.
-            let data = unsafe {
-                match source(e.ty) {
-                    Source::Buffer => buffer_data(&p.cast::<vk::DescriptorBufferInfo>().read_unaligned()),
-                    Source::Texel => texel_data(p.cast::<vk::BufferView>().read_unaligned()),
-                    Source::Image => {
-                        let info = p.cast::<vk::DescriptorImageInfo>().read_unaligned();
-                        image_data(e.ty, &immutable_aware(info, w.has_immutable_samplers(&at)))
-                    }
+        let places = (0..e.count as usize).map(|i| first.wrapping_add(i * e.stride));
+        // SAFETY (of the reads below): this function's contract; the application may pack its data, so nothing is said of
+        // alignment.
+        match source(e.ty) {
+            Source::Buffer => {
+                // SAFETY: as above.
+                let infos = places.map(|p| unsafe { p.cast::<vk::DescriptorBufferInfo>().read_unaligned() });
+                // SAFETY: as above: the handles are null or live.
+                w.write_buffers(&mut at, e.ty, infos.map(|info| unsafe { buffer_range(&info) }))?;
+            }
+            Source::Texel => {
+                for p in places {
+                    // SAFETY: as above.
+                    w.write_at(&mut at, e.ty, unsafe { texel_data(p.cast::<vk::BufferView>().read_unaligned()) })?;
                 }
-            };
-            w.write_at(&mut at, e.ty, data)?;
+            }
+            Source::Image => {
+                for p in places {
+                    // SAFETY: as above.
+                    let info = unsafe { p.cast::<vk::DescriptorImageInfo>().read_unaligned() };
+                    let info = immutable_aware(info, w.has_immutable_samplers(&at));
+                    // SAFETY: as above.
+                    w.write_at(&mut at, e.ty, unsafe { image_data(e.ty, &info) })?;
+                }
+            }
         }
     }
     Ok(())

@@ -5,7 +5,8 @@ use crate::command::pool::CommandPool;
 use crate::command::state::{BindState, PushedSet};
 use crate::command::stream::{DispatchState, Record, Stream};
 use crate::command::Dependency;
-use crate::descriptor_set::{DescriptorSet, SetWriter};
+use crate::descriptor_set::DescriptorSet;
+use crate::descriptor_write::SetWriter;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lock::lock;
@@ -266,13 +267,13 @@ impl CommandBuffer {
                 let mut shadow = Vec::new();
                 shadow.try_reserve_exact(set_layout.size as usize)?;
                 shadow.resize(set_layout.size as usize, 0);
-                SetWriter::over(&**gpu, set_layout, &mut shadow, &mut []).initialise();
+                SetWriter::over(&**gpu, set_layout, &mut shadow).initialise();
                 bound.dynamic.clear();
                 bound.pushed = Some(PushedSet { layout: set_layout.clone(), shadow, dirty: true });
             }
             let Some(pushed) = bound.pushed.as_mut() else { return Ok(()) };
             pushed.dirty = true;
-            f(&mut SetWriter::over(&**gpu, set_layout, &mut pushed.shadow, &mut []))
+            f(&mut SetWriter::over(&**gpu, set_layout, &mut pushed.shadow))
         });
     }
 
@@ -310,7 +311,7 @@ impl CommandBuffer {
             let mut bytes = Vec::new();
             bytes.try_reserve_exact(set_layout.size as usize)?;
             bytes.resize(set_layout.size as usize, 0);
-            SetWriter::over(&**gpu, set_layout, &mut bytes, &mut []).initialise();
+            SetWriter::over(&**gpu, set_layout, &mut bytes).initialise();
             let address = match bytes.is_empty() {
                 true => 0,
                 false => inner.memory.upload(&self.pool, &bytes, u64::from(set_layout.align))?,

@@ -230,6 +230,9 @@ pub struct GpuProps {
     pub min_imported_host_pointer_alignment: u64,
     /// Alignment of descriptor-set memory and of each binding in it, a power of two.
     pub descriptor_align: u32,
+    /// Whether descriptors of buffers (uniform and storage) are 16 bytes, the address and the size as 64-bit words, and zeros for the
+    /// null descriptor. They are then written without asking the GPU.
+    pub buffer_descriptors_are_words: bool,
     /// In a combined image sampler descriptor: offset of the sampler part.
     pub combined_sampler_offset: u32,
     /// Largest inline uniform block.

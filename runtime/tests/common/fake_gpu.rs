@@ -92,6 +92,7 @@ impl FakeGpu {
             max_memory_allocation_size: 1 << 32,
             min_imported_host_pointer_alignment: 16,
             descriptor_align: 16,
+            buffer_descriptors_are_words: true,
             combined_sampler_offset: IMAGE_BYTES,
             max_inline_uniform_block_size: 256,
             max_push_descriptors: 32,

@@ -17,6 +17,7 @@ pub struct DescriptorSet {
     device: Arc<Device>,
     layout: Arc<DescriptorSetLayout>,
     memory: Option<Arc<Block>>,
+    address: u64,
     offset: u64,
     size: u32,
     variable: Option<u32>,
@@ -42,10 +43,12 @@ impl DescriptorSet {
         let mut dynamic = SmallVec::new();
         dynamic.try_reserve(layout.dynamic_count as usize).map_err(|_| Error::OutOfHostMemory)?;
         dynamic.resize_with(layout.dynamic_count as usize, DynamicCell::default);
+        let memory = memory.filter(|_| size > 0);
         let set = DescriptorSet {
             device: device.clone(),
             layout,
-            memory: if size > 0 { memory } else { None },
+            address: memory.as_ref().map_or(0, |m| m.address().wrapping_add(offset)),
+            memory,
             offset,
             size,
             variable,
@@ -173,8 +176,15 @@ impl DescriptorSet {
     }
 
     /// GPU address of the set's memory; 0 if it has none.
+    #[inline]
     pub fn address(&self) -> u64 {
-        self.memory.as_ref().map_or(0, |m| m.address().wrapping_add(self.offset))
+        self.address
+    }
+
+    /// Number of dynamic buffers.
+    #[inline]
+    pub(crate) fn dynamic_count(&self) -> usize {
+        self.dynamic.len()
     }
 
     /// Its layout.

@@ -56,6 +56,23 @@ impl Target<'_> {
         }
     }
 
+    #[inline]
+    fn write_pairs(&mut self, offset: u32, stride: u32, pairs: impl ExactSizeIterator<Item = [u64; 2]>) {
+        match self {
+            Target::None => {}
+            Target::Gpu(block, base) => block.write_pairs(base.wrapping_add(u64::from(offset)), stride, pairs),
+            Target::Host(shadow) => {
+                let places = shadow.get_mut(offset as usize..).unwrap_or_default().chunks_mut(stride.max(1) as usize);
+                for (place, pair) in places.zip(pairs) {
+                    if let Some(place) = place.get_mut(..16) {
+                        place[..8].copy_from_slice(&pair[0].to_le_bytes());
+                        place[8..].copy_from_slice(&pair[1].to_le_bytes());
+                    }
+                }
+            }
+        }
+    }
+
     pub fn read(&self, offset: u32, bytes: &mut [u8]) {
         match self {
             Target::None => {}
@@ -98,6 +115,7 @@ impl<'a> SetWriter<'a> {
         SetWriter { gpu, layout, target: Target::Host(shadow), dynamic: &[], variable: None }
     }
 
+    #[inline]
     fn count_of(&self, index: usize) -> u32 {
         let Some(b) = self.layout.bindings.get(index) else { return 0 };
         match self.variable {
@@ -110,6 +128,7 @@ impl<'a> SetWriter<'a> {
     ///
     /// # Errors
     /// [`Error::Unknown`] if the layout has no such binding.
+    #[inline]
     pub fn cursor(&self, binding: u32, element: u32) -> Result<Cursor> {
         let index = self.layout.find(binding).ok_or_else(|| no_such("binding", binding))?;
         Ok(Cursor { index, element })
@@ -130,6 +149,7 @@ impl<'a> SetWriter<'a> {
     ///
     /// # Errors
     /// [`Error::Unknown`] past the end of the layout, or if the kind of data does not go with the type.
+    #[inline(never)]
     pub fn write_at(&mut self, cursor: &mut Cursor, ty: vk::DescriptorType, data: DescriptorData<'_>) -> Result<()> {
         let binding = self.settle(cursor)?;
         let ty = if binding.is_mutable() { ty } else { binding.ty };
@@ -172,18 +192,14 @@ impl<'a> SetWriter<'a> {
                 self.write_at(cursor, ty, DescriptorData::Buffer(buffer))?;
                 continue;
             }
-            let mut place = binding.offset.wrapping_add(binding.stride.wrapping_mul(cursor.element));
-            let n = run.min(u32::try_from(buffers.len()).unwrap_or(u32::MAX));
-            for _ in 0..n {
-                let Some(buffer) = buffers.next() else { break };
-                let (address, size) = buffer.map_or((0, 0), |(buffer, offset, range)| buffer.range(offset, range));
-                let mut words = [0u8; 16];
-                words[..8].copy_from_slice(&address.to_le_bytes());
-                words[8..].copy_from_slice(&size.to_le_bytes());
-                self.target.write(place, &words);
-                place = place.wrapping_add(binding.stride);
-            }
-            cursor.element += n;
+            let place = binding.offset.wrapping_add(binding.stride.wrapping_mul(cursor.element));
+            let n = (run as usize).min(buffers.len());
+            let pairs = (0..n).map(|_| {
+                let buffer = buffers.next().flatten();
+                buffer.map_or([0; 2], |(buffer, offset, range)| buffer.range(offset, range).into())
+            });
+            self.target.write_pairs(place, binding.stride, pairs);
+            cursor.element += n as u32;
         }
         Ok(())
     }

@@ -112,6 +112,16 @@ impl Block {
         }
     }
 
+    /// Stores pairs of 64-bit words, low bytes first, from `offset` on, `stride` bytes apart.
+    #[inline]
+    pub fn write_pairs(&self, offset: u64, stride: u32, pairs: impl ExactSizeIterator<Item = [u64; 2]>) {
+        let between = (pairs.len() as u64).saturating_sub(1).saturating_mul(u64::from(stride));
+        if let Some(at) = self.place(offset, between.saturating_add(16)) {
+            let done = self.slab.memory.write_pairs(at, stride as usize, pairs);
+            debug_assert!(done.is_ok(), "driver memory is visible to the CPU");
+        }
+    }
+
     /// Copies bytes out.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) {
         if let Some(at) = self.place(offset, bytes.len() as u64) {

@@ -266,6 +266,7 @@ impl DescriptorSetLayout {
     }
 
     /// Index of a binding number.
+    #[inline]
     pub(crate) fn find(&self, number: u32) -> Option<usize> {
         // Numbers are mostly dense from 0: try that place first.
         if self.bindings.get(number as usize).is_some_and(|b| b.number == number) {

@@ -74,7 +74,7 @@ fn storage_buffer_push_constants_and_base() {
     set.update(|w| w.write(3, 0, data(&out, 16, vk::WHOLE_SIZE))).unwrap();
     let (_p, cb) = recording(&s);
     cb.bind_program(Some(&pipeline));
-    cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
+    cb.bind_sets(&layout, 0, [Some(&*set)], &[]);
     cb.push_constants(0, &100u32.to_le_bytes());
     cb.dispatch([0; 3], [3, 1, 1]);
     cb.push_constants(0, &200u32.to_le_bytes());
@@ -100,7 +100,7 @@ fn the_size_of_a_descriptor_is_the_range_inside_the_buffer() {
     set.update(|w| w.write(3, 0, data(&out, 16, 1 << 20))).unwrap();
     let (_p, cb) = recording(&s);
     cb.bind_program(Some(&pipeline));
-    cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
+    cb.bind_sets(&layout, 0, [Some(&*set)], &[]);
     cb.push_constants(0, &1u32.to_le_bytes());
     cb.dispatch([0; 3], [1000, 1, 1]);
     run(&s, &cb);
@@ -123,7 +123,7 @@ fn dynamic_offsets() {
     cb.bind_program(Some(&pipeline));
     cb.push_constants(0, &1u32.to_le_bytes());
     for offset in [0u32, 32] {
-        cb.bind_sets(&layout, 0, &[Some(&set)], &[offset, 0]);
+        cb.bind_sets(&layout, 0, [Some(&*set)], &[offset, 0]);
         cb.dispatch([0; 3], [4, 1, 1]);
     }
     run(&s, &cb);
@@ -171,7 +171,7 @@ fn indirect_counts_are_read_at_execution() {
     set.update(|w| w.write(3, 0, data(&out, 0, vk::WHOLE_SIZE))).unwrap();
     let (_p, cb) = recording(&s);
     cb.bind_program(Some(&pipeline));
-    cb.bind_sets(&layout, 0, &[Some(&set)], &[]);
+    cb.bind_sets(&layout, 0, [Some(&*set)], &[]);
     cb.push_constants(0, &1u32.to_le_bytes());
     cb.dispatch_indirect(counts.buffer.address() + 16);
     counts.set_words(&[9, 9, 9, 9, 5, 1, 1]);
@@ -201,4 +201,101 @@ fn a_stray_access_loses_the_device_and_nothing_else() {
     let again = queue.submit(&[SubmitBatch { command_buffers: &[&cb], ..Default::default() }], None);
     assert_eq!(again.unwrap_err().vk(), vk::Result::ERROR_DEVICE_LOST);
     assert_eq!(out.words(), [0; 8], "the host still sees its memory");
+}
+
+#[test]
+fn many_dispatches_among_other_commands_keep_their_order() {
+    let s = setup();
+    let ty = vk::DescriptorType::STORAGE_BUFFER;
+    let set_layout = set_layout(&s, ty, Default::default());
+    let layout = pipeline_layout(&s, &set_layout);
+    let pipeline = pipeline(&s.device, &layout);
+    let (_pool, set) = allocate(&s, ty, &set_layout);
+    let out = buffer(&s.device, 64);
+    set.update(|w| w.write(3, 0, data(&out, 0, vk::WHOLE_SIZE))).unwrap();
+    let (_p, cb) = recording(&s);
+    for round in 0..2 {
+        let mut want = [0u32; 16];
+        out.set_words(&want);
+        cb.bind_program(Some(&pipeline));
+        cb.bind_sets(&layout, 0, [Some(&*set)], &[]);
+        for i in 0..500u32 {
+            cb.push_constants(0, &(i * 100).to_le_bytes());
+            cb.dispatch([i % 13, 0, 0], [3, 1, 1]);
+            (0..3).for_each(|j| want[(i % 13 + j) as usize] = i * 100 + i % 13 + j);
+            if i % 7 == 3 {
+                cb.fill_buffer(&out.buffer, 8, 12, i);
+                want[2..5].fill(i);
+            }
+            if i % 5 == 1 {
+                cb.barrier(&runtime::Dependency::default());
+            }
+            if i % 11 == 0 {
+                cb.update_buffer(&out.buffer, 20, &[7, 0, 0, 0]);
+                want[5] = 7;
+            }
+        }
+        run(&s, &cb);
+        assert_eq!(out.words(), want, "round {round}");
+        cb.begin(vk::CommandBufferUsageFlags::empty()).unwrap();
+    }
+}
+
+#[test]
+fn nothing_bound_before_the_beginning_is_bound_after_it() {
+    let s = setup();
+    let ty = vk::DescriptorType::STORAGE_BUFFER;
+    let set_layout = set_layout(&s, ty, Default::default());
+    let layout = pipeline_layout(&s, &set_layout);
+    let pipeline = pipeline(&s.device, &layout);
+    let (_pool, set) = allocate(&s, ty, &set_layout);
+    let out = buffer(&s.device, 64);
+    set.update(|w| w.write(3, 0, data(&out, 0, vk::WHOLE_SIZE))).unwrap();
+    let (_p, cb) = recording(&s);
+    cb.bind_sets(&layout, 0, [Some(&*set)], &[]);
+    cb.push_constants(0, &5u32.to_le_bytes());
+    cb.bind_program(Some(&pipeline));
+    cb.begin(vk::CommandBufferUsageFlags::empty()).unwrap();
+    cb.dispatch([0; 3], [1, 1, 1]);
+    cb.bind_program(Some(&pipeline));
+    cb.bind_program(None);
+    cb.dispatch([0; 3], [1, 1, 1]);
+    run(&s, &cb);
+    assert_eq!(out.words(), [0; 16], "no program is bound");
+    // Commands outside of recording are ignored.
+    cb.bind_program(Some(&pipeline));
+    cb.dispatch([0; 3], [1, 1, 1]);
+    assert_eq!(cb.state(), runtime::CommandState::Executable);
+}
+
+#[test]
+fn secondary_command_buffers_run_where_they_are_executed() {
+    let s = setup();
+    let ty = vk::DescriptorType::STORAGE_BUFFER;
+    let set_layout = set_layout(&s, ty, Default::default());
+    let layout = pipeline_layout(&s, &set_layout);
+    let pipeline = pipeline(&s.device, &layout);
+    let (_pool, set) = allocate(&s, ty, &set_layout);
+    let out = buffer(&s.device, 64);
+    set.update(|w| w.write(3, 0, data(&out, 0, vk::WHOLE_SIZE))).unwrap();
+    let (pool, cb) = recording(&s);
+    let secondary = pool.allocate(vk::CommandBufferLevel::SECONDARY).unwrap();
+    secondary.begin(vk::CommandBufferUsageFlags::empty()).unwrap();
+    let dispatch = |cb: &CommandBuffer, value: u32, at: u32| {
+        cb.bind_program(Some(&pipeline));
+        cb.bind_sets(&layout, 0, [Some(&*set)], &[]);
+        cb.push_constants(0, &value.to_le_bytes());
+        cb.dispatch([at, 0, 0], [2, 1, 1]);
+    };
+    dispatch(&secondary, 200, 1);
+    secondary.end().unwrap();
+    dispatch(&cb, 100, 0);
+    cb.execute(&[&secondary]);
+    // What was bound is not any more.
+    cb.dispatch([8, 0, 0], [2, 1, 1]);
+    dispatch(&cb, 300, 2);
+    run(&s, &cb);
+    let mut want = [0; 16];
+    want[..4].copy_from_slice(&[100, 201, 302, 303]);
+    assert_eq!(out.words(), want);
 }

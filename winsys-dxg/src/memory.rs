@@ -396,6 +396,28 @@ impl Memory {
         self.write_pieces(offset, data)
     }
 
+    /// Stores pairs of 64-bit words, low bytes first, from `offset` on, `stride` bytes apart: all, or none if the last would be
+    /// out of range.
+    ///
+    /// # Errors
+    /// [`Cause::Argument`](crate::Cause::Argument) for a range outside of memory that the CPU sees in one piece.
+    #[inline]
+    pub fn write_pairs(
+        &self,
+        offset: u64,
+        stride: usize,
+        pairs: impl ExactSizeIterator<Item = [u64; 2]>,
+    ) -> Result<()> {
+        let done = match self.windows.as_slice() {
+            // Views may be a part of a page longer than what was asked for, which does no harm here.
+            [Window { start: 0, view, .. }] => usize::try_from(self.lead.saturating_add(offset))
+                .ok()
+                .and_then(|at| view.write_pairs(at, stride, pairs)),
+            _ => None,
+        };
+        done.ok_or(Error::argument("range outside of CPU-visible memory"))
+    }
+
     #[cold]
     fn write_pieces(&self, offset: u64, data: &[u8]) -> Result<()> {
         self.pieces(offset, data.len(), |view, at, part| view.write(at, &data[part]))

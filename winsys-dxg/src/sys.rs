@@ -165,6 +165,28 @@ impl View {
         Some(())
     }
 
+    /// Stores pairs of words, low bytes first, from `offset` on, `stride` bytes apart; `None` if the last would be out of bounds, and
+    /// then none is stored.
+    #[inline]
+    pub(crate) fn write_pairs(
+        &self,
+        offset: usize,
+        stride: usize,
+        pairs: impl ExactSizeIterator<Item = [u64; 2]>,
+    ) -> Option<()> {
+        let n = pairs.len();
+        if n == 0 {
+            return Some(());
+        }
+        let mut p = self.at(offset, stride.checked_mul(n - 1)?.checked_add(16)?)?;
+        for pair in pairs.take(n) {
+            // SAFETY: the first `n` targets are in bounds and mapped, as just checked; nothing is asked of their alignment.
+            unsafe { p.cast::<[u64; 2]>().write_unaligned(pair.map(u64::to_le)) };
+            p = p.wrapping_add(stride);
+        }
+        Some(())
+    }
+
     /// Copies out; `None` if out of bounds.
     pub(crate) fn read(&self, offset: usize, out: &mut [u8]) -> Option<()> {
         let p = self.at(offset, out.len())?;

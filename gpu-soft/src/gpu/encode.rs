@@ -67,6 +67,41 @@ fn dispatch(
     finish(buffer, sink)
 }
 
+/// Encodes a dispatch whose packet is small, without a buffer; `None` for whatever else.
+#[inline]
+pub fn small_dispatch(cmd: &GpuCmd<'_>, sink: &mut dyn EncodeSink) -> Option<Result<(), EncodeError>> {
+    let &GpuCmd::Dispatch { kernel, kernel_bytes, push, sets, dynamic, base, groups } = cmd else { return None };
+    let head = packet::Dispatch {
+        kernel,
+        kernel_bytes,
+        indirect: 0,
+        base,
+        groups,
+        push_bytes: push.len() as u32,
+        set_count: sets.len() as u32,
+        dynamic_count: dynamic.len() as u32,
+        reserved: 0,
+    };
+    let mut words = [0; SMALL];
+    let packet = DispatchParts { kernel, kernel_bytes, push, sets, dynamic }.small(&head, &mut words)?;
+    Some(sink.emit_words(packet))
+}
+
+/// Most words of a packet that is put together without a buffer on the heap: nearly every dispatch.
+const SMALL: usize = 32;
+
+/// Four bytes.
+#[inline]
+fn word(bytes: &[u8]) -> u32 {
+    bytes.try_into().map_or(0, u32::from_le_bytes)
+}
+
+/// Two halves of a word.
+#[inline]
+fn halves(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
 impl DispatchParts<'_> {
     fn check(&self) -> Result<(), EncodeError> {
         if self.push.len() > packet::MAX_PUSH
@@ -76,6 +111,45 @@ impl DispatchParts<'_> {
             return Err(EncodeError::Unsupported("dispatch with too many sets, dynamic buffers or push constants"));
         }
         Ok(())
+    }
+
+    /// A small packet, word by word: what [`Self::emit`] makes. Bytes would be put together from words in memory, and be read
+    /// from there before they have arrived.
+    #[inline]
+    fn small<'a>(&self, head: &packet::Dispatch, out: &'a mut [u64; SMALL]) -> Option<&'a [u64]> {
+        const FIXED: usize = (size_of::<packet::Header>() + size_of::<packet::Dispatch>()) / 8;
+        let sets = FIXED + self.push.len().div_ceil(8);
+        let dynamic = sets + self.sets.len();
+        let end = dynamic + self.dynamic.len() * 2;
+        let packet = out.get_mut(..end)?;
+        let [b0, b1, b2] = head.base;
+        let [x, y, z] = head.groups;
+        packet[..FIXED].copy_from_slice(&[
+            halves(packet::Dispatch::OPCODE as u32, end as u32 * 8),
+            head.kernel,
+            head.kernel_bytes,
+            head.indirect,
+            halves(b0, b1),
+            halves(b2, x),
+            halves(y, z),
+            halves(head.push_bytes, head.set_count),
+            halves(head.dynamic_count, head.reserved),
+        ]);
+        let (whole, rest) = self.push.split_at(self.push.len() / 8 * 8);
+        for (to, bytes) in packet[FIXED..].iter_mut().zip(whole.chunks_exact(8)) {
+            *to = halves(word(&bytes[..4]), word(&bytes[4..]));
+        }
+        if !rest.is_empty() {
+            packet[sets - 1] = match rest.len() {
+                4 => word(rest).into(),
+                _ => (0..).zip(rest).fold(0, |all, (i, byte)| all | u64::from(*byte) << (8 * i)),
+            };
+        }
+        packet[sets..dynamic].copy_from_slice(self.sets);
+        for (to, d) in packet[dynamic..].chunks_exact_mut(2).zip(self.dynamic) {
+            to.copy_from_slice(&[d.address, d.size]);
+        }
+        Some(packet)
     }
 
     /// Appends a packet's fixed part and what a kernel finds its data with.
@@ -298,5 +372,50 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             put(buffer, sink, &packet::Regions { table, count, max, stride, compressed, reserved: 0 }, &[])
         }
         GpuCmd::End => put(buffer, sink, &packet::End {}, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_packets_are_as_large_ones() {
+        let sets: Vec<u64> = (1..40).collect();
+        let buffers: Vec<_> = (0..20).map(|i| DynamicBuffer { address: 1000 + i, size: i }).collect();
+        let push: Vec<u8> = (0..=255).collect();
+        for (bytes, set_count, dynamic_count) in
+            [(0, 0, 0), (4, 1, 0), (12, 3, 2), (7, 1, 1), (128, 7, 0), (184, 0, 0), (188, 0, 0)]
+        {
+            let parts = DispatchParts {
+                kernel: 7,
+                kernel_bytes: 8,
+                push: &push[..bytes],
+                sets: &sets[..set_count],
+                dynamic: &buffers[..dynamic_count],
+            };
+            let head = packet::Dispatch {
+                kernel: 7,
+                kernel_bytes: 8,
+                indirect: 0,
+                base: [1, 2, 3],
+                groups: [4, 5, 6],
+                push_bytes: bytes as u32,
+                set_count: set_count as u32,
+                dynamic_count: dynamic_count as u32,
+                reserved: 0,
+            };
+            let mut buffer = Vec::new();
+            parts.emit(&mut buffer, &head);
+            let size = padded(buffer.len()) as u32;
+            buffer[4..8].copy_from_slice(&size.to_le_bytes());
+            let mut words = [0; SMALL];
+            let small = parts.small(&head, &mut words);
+            assert_eq!(small.is_some(), buffer.len() <= SMALL * 8);
+            if let Some(packet) = small {
+                let bytes: Vec<u8> = packet.iter().flat_map(|word| word.to_le_bytes()).collect();
+                assert_eq!(bytes, buffer);
+            }
+        }
     }
 }

@@ -90,10 +90,10 @@ impl Gpu for Soft {
 
     fn encode(&self, cmds: &[GpuCmd<'_>], sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
         let mut buffer = Vec::new();
-        for cmd in cmds {
-            encode::encode(cmd, &mut buffer, sink)?;
-        }
-        Ok(())
+        cmds.iter().try_for_each(|cmd| match encode::small_dispatch(cmd, sink) {
+            Some(done) => done,
+            None => encode::encode(cmd, &mut buffer, sink),
+        })
     }
 
     fn chain_size(&self) -> usize {

@@ -4,16 +4,22 @@ use ash::vk;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Runs a command; a panic becomes `fallback` (or ends the process where `VKDXG_DEBUG=panic` asks for it).
+#[inline(always)]
 pub fn guard<R>(name: &'static str, fallback: R, f: impl FnOnce() -> R) -> R {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(r) => r,
         Err(_) => {
-            if crate::env::options().debug.panic {
-                eprintln!("vulkan-dxg: panic in {name}: aborting as VKDXG_DEBUG=panic asks");
-                std::process::abort();
-            }
+            panicked(name);
             fallback
         }
+    }
+}
+
+#[cold]
+fn panicked(name: &'static str) {
+    if crate::env::options().debug.panic {
+        eprintln!("vulkan-dxg: panic in {name}: aborting as VKDXG_DEBUG=panic asks");
+        std::process::abort();
     }
 }
 

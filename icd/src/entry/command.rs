@@ -4,7 +4,7 @@ use crate::edge::{In, Slice};
 use crate::generated::types;
 use crate::objects::CommandBuffer;
 use ash::vk;
-use runtime::{Buffer, DescriptorSet, PipelineLayout, Program};
+use runtime::{Buffer, PipelineLayout, Program};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ fn bind_sets(
     sets: Slice<'_, vk::DescriptorSet>,
     offsets: &[u32],
 ) {
-    let sets: SmallVec<[Option<&DescriptorSet>; 8]> = sets.iter().map(|s| s.object_opt()).collect();
-    cb.rt.bind_sets(layout, first, &sets, offsets);
+    cb.rt.bind_sets(layout, first, sets.iter().map(|s| s.object_opt()), offsets);
 }
 
 pub fn cmd_bind_descriptor_sets(

@@ -70,7 +70,21 @@ fn immutable_aware(mut info: vk::DescriptorImageInfo, immutable: bool) -> vk::De
 }
 
 /// Does one VkWriteDescriptorSet.
+#[inline]
 fn write(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> runtime::Result<()> {
+    if source(info.descriptor_type) != Source::Buffer {
+        return write_others(w, info);
+    }
+    let mut at = w.cursor(info.dst_binding, info.dst_array_element)?;
+    // SAFETY: buffer types use pBufferInfo, whose handles are null or live.
+    let infos = unsafe { plain(info.p_buffer_info, info.descriptor_count as usize) };
+    // SAFETY: as above.
+    w.write_buffers(&mut at, info.descriptor_type, infos.iter().map(|b| unsafe { buffer_range(b) }))
+}
+
+/// [`write`] for all but buffers, whose way is kept short.
+#[inline(never)]
+fn write_others(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> runtime::Result<()> {
     let ty = info.descriptor_type;
     if ty == vk::DescriptorType::INLINE_UNIFORM_BLOCK {
         let Some(block) = info.next::<vk::WriteDescriptorSetInlineUniformBlock<'_>>() else {
@@ -80,28 +94,19 @@ fn write(w: &mut SetWriter<'_>, info: In<'_, vk::WriteDescriptorSet<'_>>) -> run
     }
     let mut at = w.cursor(info.dst_binding, info.dst_array_element)?;
     let n = info.descriptor_count as usize;
-    match source(ty) {
-        Source::Buffer => {
-            // SAFETY: buffer types use pBufferInfo, whose handles are null or live.
-            let infos = unsafe { plain(info.p_buffer_info, n) };
+    if source(ty) == Source::Texel {
+        // SAFETY: texel-buffer types use pTexelBufferView, whose handles are null or live.
+        for v in unsafe { plain(info.p_texel_buffer_view, n) } {
             // SAFETY: as above.
-            w.write_buffers(&mut at, ty, infos.iter().map(|b| unsafe { buffer_range(b) }))?;
+            w.write_at(&mut at, ty, unsafe { texel_data(*v) })?;
         }
-        Source::Texel => {
-            // SAFETY: texel-buffer types use pTexelBufferView, whose handles are null or live.
-            for v in unsafe { plain(info.p_texel_buffer_view, n) } {
-                // SAFETY: as above.
-                w.write_at(&mut at, ty, unsafe { texel_data(*v) })?;
-            }
-        }
-        Source::Image => {
-            // SAFETY: image and sampler types use pImageInfo; its samplers count where the binding has no immutable ones.
-            for i in unsafe { plain(info.p_image_info, n) } {
-                let i = immutable_aware(*i, w.has_immutable_samplers(&at));
-                // SAFETY: as above.
-                w.write_at(&mut at, ty, unsafe { image_data(ty, &i) })?;
-            }
-        }
+        return Ok(());
+    }
+    // SAFETY: image and sampler types use pImageInfo; its samplers count where the binding has no immutable ones.
+    for i in unsafe { plain(info.p_image_info, n) } {
+        let i = immutable_aware(*i, w.has_immutable_samplers(&at));
+        // SAFETY: as above.
+        w.write_at(&mut at, ty, unsafe { image_data(ty, &i) })?;
     }
     Ok(())
 }

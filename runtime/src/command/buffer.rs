@@ -1,17 +1,16 @@
 //! Command buffers.
 
+use crate::command::bound::Bound;
 use crate::command::memory::{CommandMemory, Segment, Sink};
 use crate::command::pool::CommandPool;
-use crate::command::state::{BindState, PushedSet};
+use crate::command::stage::{Stage, StageSink};
+use crate::command::state::BindState;
 use crate::command::stream::{DispatchState, Record, Stream};
 use crate::command::Dependency;
-use crate::descriptor_set::DescriptorSet;
-use crate::descriptor_write::SetWriter;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::gpu::{Gpu, GpuCmd};
 use crate::lock::lock;
-use crate::pipeline::Program;
-use crate::pipeline_layout::PipelineLayout;
 use crate::point::Point;
 use ash::vk;
 use smallvec::SmallVec;
@@ -37,6 +36,9 @@ pub enum CommandState {
 pub struct CommandBuffer {
     pool: Arc<CommandPool>,
     level: vk::CommandBufferLevel,
+    gpu: Arc<dyn Gpu>,
+    bound: Bound,
+    stage: Stage,
     /// Lock order: before pool.
     inner: Mutex<Inner>,
 }
@@ -61,6 +63,9 @@ impl CommandBuffer {
         CommandBuffer {
             pool: pool.clone(),
             level,
+            gpu: pool.device().gpu().clone(),
+            bound: Bound::default(),
+            stage: Stage::default(),
             inner: Mutex::new(Inner {
                 state: CommandState::Initial,
                 usage: vk::CommandBufferUsageFlags::empty(),
@@ -78,6 +83,11 @@ impl CommandBuffer {
     /// Level.
     pub fn level(&self) -> vk::CommandBufferLevel {
         self.level
+    }
+
+    /// What is bound.
+    pub(super) fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     /// Its pool.
@@ -98,6 +108,8 @@ impl CommandBuffer {
     }
 
     fn clear(&self, inner: &mut Inner, release: bool) {
+        self.stage.clear();
+        self.bound.clear();
         inner.memory.recycle(&self.pool);
         if release {
             inner.stream.release();
@@ -121,6 +133,7 @@ impl CommandBuffer {
         self.clear(&mut inner, false);
         inner.usage = usage;
         inner.state = CommandState::Recording;
+        self.stage.set_open(self.is_primary());
         Ok(())
     }
 
@@ -134,23 +147,20 @@ impl CommandBuffer {
         if inner.state != CommandState::Recording {
             return Err(Error::Unknown("the command buffer is not recording".to_owned()));
         }
+        inner.state = CommandState::Invalid;
         if let Some(e) = inner.error.take() {
-            inner.state = CommandState::Invalid;
             return Err(e);
         }
         inner.bind.clear();
         // Secondary command buffers are encoded as a part of the primary ones that execute them.
-        if self.level == vk::CommandBufferLevel::PRIMARY && inner.stream.len() > 0 {
-            let gpu = &**self.pool.device().gpu();
-            let commands = inner.stream.commands()?;
-            let link = gpu.chain_size().min(64) as u64;
-            let encoded = gpu.encode(&commands, &mut Sink { memory: &mut inner.memory, pool: &self.pool, link });
-            drop(commands);
-            if let Err(e) = encoded {
-                inner.state = CommandState::Invalid;
-                return Err(e.into());
+        if self.is_primary() {
+            self.unstage(inner)?;
+            self.encode(inner)?;
+            self.stage.set_open(false);
+            if inner.memory.has_packets() {
+                self.gpu.encode(&[GpuCmd::End], &mut self.sink(&mut inner.memory))?;
+                inner.segments = inner.memory.finish(&*self.gpu);
             }
-            inner.segments = inner.memory.finish(gpu);
         }
         inner.state = CommandState::Executable;
         Ok(())
@@ -191,14 +201,53 @@ impl CommandBuffer {
         }
     }
 
+    fn is_primary(&self) -> bool {
+        self.level == vk::CommandBufferLevel::PRIMARY
+    }
+
+    fn sink<'a>(&'a self, memory: &'a mut CommandMemory) -> Sink<'a> {
+        let link = self.gpu.chain_size().min(64) as u64;
+        Sink { memory, pool: &self.pool, link }
+    }
+
+    /// Moves packets on that were put on the stage.
+    fn unstage(&self, inner: &mut Inner) -> Result<()> {
+        Ok(self.stage.drain(&mut self.sink(&mut inner.memory))?)
+    }
+
+    /// Makes packets of what is recorded.
+    fn encode(&self, inner: &mut Inner) -> Result<()> {
+        let mut sink = self.sink(&mut inner.memory);
+        inner.stream.commands().try_for_each(|command| self.gpu.encode(&[command], &mut sink))?;
+        inner.stream.clear();
+        Ok(())
+    }
+
     /// Records with the inner state; an error is kept for the end.
     pub(crate) fn record(&self, f: impl FnOnce(&mut Inner) -> Result<()>) {
+        self.with_inner(|inner| {
+            if !self.is_primary() {
+                return f(inner);
+            }
+            self.unstage(inner)?;
+            f(inner)?;
+            // A barrier waits for the next command, which may be another.
+            let barrier = inner.stream.pop_barrier();
+            self.encode(inner)?;
+            self.stage.set_open(barrier.is_none());
+            barrier.map_or(Ok(()), |barrier| inner.stream.push(barrier))
+        });
+    }
+
+    /// Changes what is bound; an error is kept for the end.
+    pub(super) fn with_inner(&self, f: impl FnOnce(&mut Inner) -> Result<()>) {
         let mut inner = lock(&self.inner);
         if inner.state != CommandState::Recording || inner.error.is_some() {
             return;
         }
         if let Err(e) = f(&mut inner) {
             inner.error = Some(e);
+            self.stage.set_open(false);
         }
     }
 
@@ -207,152 +256,51 @@ impl CommandBuffer {
         self.record(|_| Err(error));
     }
 
-    /// vkCmdBindPipeline and vkCmdBindShadersEXT; `None` unbinds.
-    pub fn bind_program(&self, program: Option<&Arc<Program>>) {
-        self.record(|inner| {
-            inner.bind.bind_program(program);
-            Ok(())
-        });
-    }
-
-    /// vkCmdBindDescriptorSets: dynamic offsets in the order of sets, bindings and elements.
-    pub fn bind_sets(
-        &self,
-        _layout: &PipelineLayout,
-        first: u32,
-        sets: &[Option<&DescriptorSet>],
-        dynamic_offsets: &[u32],
-    ) {
-        self.record(|inner| {
-            let mut offsets = dynamic_offsets;
-            for (number, set) in (first..).zip(sets) {
-                let Some(bound) = inner.bind.set_mut(number) else { continue };
-                bound.pushed = None;
-                bound.dynamic.clear();
-                bound.address = 0;
-                let Some(set) = set else { continue };
-                bound.address = set.address();
-                let count = (set.layout().dynamic_count() as usize).min(offsets.len());
-                let (own, rest) = offsets.split_at(count);
-                offsets = rest;
-                if set.layout().dynamic_count() > 0 {
-                    set.resolve_dynamic(own, &mut bound.dynamic);
-                }
-            }
-            Ok(())
-        });
-    }
-
-    /// vkCmdPushDescriptorSet: `f` writes the descriptors; those it leaves alone keep what was pushed before.
-    pub fn push_set(&self, layout: &PipelineLayout, set: u32, f: impl FnOnce(&mut SetWriter<'_>) -> Result<()>) {
-        let gpu = self.pool.device().gpu();
-        self.record(|inner| {
-            let set_layout = layout
-                .set(set)
-                .ok_or_else(|| Error::Unknown(format!("the pipeline layout has no descriptor set {set}")))?;
-            let bound = inner
-                .bind
-                .set_mut(set)
-                .ok_or_else(|| Error::Unknown(format!("descriptor set {set} is out of range")))?;
-            // What was pushed stays as long as the layout is the same kind of set.
-            let keep = bound.pushed.as_ref().is_some_and(|p| {
-                Arc::ptr_eq(&p.layout, set_layout) || {
-                    let (mut a, mut b) = (Vec::new(), Vec::new());
-                    p.layout.describe(&mut a);
-                    set_layout.describe(&mut b);
-                    a == b
-                }
-            });
-            if !keep {
-                let mut shadow = Vec::new();
-                shadow.try_reserve_exact(set_layout.size as usize)?;
-                shadow.resize(set_layout.size as usize, 0);
-                SetWriter::over(&**gpu, set_layout, &mut shadow).initialise();
-                bound.dynamic.clear();
-                bound.pushed = Some(PushedSet { layout: set_layout.clone(), shadow, dirty: true });
-            }
-            let Some(pushed) = bound.pushed.as_mut() else { return Ok(()) };
-            pushed.dirty = true;
-            f(&mut SetWriter::over(&**gpu, set_layout, &mut pushed.shadow))
-        });
-    }
-
-    /// vkCmdBindDescriptorBuffersEXT: what was bound before is not any more.
-    pub fn bind_descriptor_buffers(&self, addresses: &[u64]) {
-        self.record(|inner| {
-            inner.bind.buffers = SmallVec::from_slice(addresses);
-            Ok(())
-        });
-    }
-
-    /// vkCmdSetDescriptorBufferOffsetsEXT: sets from `first` on stand in these buffers at these offsets.
-    pub fn set_descriptor_buffer_offsets(&self, first: u32, indices: &[u32], offsets: &[u64]) {
-        self.record(|inner| {
-            for (set, (index, offset)) in (first..).zip(indices.iter().zip(offsets)) {
-                let base = inner
-                    .bind
-                    .buffers
-                    .get(*index as usize)
-                    .copied()
-                    .ok_or_else(|| Error::Unknown(format!("descriptor buffer {index} is not bound")))?;
-                inner.bind.bind_address(set, base.wrapping_add(*offset));
-            }
-            Ok(())
-        });
-    }
-
-    /// vkCmdBindDescriptorBufferEmbeddedSamplersEXT: the set is what the layout's immutable samplers say.
-    pub fn bind_embedded_samplers(&self, layout: &PipelineLayout, set: u32) {
-        let gpu = self.pool.device().gpu();
-        self.record(|inner| {
-            let set_layout = layout
-                .set(set)
-                .ok_or_else(|| Error::Unknown(format!("the pipeline layout has no descriptor set {set}")))?;
-            let mut bytes = Vec::new();
-            bytes.try_reserve_exact(set_layout.size as usize)?;
-            bytes.resize(set_layout.size as usize, 0);
-            SetWriter::over(&**gpu, set_layout, &mut bytes).initialise();
-            let address = match bytes.is_empty() {
-                true => 0,
-                false => inner.memory.upload(&self.pool, &bytes, u64::from(set_layout.align))?,
-            };
-            inner.bind.bind_address(set, address);
-            Ok(())
-        });
-    }
-
-    /// vkCmdBindResourceHeapEXT, vkCmdBindSamplerHeapEXT.
-    pub fn bind_descriptor_heap(&self, sampler: bool, address: u64) {
-        self.record(|inner| {
-            inner.bind.bind_heap(sampler, address);
-            Ok(())
-        });
-    }
-
-    /// vkCmdPushConstants, vkCmdPushDataEXT.
-    pub fn push_constants(&self, offset: u32, bytes: &[u8]) {
-        self.record(|inner| {
-            inner.bind.push_constants(offset, bytes);
-            Ok(())
-        });
-    }
-
     /// vkCmdDispatchBase. Zero groups in any dimension run nothing.
+    #[inline]
     pub fn dispatch(&self, base: [u32; 3], groups: [u32; 3]) {
-        self.record(|inner| {
-            if groups.contains(&0) {
-                return Ok(());
-            }
-            match inner.dispatch_state(&self.pool)? {
-                Some(state) => inner.stream.push(Record::Dispatch { state, base, groups }),
-                None => Ok(()),
-            }
+        if !groups.contains(&0) && !self.stage_dispatch(base, groups) {
+            self.record_dispatch(base, groups);
+        }
+    }
+
+    #[inline(never)]
+    fn record_dispatch(&self, base: [u32; 3], groups: [u32; 3]) {
+        self.record(|inner| match inner.dispatch_state(&self.bound, &self.pool)? {
+            Some(state) => inner.stream.push(Record::Dispatch { state, base, groups }),
+            None => Ok(()),
         });
+    }
+
+    /// Makes the packet of a dispatch without taking the lock, where all it needs is numbers and nothing is to come before it.
+    #[inline]
+    fn stage_dispatch(&self, base: [u32; 3], groups: [u32; 3]) -> bool {
+        if !self.stage.is_open() || self.bound.is_dirty() {
+            return false;
+        }
+        let Some(program) = self.bound.program() else { return false };
+        let mark = self.stage.mark();
+        let done = self.bound.with_tables(program.push_bytes, program.sets, |push, sets| {
+            let command = GpuCmd::Dispatch {
+                kernel: program.kernel,
+                kernel_bytes: program.kernel_bytes,
+                push,
+                sets,
+                dynamic: &[],
+                base,
+                groups,
+            };
+            self.gpu.encode(std::slice::from_ref(&command), &mut StageSink(&self.stage)).is_ok()
+        });
+        if !done {
+            self.stage.rewind(mark);
+        }
+        done
     }
 
     /// vkCmdDispatchIndirect2KHR: the numbers of groups stand at an address.
     pub fn dispatch_indirect(&self, indirect: u64) {
-        self.record(|inner| match inner.dispatch_state(&self.pool)? {
+        self.record(|inner| match inner.dispatch_state(&self.bound, &self.pool)? {
             Some(state) => inner.stream.push(Record::DispatchIndirect { state, indirect }),
             None => Ok(()),
         });
@@ -410,6 +358,7 @@ impl CommandBuffer {
             }
             // What is bound is undefined afterwards; nothing of it may be taken for placed in the stream. Heaps are the same for all.
             inner.bind.clear_but_heaps();
+            self.bound.clear();
             Ok(())
         });
     }
@@ -435,9 +384,9 @@ impl CommandBuffer {
 
 impl Inner {
     /// Places what a dispatch of the bound program needs; `None` without one.
-    pub(super) fn dispatch_state(&mut self, pool: &CommandPool) -> Result<Option<DispatchState>> {
+    pub(super) fn dispatch_state(&mut self, bound: &Bound, pool: &CommandPool) -> Result<Option<DispatchState>> {
         let Inner { bind, stream, memory, .. } = self;
-        bind.dispatch(stream, |data, align| memory.upload(pool, data, align))
+        bind.dispatch(bound, stream, |data, align| memory.upload(pool, data, align))
     }
 
     fn finish_pending(&mut self) {

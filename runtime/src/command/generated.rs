@@ -139,7 +139,7 @@ impl CommandBuffer {
                 let address = commands.address.wrapping_add(u64::from(token.offset));
                 tokens.push(GeneratedToken { address, stride: commands.layout.stride, action });
             }
-            let Some(state) = inner.dispatch_state(self.pool())? else { return Ok(()) };
+            let Some(state) = inner.dispatch_state(self.bound(), self.pool())? else { return Ok(()) };
             let generated =
                 Box::new(GeneratedRecord { tokens, sequences: commands.max_sequences, count: commands.count });
             inner.stream.push(Record::DispatchGenerated { state, generated })

@@ -42,6 +42,11 @@ impl CommandMemory {
         }
     }
 
+    /// Whether there are packets.
+    pub fn has_packets(&self) -> bool {
+        !self.packets.is_empty()
+    }
+
     /// Places data and returns its address.
     pub fn upload(&mut self, pool: &CommandPool, data: &[u8], align: u64) -> Result<u64> {
         let align = align.clamp(1, 4096);

@@ -1,11 +1,14 @@
 //! Command buffers: recording, encoding, states.
 
+mod bind;
+mod bound;
 mod buffer;
 mod generated;
 mod images;
 mod memory;
 mod pool;
 mod queries;
+mod stage;
 mod state;
 mod stream;
 mod transfer;

@@ -70,6 +70,8 @@ pub(crate) struct Stream {
     bytes: Vec<u8>,
     words: Vec<u64>,
     dynamics: Vec<DynamicBuffer>,
+    /// What dispatches placed last, in each of the arenas: mostly the next one needs the same.
+    last: [Span; 3],
 }
 
 /// Arenas are indexed with 32 bits.
@@ -79,6 +81,14 @@ fn place<T: Copy>(arena: &mut Vec<T>, items: &[T]) -> Result<Span> {
     arena.try_reserve(items.len())?;
     arena.extend_from_slice(items);
     Ok(Span { start, len })
+}
+
+/// As [`place`], unless the same was placed last.
+fn place_again<T: Copy + PartialEq>(arena: &mut Vec<T>, last: &mut Span, items: &[T]) -> Result<Span> {
+    if slice(arena, *last) != items {
+        *last = place(arena, items)?;
+    }
+    Ok(*last)
 }
 
 fn slice<T>(arena: &[T], span: Span) -> &[T] {
@@ -93,6 +103,7 @@ impl Stream {
         self.bytes.clear();
         self.words.clear();
         self.dynamics.clear();
+        self.last = Default::default();
     }
 
     /// Gives the capacity back.
@@ -104,12 +115,17 @@ impl Stream {
         place(&mut self.bytes, bytes)
     }
 
+    /// Push constants of a dispatch.
+    pub fn place_push(&mut self, bytes: &[u8]) -> Result<Span> {
+        place_again(&mut self.bytes, &mut self.last[0], bytes)
+    }
+
     pub fn place_words(&mut self, words: &[u64]) -> Result<Span> {
-        place(&mut self.words, words)
+        place_again(&mut self.words, &mut self.last[1], words)
     }
 
     pub fn place_dynamics(&mut self, dynamics: &[DynamicBuffer]) -> Result<Span> {
-        place(&mut self.dynamics, dynamics)
+        place_again(&mut self.dynamics, &mut self.last[2], dynamics)
     }
 
     pub fn push(&mut self, record: Record) -> Result<()> {
@@ -125,11 +141,6 @@ impl Stream {
         }
         self.records.push(record);
         Ok(())
-    }
-
-    /// Number of records.
-    pub fn len(&self) -> usize {
-        self.records.len()
     }
 
     /// Appends everything another stream holds.
@@ -178,13 +189,14 @@ impl Stream {
         Ok(())
     }
 
-    /// The commands as GPUs see them, with an end.
-    pub fn commands(&self) -> Result<Vec<GpuCmd<'_>>> {
-        let mut out = Vec::new();
-        out.try_reserve_exact(self.records.len() + 1)?;
-        out.extend(self.records.iter().map(|r| self.command(r)));
-        out.push(GpuCmd::End);
-        Ok(out)
+    /// The commands as GPUs see them.
+    pub fn commands(&self) -> impl Iterator<Item = GpuCmd<'_>> {
+        self.records.iter().map(|r| self.command(r))
+    }
+
+    /// Takes off a barrier that is recorded last, so that it can be merged with the next.
+    pub fn pop_barrier(&mut self) -> Option<Record> {
+        self.records.pop_if(|r| matches!(r, Record::Barrier { .. }))
     }
 
     fn command<'a>(&'a self, record: &'a Record) -> GpuCmd<'a> {
@@ -276,12 +288,23 @@ mod tests {
         let data = b.place_bytes(&[9; 4]).unwrap();
         b.push(Record::UpdateBuffer { dst: 64, data }).unwrap();
         a.append(&b).unwrap();
-        let cmds = a.commands().unwrap();
-        assert_eq!(cmds.len(), 4);
+        let cmds: Vec<_> = a.commands().collect();
+        assert_eq!(cmds.len(), 3);
         assert!(matches!(cmds[0], GpuCmd::Dispatch { push: [1, 2], sets: [10], groups: [1, 1, 1], .. }));
         assert!(matches!(cmds[1], GpuCmd::Dispatch { push: [3, 4, 5], sets: [20, 30], groups: [2, 1, 1], .. }));
         assert!(matches!(cmds[2], GpuCmd::UpdateBuffer { dst: 64, data: [9, 9, 9, 9] }));
-        assert_eq!(cmds[3], GpuCmd::End);
+    }
+
+    #[test]
+    fn what_dispatches_share_is_placed_once() {
+        let mut s = Stream::default();
+        let first = s.place_push(&[1, 2, 3, 4]).unwrap();
+        assert_eq!(s.place_push(&[1, 2, 3, 4]).unwrap(), first);
+        s.place_bytes(&[1, 2, 3, 4]).unwrap();
+        assert_ne!(s.place_push(&[1, 2, 3]).unwrap(), first);
+        s.clear();
+        let again = s.place_push(&[5]).unwrap();
+        assert_eq!((slice(&s.bytes, again), s.bytes.len()), (&[5][..], 1));
     }
 
     #[test]
@@ -290,8 +313,8 @@ mod tests {
         let stage = |src_stages| Dependency { src_stages, ..Dependency::default() };
         s.push(Record::Barrier { dependency: stage(vk::PipelineStageFlags2::COPY) }).unwrap();
         s.push(Record::Barrier { dependency: stage(vk::PipelineStageFlags2::COMPUTE_SHADER) }).unwrap();
-        assert_eq!(s.len(), 1);
+        assert_eq!(s.commands().count(), 1);
         let both = vk::PipelineStageFlags2::COPY | vk::PipelineStageFlags2::COMPUTE_SHADER;
-        assert!(matches!(s.commands().unwrap()[0], GpuCmd::Barrier { src_stages, .. } if src_stages == both));
+        assert!(matches!(s.commands().next(), Some(GpuCmd::Barrier { src_stages, .. }) if src_stages == both));
     }
 }

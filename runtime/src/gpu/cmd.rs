@@ -1,6 +1,7 @@
 //! The API-neutral commands and where their packets go.
 
 use ash::vk;
+use smallvec::SmallVec;
 
 /// Most bytes that one [`EncodeSink::emit`] may carry.
 pub const MAX_PACKET: usize = 128 * 1024;
@@ -348,6 +349,15 @@ pub trait EncodeSink {
     /// # Errors
     /// Out of memory, or longer than [`MAX_PACKET`].
     fn emit(&mut self, packet: &[u8]) -> Result<(), EncodeError>;
+
+    /// As [`emit`](Self::emit), of a packet that is whole words, low bytes first.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    fn emit_words(&mut self, packet: &[u64]) -> Result<(), EncodeError> {
+        let bytes: SmallVec<[u8; 256]> = packet.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.emit(&bytes)
+    }
 
     /// Puts data beside the packets, for as long as the command buffer lives, and returns its GPU address.
     /// `align` is a power of two, at most 4096.

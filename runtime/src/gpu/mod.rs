@@ -52,8 +52,9 @@ pub trait Gpu: Send + Sync + std::fmt::Debug {
     /// [`CompileError`] if the kernel uses something the GPU does not have, or if code generation failed.
     fn compile(&self, request: &CompileRequest<'_>) -> Result<CompiledKernel, CompileError>;
 
-    /// Turns commands into packets. Called with all commands of a command buffer in order; the last one is
-    /// [`GpuCmd::End`].
+    /// Turns commands into packets. Called with those of a command buffer in order, a few at a time or one by one, so that what
+    /// becomes of a command depends on nothing but itself; the last one is [`GpuCmd::End`]. A call whose sink has no room may
+    /// be made again with another sink.
     ///
     /// # Errors
     /// The error of the sink, or [`EncodeError::Unsupported`] for a command the GPU cannot do.

@@ -100,6 +100,7 @@ pub struct ExecutableInfo {
 #[derive(Debug)]
 pub struct Program {
     layout: Arc<PipelineLayout>,
+    plain: bool,
     memory: Block,
     info: ExecutableInfo,
     key: Key,
@@ -120,6 +121,7 @@ impl Program {
         memory.write(0, &kernel.binary);
         Ok(Arc::new(Program {
             layout: layout.clone(),
+            plain: layout.heap.is_none() && layout.sets.iter().flatten().all(|s| s.dynamic_count == 0),
             memory,
             info: ExecutableInfo {
                 name: entry.to_owned(),
@@ -137,6 +139,11 @@ impl Program {
     /// Its layout.
     pub fn layout(&self) -> &Arc<PipelineLayout> {
         &self.layout
+    }
+
+    /// Whether it has neither dynamic buffers nor descriptor heaps.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// What is known of the kernel.

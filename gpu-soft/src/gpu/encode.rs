@@ -5,8 +5,10 @@ use super::parts::{blocks, parts, Part};
 use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
 use crate::texel;
 use runtime::gpu::{
-    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, TexelRegion,
+    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, SmallDispatch,
+    TexelRegion,
 };
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use zerocopy::IntoBytes;
 
 /// Bytes of a chain packet.
@@ -67,39 +69,41 @@ fn dispatch(
     finish(buffer, sink)
 }
 
-/// Encodes a dispatch whose packet is small, without a buffer; `None` for whatever else.
+/// Stores the packet of a dispatch word by word; 0 if there is no room.
 #[inline]
-pub fn small_dispatch(cmd: &GpuCmd<'_>, sink: &mut dyn EncodeSink) -> Option<Result<(), EncodeError>> {
-    let &GpuCmd::Dispatch { kernel, kernel_bytes, push, sets, dynamic, base, groups } = cmd else { return None };
-    let head = packet::Dispatch {
-        kernel,
-        kernel_bytes,
-        indirect: 0,
-        base,
-        groups,
-        push_bytes: push.len() as u32,
-        set_count: sets.len() as u32,
-        dynamic_count: dynamic.len() as u32,
-        reserved: 0,
-    };
-    let mut words = [0; SMALL];
-    let packet = DispatchParts { kernel, kernel_bytes, push, sets, dynamic }.small(&head, &mut words)?;
-    Some(sink.emit_words(packet))
-}
-
-/// Most words of a packet that is put together without a buffer on the heap: nearly every dispatch.
-const SMALL: usize = 32;
-
-/// Four bytes.
-#[inline]
-fn word(bytes: &[u8]) -> u32 {
-    bytes.try_into().map_or(0, u32::from_le_bytes)
-}
-
-/// Two halves of a word.
-#[inline]
-fn halves(low: u32, high: u32) -> u64 {
-    u64::from(low) | u64::from(high) << 32
+pub fn store_dispatch(d: &SmallDispatch, out: &[AtomicU64]) -> usize {
+    const FIXED: usize = (size_of::<packet::Header>() + size_of::<packet::Dispatch>()) / 8;
+    let (push_bytes, set_count) = (d.push_bytes as usize, d.set_count as usize);
+    let (Some(push), Some(sets)) = (d.push.get(..push_bytes.div_ceil(8)), d.sets.get(..set_count)) else { return 0 };
+    let end = FIXED + push.len() + sets.len();
+    let Some((fixed, rest)) = out.get(..end).and_then(|out| out.split_first_chunk::<FIXED>()) else { return 0 };
+    let (indirect, dynamic_count) = (0, 0);
+    let words = [
+        packet::Dispatch::OPCODE as u64 | (end as u64 * 8) << 32,
+        d.kernel,
+        d.kernel_bytes,
+        indirect,
+        d.grid[0],
+        d.grid[1],
+        d.grid[2],
+        d.push_bytes | d.set_count << 32,
+        dynamic_count,
+    ];
+    for (to, word) in fixed.iter().zip(words) {
+        to.store(word, Relaxed);
+    }
+    let (push_place, set_places) = rest.split_at(push.len());
+    for (to, word) in push_place.iter().zip(push) {
+        to.store(*word, Relaxed);
+    }
+    // Behind the last byte the packet has zeros.
+    if let (Some(last), 1..) = (push_place.last(), push_bytes % 8) {
+        last.store(last.load(Relaxed) & (!0 >> (64 - push_bytes % 8 * 8)), Relaxed);
+    }
+    for (to, set) in set_places.iter().zip(sets) {
+        to.store(*set, Relaxed);
+    }
+    end
 }
 
 impl DispatchParts<'_> {
@@ -111,45 +115,6 @@ impl DispatchParts<'_> {
             return Err(EncodeError::Unsupported("dispatch with too many sets, dynamic buffers or push constants"));
         }
         Ok(())
-    }
-
-    /// A small packet, word by word: what [`Self::emit`] makes. Bytes would be put together from words in memory, and be read
-    /// from there before they have arrived.
-    #[inline]
-    fn small<'a>(&self, head: &packet::Dispatch, out: &'a mut [u64; SMALL]) -> Option<&'a [u64]> {
-        const FIXED: usize = (size_of::<packet::Header>() + size_of::<packet::Dispatch>()) / 8;
-        let sets = FIXED + self.push.len().div_ceil(8);
-        let dynamic = sets + self.sets.len();
-        let end = dynamic + self.dynamic.len() * 2;
-        let packet = out.get_mut(..end)?;
-        let [b0, b1, b2] = head.base;
-        let [x, y, z] = head.groups;
-        packet[..FIXED].copy_from_slice(&[
-            halves(packet::Dispatch::OPCODE as u32, end as u32 * 8),
-            head.kernel,
-            head.kernel_bytes,
-            head.indirect,
-            halves(b0, b1),
-            halves(b2, x),
-            halves(y, z),
-            halves(head.push_bytes, head.set_count),
-            halves(head.dynamic_count, head.reserved),
-        ]);
-        let (whole, rest) = self.push.split_at(self.push.len() / 8 * 8);
-        for (to, bytes) in packet[FIXED..].iter_mut().zip(whole.chunks_exact(8)) {
-            *to = halves(word(&bytes[..4]), word(&bytes[4..]));
-        }
-        if !rest.is_empty() {
-            packet[sets - 1] = match rest.len() {
-                4 => word(rest).into(),
-                _ => (0..).zip(rest).fold(0, |all, (i, byte)| all | u64::from(*byte) << (8 * i)),
-            };
-        }
-        packet[sets..dynamic].copy_from_slice(self.sets);
-        for (to, d) in packet[dynamic..].chunks_exact_mut(2).zip(self.dynamic) {
-            to.copy_from_slice(&[d.address, d.size]);
-        }
-        Some(packet)
     }
 
     /// Appends a packet's fixed part and what a kernel finds its data with.
@@ -379,43 +344,53 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
 mod tests {
     use super::*;
 
+    /// Keeps what it is given.
+    struct Kept(Vec<u8>);
+
+    impl EncodeSink for Kept {
+        fn emit(&mut self, packet: &[u8]) -> Result<(), EncodeError> {
+            self.0.extend_from_slice(packet);
+            Ok(())
+        }
+
+        fn upload(&mut self, _data: &[u8], _align: u64) -> Result<u64, EncodeError> {
+            Err(EncodeError::OutOfDeviceMemory)
+        }
+    }
+
     #[test]
-    fn small_packets_are_as_large_ones() {
-        let sets: Vec<u64> = (1..40).collect();
-        let buffers: Vec<_> = (0..20).map(|i| DynamicBuffer { address: 1000 + i, size: i }).collect();
-        let push: Vec<u8> = (0..=255).collect();
-        for (bytes, set_count, dynamic_count) in
-            [(0, 0, 0), (4, 1, 0), (12, 3, 2), (7, 1, 1), (128, 7, 0), (184, 0, 0), (188, 0, 0)]
-        {
-            let parts = DispatchParts {
+    fn stored_dispatches_are_encoded_ones() {
+        let bytes: Vec<u8> = (1..=128).collect();
+        let words = |n: usize| bytes[n * 8..n * 8 + 8].try_into().map_or(0, u64::from_le_bytes);
+        for (push_bytes, set_count) in [(0, 0), (4, 1), (7, 2), (8, 8), (12, 3), (128, 7)] {
+            let sets: Vec<u64> = (100..100 + set_count).collect();
+            let cmd = GpuCmd::Dispatch {
                 kernel: 7,
                 kernel_bytes: 8,
-                push: &push[..bytes],
-                sets: &sets[..set_count],
-                dynamic: &buffers[..dynamic_count],
-            };
-            let head = packet::Dispatch {
-                kernel: 7,
-                kernel_bytes: 8,
-                indirect: 0,
+                push: &bytes[..push_bytes],
+                sets: &sets,
+                dynamic: &[],
                 base: [1, 2, 3],
                 groups: [4, 5, 6],
-                push_bytes: bytes as u32,
-                set_count: set_count as u32,
-                dynamic_count: dynamic_count as u32,
-                reserved: 0,
             };
-            let mut buffer = Vec::new();
-            parts.emit(&mut buffer, &head);
-            let size = padded(buffer.len()) as u32;
-            buffer[4..8].copy_from_slice(&size.to_le_bytes());
-            let mut words = [0; SMALL];
-            let small = parts.small(&head, &mut words);
-            assert_eq!(small.is_some(), buffer.len() <= SMALL * 8);
-            if let Some(packet) = small {
-                let bytes: Vec<u8> = packet.iter().flat_map(|word| word.to_le_bytes()).collect();
-                assert_eq!(bytes, buffer);
-            }
+            let mut kept = Kept(Vec::new());
+            encode(&cmd, &mut Vec::new(), &mut kept).unwrap();
+            let mut dispatch = SmallDispatch {
+                kernel: 7,
+                kernel_bytes: 8,
+                grid: [1 | 2 << 32, 3 | 4 << 32, 5 | 6 << 32],
+                push_bytes: push_bytes as u64,
+                set_count,
+                push: std::array::from_fn(words),
+                sets: [9; SmallDispatch::SETS],
+            };
+            dispatch.sets[..sets.len()].copy_from_slice(&sets);
+            let out: Vec<AtomicU64> = (0..64).map(|_| AtomicU64::new(!0)).collect();
+            let n = store_dispatch(&dispatch, &out);
+            let stored: Vec<u8> = out[..n].iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
+            assert_eq!(stored, kept.0);
+            assert_eq!(store_dispatch(&dispatch, &out[..n - 1]), 0, "no room");
         }
+        assert_eq!(store_dispatch(&SmallDispatch { set_count: u64::MAX, ..Default::default() }, &[]), 0);
     }
 }

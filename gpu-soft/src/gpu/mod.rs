@@ -13,8 +13,9 @@ use crate::kernel_abi::Width;
 use ash::vk;
 use runtime::gpu::{
     CompileError, CompileRequest, CompiledKernel, DescriptorWrite, EncodeError, EncodeSink, FormatFeatures, Gpu,
-    GpuCmd, GpuProps, ImageCreate, ImageLayout,
+    GpuCmd, GpuProps, ImageCreate, ImageLayout, SmallDispatch,
 };
+use std::sync::atomic::AtomicU64;
 
 /// Switches of the software GPU; the defaults are what users want.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,10 +91,11 @@ impl Gpu for Soft {
 
     fn encode(&self, cmds: &[GpuCmd<'_>], sink: &mut dyn EncodeSink) -> Result<(), EncodeError> {
         let mut buffer = Vec::new();
-        cmds.iter().try_for_each(|cmd| match encode::small_dispatch(cmd, sink) {
-            Some(done) => done,
-            None => encode::encode(cmd, &mut buffer, sink),
-        })
+        cmds.iter().try_for_each(|cmd| encode::encode(cmd, &mut buffer, sink))
+    }
+
+    fn store_dispatch(&self, dispatch: &SmallDispatch, out: &[AtomicU64]) -> usize {
+        encode::store_dispatch(dispatch, out)
     }
 
     fn chain_size(&self) -> usize {

@@ -12,6 +12,7 @@ pub fn cmd_bind_pipeline(cb: &CommandBuffer, _bind_point: vk::PipelineBindPoint,
     cb.rt.bind_program(Some(pipeline));
 }
 
+#[inline]
 fn bind_sets(
     cb: &CommandBuffer,
     layout: &PipelineLayout,

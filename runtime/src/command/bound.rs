@@ -3,6 +3,7 @@
 //! Vulkan has applications use a command buffer from one thread at a time. Where one does not, commands find a mixture of what
 //! the threads bound, and nothing worse: every number is an atomic word, and what they add up to is checked by who uses it.
 
+use crate::gpu::SmallDispatch;
 use crate::pipeline::Program;
 use crate::pipeline_layout::{MAX_PUSH_BYTES, MAX_SETS};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -148,35 +149,30 @@ impl Bound {
     }
 
     /// Calls `f` with copies of as many bytes of push constants and addresses of sets as a program has.
-    #[inline]
     pub fn with_tables<R>(&self, push_bytes: u32, sets: u32, f: impl FnOnce(&[u8], &[u64]) -> R) -> R {
-        const FEW: usize = 8;
+        let push = self.push.each_ref().map(|word| word.load(Relaxed).to_le());
+        let addresses = self.sets.each_ref().map(|address| address.load(Relaxed));
         let push_bytes = (push_bytes as usize).min(MAX_PUSH_BYTES);
-        let sets = (sets as usize).min(MAX_SETS);
-        // Most programs have few of both, and clearing room for the most would take longer than copying them.
-        if push_bytes <= FEW * 8 && sets <= FEW {
-            self.with_tables_in(&mut [0; FEW], push_bytes, &mut [0; FEW], sets, f)
-        } else {
-            self.with_tables_in(&mut [0; MAX_PUSH_BYTES / 8], push_bytes, &mut [0; MAX_SETS], sets, f)
-        }
+        f(&push.as_bytes()[..push_bytes], &addresses[..(sets as usize).min(MAX_SETS)])
     }
 
+    /// Fills in a dispatch of the plain program that is bound; false if there is none, or it has too much for that.
     #[inline]
-    fn with_tables_in<R>(
-        &self,
-        push: &mut [u64],
-        push_bytes: usize,
-        sets: &mut [u64],
-        set_count: usize,
-        f: impl FnOnce(&[u8], &[u64]) -> R,
-    ) -> R {
-        for (to, word) in push.iter_mut().zip(&self.push[..push_bytes.div_ceil(8)]) {
-            *to = word.load(Relaxed).to_le();
+    pub fn small_dispatch(&self, out: &mut SmallDispatch) -> bool {
+        let Some(p) = self.program() else { return false };
+        let (push_bytes, sets) = (p.push_bytes as usize, p.sets as usize);
+        if push_bytes > SmallDispatch::PUSH_BYTES || sets > SmallDispatch::SETS || self.is_dirty() {
+            return false;
         }
-        for (to, address) in sets.iter_mut().zip(&self.sets[..set_count]) {
+        (out.kernel, out.kernel_bytes) = (p.kernel, p.kernel_bytes);
+        (out.push_bytes, out.set_count) = (push_bytes as u64, sets as u64);
+        for (to, word) in out.push.iter_mut().zip(&self.push[..push_bytes.div_ceil(8)]) {
+            *to = word.load(Relaxed);
+        }
+        for (to, address) in out.sets.iter_mut().zip(&self.sets[..sets]) {
             *to = address.load(Relaxed);
         }
-        f(push.as_bytes().get(..push_bytes).unwrap_or_default(), sets.get(..set_count).unwrap_or_default())
+        true
     }
 }
 
@@ -213,6 +209,27 @@ mod tests {
             assert_eq!((push.len(), sets.len()), (MAX_PUSH_BYTES, MAX_SETS));
             assert_eq!((push[4], &push[MAX_PUSH_BYTES - 5..], sets[2]), (7, &[0, 9, 9, 9, 9][..], 5));
         });
+    }
+
+    #[test]
+    fn small_dispatches_are_what_is_bound() {
+        let bound = Bound::default();
+        let mut out = SmallDispatch::default();
+        assert!(!bound.small_dispatch(&mut out), "no program");
+        let program = PlainProgram { kernel: 64, kernel_bytes: 3, push_bytes: 12, sets: 2 };
+        bound.set_program(Some(&program));
+        bound.set_address(1, 9);
+        bound.push_constants(4, &[1, 0, 0, 0, 2, 0, 0, 0]);
+        assert!(bound.small_dispatch(&mut out));
+        assert_eq!((out.kernel, out.kernel_bytes, out.push_bytes, out.set_count), (64, 3, 12, 2));
+        assert_eq!((&out.push[..2], &out.sets[..2]), (&[1 << 32, 2][..], &[0, 9][..]));
+        bound.set_more(1, true, true);
+        assert!(!bound.small_dispatch(&mut out), "descriptors wait");
+        bound.set_more(1, true, false);
+        for large in [PlainProgram { push_bytes: 132, ..program }, PlainProgram { sets: 9, ..program }] {
+            bound.set_program(Some(&large));
+            assert!(!bound.small_dispatch(&mut out), "too large");
+        }
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use crate::command::bound::Bound;
 use crate::command::memory::{CommandMemory, Segment, Sink};
 use crate::command::pool::CommandPool;
-use crate::command::stage::{Stage, StageSink};
+use crate::command::stage::Stage;
 use crate::command::state::BindState;
 use crate::command::stream::{DispatchState, Record, Stream};
 use crate::command::Dependency;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::gpu::{Gpu, GpuCmd};
+use crate::gpu::{Gpu, GpuCmd, SmallDispatch};
 use crate::lock::lock;
 use crate::point::Point;
 use ash::vk;
@@ -266,6 +266,11 @@ impl CommandBuffer {
 
     #[inline(never)]
     fn record_dispatch(&self, base: [u32; 3], groups: [u32; 3]) {
+        // The stage may have been full.
+        self.with_inner(|inner| self.unstage(inner));
+        if self.stage_dispatch(base, groups) {
+            return;
+        }
         self.record(|inner| match inner.dispatch_state(&self.bound, &self.pool)? {
             Some(state) => inner.stream.push(Record::Dispatch { state, base, groups }),
             None => Ok(()),
@@ -273,29 +278,15 @@ impl CommandBuffer {
     }
 
     /// Makes the packet of a dispatch without taking the lock, where all it needs is numbers and nothing is to come before it.
-    #[inline]
+    #[inline(always)]
     fn stage_dispatch(&self, base: [u32; 3], groups: [u32; 3]) -> bool {
-        if !self.stage.is_open() || self.bound.is_dirty() {
+        if !self.stage.is_open() {
             return false;
         }
-        let Some(program) = self.bound.program() else { return false };
-        let mark = self.stage.mark();
-        let done = self.bound.with_tables(program.push_bytes, program.sets, |push, sets| {
-            let command = GpuCmd::Dispatch {
-                kernel: program.kernel,
-                kernel_bytes: program.kernel_bytes,
-                push,
-                sets,
-                dynamic: &[],
-                base,
-                groups,
-            };
-            self.gpu.encode(std::slice::from_ref(&command), &mut StageSink(&self.stage)).is_ok()
-        });
-        if !done {
-            self.stage.rewind(mark);
-        }
-        done
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let grid = [pair(base[0], base[1]), pair(base[2], groups[0]), pair(groups[1], groups[2])];
+        let mut dispatch = SmallDispatch { grid, ..SmallDispatch::default() };
+        self.bound.small_dispatch(&mut dispatch) && self.stage.put(|room| self.gpu.store_dispatch(&dispatch, room))
     }
 
     /// vkCmdDispatchIndirect2KHR: the numbers of groups stand at an address.

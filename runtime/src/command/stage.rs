@@ -39,28 +39,15 @@ impl Stage {
         self.used.store(0, Relaxed);
     }
 
-    /// How much was put here.
-    pub fn mark(&self) -> usize {
-        self.used.load(Relaxed)
-    }
-
-    /// Forgets what was put here since a mark.
-    pub fn rewind(&self, mark: usize) {
-        self.used.store(mark, Relaxed);
-    }
-
-    /// Appends words; false where they do not fit.
+    /// Has a packet stored in the room that is left: `store` returns the number of words that it took, 0 for none. Whether it
+    /// took any.
     #[inline]
-    fn put(&self, packet: impl ExactSizeIterator<Item = u64>) -> bool {
+    pub fn put(&self, store: impl FnOnce(&[AtomicU64]) -> usize) -> bool {
         let words = self.words.get_or_init(|| (0..WORDS).map(|_| AtomicU64::new(0)).collect());
         let used = self.used.load(Relaxed);
-        let end = used.saturating_add(packet.len());
-        let Some(place) = words.get(used..end) else { return false };
-        for (word, value) in place.iter().zip(packet) {
-            word.store(value, Relaxed);
-        }
-        self.used.store(end, Relaxed);
-        true
+        let n = words.get(used..).map_or(0, store);
+        self.used.store(used.saturating_add(n).min(WORDS), Relaxed);
+        n > 0
     }
 
     /// Passes on what was put here, and forgets it.
@@ -76,35 +63,6 @@ impl Stage {
             *to = word.load(Relaxed).to_le();
         }
         sink.emit(copy[..used].as_bytes())
-    }
-}
-
-/// Encodes onto a stage. What does not fit there is an error, without anything put.
-pub(crate) struct StageSink<'a>(pub &'a Stage);
-
-impl EncodeSink for StageSink<'_> {
-    fn emit(&mut self, packet: &[u8]) -> Result<(), EncodeError> {
-        let words = packet.chunks_exact(8).map(|bytes| {
-            let mut word = [0; 8];
-            word.copy_from_slice(bytes);
-            u64::from_le_bytes(word)
-        });
-        match packet.len().is_multiple_of(8) && self.0.put(words) {
-            true => Ok(()),
-            false => Err(EncodeError::OutOfHostMemory),
-        }
-    }
-
-    #[inline]
-    fn emit_words(&mut self, packet: &[u64]) -> Result<(), EncodeError> {
-        match self.0.put(packet.iter().copied()) {
-            true => Ok(()),
-            false => Err(EncodeError::OutOfHostMemory),
-        }
-    }
-
-    fn upload(&mut self, _data: &[u8], _align: u64) -> Result<u64, EncodeError> {
-        Err(EncodeError::OutOfHostMemory)
     }
 }
 
@@ -131,22 +89,28 @@ mod tests {
         let (stage, mut kept) = (Stage::default(), Kept(Vec::new()));
         stage.drain(&mut kept).unwrap();
         assert!(kept.0.is_empty());
+        let three = |value: u64| {
+            stage.put(|room| {
+                let Some(place) = room.get(..3) else { return 0 };
+                place.iter().for_each(|word| word.store(value, Relaxed));
+                3
+            })
+        };
         let mut want = Vec::new();
         let mut rounds = 0;
-        while StageSink(&stage).emit(&[rounds as u8; 24]).is_ok() {
-            want.extend([rounds as u8; 24]);
+        while three(rounds) {
+            want.extend([rounds; 3].map(u64::to_le_bytes).concat());
             rounds += 1;
         }
-        assert_eq!(rounds, WORDS / 3);
-        assert!(StageSink(&stage).emit(&[0; 4]).is_err(), "not whole words");
+        assert_eq!(rounds as usize, WORDS / 3);
         stage.drain(&mut kept).unwrap();
         assert_eq!(kept.0, want);
-        StageSink(&stage).emit_words(&[0x0807_0605_0403_0201; 3]).unwrap();
-        stage.drain(&mut kept).unwrap();
-        assert_eq!(kept.0.split_off(want.len()), [1, 2, 3, 4, 5, 6, 7, 8].repeat(3));
-        StageSink(&stage).emit(&[7; 8]).unwrap();
+        assert!(three(7));
         stage.clear();
         stage.drain(&mut kept).unwrap();
         assert_eq!(kept.0, want, "what was forgotten does not come back");
+        assert!(stage.put(|_| usize::MAX), "a store that does not know how much room there was");
+        stage.drain(&mut kept).unwrap();
+        assert_eq!(kept.0.len(), want.len() + WORDS * 8);
     }
 }

@@ -1,7 +1,6 @@
 //! The API-neutral commands and where their packets go.
 
 use ash::vk;
-use smallvec::SmallVec;
 
 /// Most bytes that one [`EncodeSink::emit`] may carry.
 pub const MAX_PACKET: usize = 128 * 1024;
@@ -13,6 +12,33 @@ pub struct DynamicBuffer {
     pub address: u64,
     /// Bytes.
     pub size: u64,
+}
+
+/// A dispatch without dynamic buffers, with few sets and push constants: nearly every one. Numbers only, none smaller than a word,
+/// because a processor waits where words are read that have just been written in halves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SmallDispatch {
+    /// Address of the kernel binary.
+    pub kernel: u64,
+    /// Its bytes.
+    pub kernel_bytes: u64,
+    /// First workgroup and number of workgroups, x, y and z of both: two numbers to a word, the first in the low half.
+    pub grid: [u64; 3],
+    /// Bytes of push constants.
+    pub push_bytes: u64,
+    /// Number of sets.
+    pub set_count: u64,
+    /// Push constants, low bytes first; zeros or anything else behind the last.
+    pub push: [u64; SmallDispatch::PUSH_BYTES / 8],
+    /// Memory of each descriptor set.
+    pub sets: [u64; SmallDispatch::SETS],
+}
+
+impl SmallDispatch {
+    /// Most bytes of push constants.
+    pub const PUSH_BYTES: usize = 128;
+    /// Most descriptor sets.
+    pub const SETS: usize = 8;
 }
 
 /// A token of generated commands: what happens with the data of a sequence, which stands at `address + sequence · stride`.
@@ -349,15 +375,6 @@ pub trait EncodeSink {
     /// # Errors
     /// Out of memory, or longer than [`MAX_PACKET`].
     fn emit(&mut self, packet: &[u8]) -> Result<(), EncodeError>;
-
-    /// As [`emit`](Self::emit), of a packet that is whole words, low bytes first.
-    ///
-    /// # Errors
-    /// As [`emit`](Self::emit).
-    fn emit_words(&mut self, packet: &[u64]) -> Result<(), EncodeError> {
-        let bytes: SmallVec<[u8; 256]> = packet.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.emit(&bytes)
-    }
 
     /// Puts data beside the packets, for as long as the command buffer lives, and returns its GPU address.
     /// `align` is a power of two, at most 4096.

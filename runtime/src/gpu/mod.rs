@@ -9,8 +9,8 @@ mod matrices;
 mod props;
 
 pub use cmd::{
-    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, TexelRegion,
-    MAX_PACKET,
+    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, SmallDispatch,
+    TexelRegion, MAX_PACKET,
 };
 pub use compile::{
     BindingSlot, CompileError, CompileRequest, CompiledKernel, Robustness, RobustnessLevel, Statistic, StatisticValue,
@@ -24,6 +24,7 @@ pub use props::{
 };
 
 use ash::vk;
+use std::sync::atomic::AtomicU64;
 
 /// A GPU as the runtime sees it: facts, descriptors, image layouts, kernels and packets.
 ///
@@ -59,6 +60,14 @@ pub trait Gpu: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The error of the sink, or [`EncodeError::Unsupported`] for a command the GPU cannot do.
     fn encode(&self, cmds: &[GpuCmd<'_>], sink: &mut dyn EncodeSink) -> Result<(), EncodeError>;
+
+    /// Stores the packet that [`encode`](Self::encode) would make of a dispatch, where it is whole words, low bytes first, and needs
+    /// nothing beside it: how dispatches are recorded without a lock. Returns the number of words; 0 if there is no room for it, or
+    /// the GPU has to be asked the other way.
+    fn store_dispatch(&self, dispatch: &SmallDispatch, out: &[AtomicU64]) -> usize {
+        let _ = (dispatch, out);
+        0
+    }
 
     /// Bytes of the packet that [`chain`](Self::chain) writes; at most 64. 0: the GPU cannot chain, each chunk is submitted by itself.
     fn chain_size(&self) -> usize {

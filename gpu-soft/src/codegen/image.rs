@@ -108,7 +108,11 @@ impl Gen<'_> {
                 op.has_lod = u32::from(lod.is_some());
                 let rows: Rows = lod.iter().copied().collect();
                 let call = Call { helper: offset_of!(Helpers, image_size), op, operands: &rows, inputs: &[] };
-                self.call_image(call, &image.res, None, results, mask)
+                let known = if lod.is_none_or(|l| self.constant(l) == Some(0)) { self.view_size(image)? } else { None };
+                let Some((ok, size)) = known else { return self.call_image(call, &image.res, None, results, mask) };
+                self.quick_or_call(ok, call, &image.res, None, results, mask, |g, _| {
+                    Ok(size.iter().map(|v| g.splat(*v)).collect())
+                })
             }
             Op::ImageLevels { image } => {
                 let mut op = self.image_op(image, TexelClass::I32);
@@ -242,23 +246,29 @@ impl Gen<'_> {
         m.likely_br(ok, without, with);
         m.position(without);
         let quick = quick(self, with)?;
+        let quick = self.held(results, &quick, mask);
         let quick_end = m.current();
         m.br(end);
         m.position(with);
         let slow = self.image_values(call, res, sampler, results, mask)?;
+        let slow = self.held(results, &slow, mask);
         let slow_end = m.current();
         m.br(end);
         m.position(end);
         let both = quick.iter().zip(&slow);
         let values: Vec<Val> = both.map(|(a, b)| m.phi(m.type_of(*a), &[(*a, quick_end), (*b, slow_end)])).collect();
-        self.set_lanes(results, &values, mask)
+        self.set_held(results, &values)
     }
 
-    /// Defines results held as lanes.
-    fn set_lanes(&mut self, results: &[Value], values: &[Val], mask: Mask) -> Result<()> {
+    /// Lanes of results as these are held: of uniform ones a scalar.
+    fn held(&self, results: &[Value], values: &[Val], mask: Mask) -> Vec<Val> {
+        let scalar = |v: Val| self.m.extract(v, self.first_lane(mask));
+        results.iter().zip(values).map(|(r, v)| if self.uniform_form(*r) { scalar(*v) } else { *v }).collect()
+    }
+
+    fn set_held(&mut self, results: &[Value], values: &[Val]) -> Result<()> {
         for (&r, &v) in results.iter().zip(values) {
-            let uniform = self.uniform_form(r);
-            let rep = if uniform { Rep::Uni(self.m.extract(v, self.first_lane(mask))) } else { Rep::Vec(v, None) };
+            let rep = if self.uniform_form(r) { Rep::Uni(v) } else { Rep::Vec(v, None) };
             self.set(r, rep)?;
         }
         Ok(())
@@ -274,7 +284,8 @@ impl Gen<'_> {
         mask: Mask,
     ) -> Result<()> {
         let values = self.image_values(call, res, sampler, results, mask)?;
-        self.set_lanes(results, &values, mask)
+        let values = self.held(results, &values, mask);
+        self.set_held(results, &values)
     }
 
     /// Calls a helper; its results by lane.

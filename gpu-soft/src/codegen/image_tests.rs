@@ -3,7 +3,9 @@
 use super::{compile, Options};
 use crate::engine::HELPERS;
 use crate::image::{ImageDesc, PackedImage, PackedSampler, SamplerDesc, COMBINED_SAMPLER_OFFSET};
-use crate::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, Helpers, Width, ARENA_ALIGN, MAX_SETS};
+use crate::kernel_abi::{
+    BindingSlot, BufferDesc, DispatchCtx, Helpers, ImageOp, PlainImage, Width, ARENA_ALIGN, MAX_SETS,
+};
 use crate::loader::Loaded;
 use crate::texel;
 use ash::vk;
@@ -358,4 +360,69 @@ fn atomics_are_those_of_the_engine() {
     let wide = "  %50:i64 = sext %14\n  %51:i64 = image_atomic smax 0.0 2d arrayed {} coords(%10 %11 %12) %50\n  \
                   store buffer(%7 %5 0) %51 align 4\n";
     compare([8, 4, 1], "i32", wide, "r64i", &image(vk::Format::R64_SINT));
+}
+
+/// Never knows.
+unsafe extern "C" fn no_facts(_: *const u8, _: u32, _: u32, out: *mut PlainImage) {
+    // SAFETY: kernels pass a place for the facts.
+    unsafe { out.write(PlainImage::default()) };
+}
+
+/// Answers with zeros: not to be asked.
+unsafe extern "C" fn no_size(
+    _: *const DispatchCtx,
+    _: *const ImageOp,
+    _: *const *const u8,
+    _: *const *const u8,
+    _: *const u32,
+    data: *mut u8,
+    _: u32,
+    width: u32,
+) {
+    // SAFETY: there are as many rows as the instruction has results.
+    unsafe { data.write_bytes(0, width as usize * 4) };
+}
+
+#[test]
+fn sizes_are_those_of_the_engine_and_mostly_known_without_it() {
+    let asked = Helpers { plain_image: no_facts, ..HELPERS };
+    let alone = Helpers { image_size: no_size, ..HELPERS };
+    let desc = image(vk::Format::R8G8B8A8_UNORM);
+    let volume = ImageDesc { extent: [17, 6, 4], image_layers: 1, base_layer: 0, layers: 1, ..desc };
+    let some = ImageDesc { slices: ImageDesc::SOME_SLICES, base_layer: 1, layers: 2, ..volume };
+    let sliced = ImageDesc { slices: ImageDesc::SLICES_AS_LAYERS, ..some };
+    let line = ImageDesc { extent: [37, 1, 1], ..desc };
+    let known = [
+        ("2d", 2, ImageDesc { layers: 1, ..desc }),
+        ("2d arrayed", 3, desc),
+        ("3d", 3, volume),
+        ("3d", 3, some),
+        ("2d arrayed", 3, sliced),
+        ("1d arrayed", 2, line),
+        ("1d", 1, ImageDesc { layers: 1, ..line }),
+    ];
+    let unknown = [
+        ("2d", 2, ImageDesc::default()),
+        ("cube", 2, ImageDesc { layers: 6, image_layers: 7, extent: [8, 8, 1], cube: 1, ..desc }),
+        ("2d arrayed", 3, ImageDesc { samples: 4, extent: [9, 8, 1], ..desc }),
+        ("2d arrayed", 3, ImageDesc { min_lod: 1f32.to_bits(), levels: 2, ..desc }),
+    ];
+    for (i, (dim, rows, desc)) in known.iter().chain(&unknown).enumerate() {
+        let names: Vec<String> = (0..*rows).map(|i| format!("%{}", 50 + i)).collect();
+        let body = format!(
+            "  {} = image_size 0.0 {dim}\n  store buffer(%7 %3 0) {} align 4\n",
+            names.iter().map(|n| format!("{n}:i32")).collect::<Vec<_>>().join(" "),
+            names.join(" ")
+        );
+        let text = format!("{}{body}  return\n}}\n", prologue([32, 1, 1], "i32", "storage_image count 1"));
+        for width in widths() {
+            let of = |helpers| run(&text, desc, None, helpers, width, width.lanes(), [3, 4, 1]).1;
+            let wanted = of(&asked);
+            assert_eq!(of(&HELPERS), wanted, "{dim} {desc:?}");
+            if i < known.len() {
+                assert_eq!(of(&alone), wanted, "{dim} {desc:?}");
+                assert_ne!(wanted[0], 0, "{dim} {desc:?}");
+            }
+        }
+    }
 }

@@ -139,6 +139,26 @@ impl Gen<'_> {
         Ok(Some(Plain { facts, format, ok, at }))
     }
 
+    /// What the size of a view is, of its first level, and the condition for that; nothing if that is not known without a call.
+    pub fn view_size(&mut self, image: &ImageRef) -> Result<Option<(Val, Vec<Val>)>> {
+        let dims = match image.dim {
+            ImageDim::D1 => 1,
+            ImageDim::D2 => 2,
+            ImageDim::D3 => 3,
+            // The one counts faces as layers, the other has no extent in rows.
+            ImageDim::Cube | ImageDim::Buffer => return Ok(None),
+        };
+        if image.ms {
+            return Ok(None);
+        }
+        let Some(facts) = self.facts(image)? else { return Ok(None) };
+        let mut size = facts.extent[..dims].to_vec();
+        if image.arrayed {
+            size.push(facts.extent[2]);
+        }
+        Ok(Some((self.m.icmp(Icmp::Ne, facts.format, self.i32c(0)), size)))
+    }
+
     /// Facts of a view that is the same in all lanes.
     fn facts(&mut self, image: &ImageRef) -> Result<Option<Facts>> {
         let slot = self.slot(&image.res)?;

@@ -426,7 +426,16 @@ impl Rig {
     }
 
     pub fn fence_with(&self, initial: u64, flags: SynchronizationObjectFlags) -> Fence {
-        let mut a = CreateSynchronizationObject2 { device: self.device, ..Default::default() };
+        self.fence_of(self.device, initial, flags)
+    }
+
+    /// A fence of another device.
+    pub fn fence_in(&self, device: Handle) -> Fence {
+        self.fence_of(device, 0, SynchronizationObjectFlags::default())
+    }
+
+    fn fence_of(&self, device: Handle, initial: u64, flags: SynchronizationObjectFlags) -> Fence {
+        let mut a = CreateSynchronizationObject2 { device, ..Default::default() };
         a.info.r#type = SynchronizationObjectType::MONITORED_FENCE;
         a.info.flags = flags;
         a.info.set_monitored_fence(SyncMonitoredFence { initial_fence_value: initial, ..Default::default() });

@@ -88,3 +88,54 @@ impl SharedContent {
         Some(Self { runtime_data, private_data, allocations, file: Some(file.clone()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    /// A content as another process would find it, described by `text`.
+    fn read(space: &Arc<AddressSpace>, text: &[u8]) -> Option<SharedContent> {
+        let file = SharedFile::for_resource().unwrap();
+        file.grow(4 * PAGE).unwrap();
+        file.seal(text).unwrap();
+        let (file, head) = SharedFile::open(file.as_fd().as_raw_fd()).unwrap();
+        SharedContent::read(space, &file, &head)
+    }
+
+    #[test]
+    fn descriptions_that_make_no_sense_are_refused() {
+        let space = AddressSpace::new(64 << 20).unwrap();
+        let words = [1u64, 2, 2, PAGE, PAGE, 0, 3, 2 * PAGE, 2 * PAGE, 1, 0];
+        let mut text: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        text.extend_from_slice(b"Rprabc");
+        let content = read(&space, &text).unwrap();
+        assert_eq!((&*content.runtime_data, &*content.private_data), (&b"R"[..], &b"pr"[..]));
+        assert_eq!((content.allocations.len(), content.total_private()), (2, 3));
+        assert!(content.allocations[1].0.non_local && content.allocations[1].0.size == 2 * PAGE);
+        // Memory outside the file, over its head, not in pages, or of no size; and data that is not there.
+        let wrong = [(3, 0), (3, 100 * PAGE), (3, PAGE + 1), (4, 0), (4, u64::MAX), (4, 6 * PAGE), (2, u64::MAX)];
+        for (at, value) in wrong.into_iter().chain([(0, 100), (1, u64::MAX), (6, 4), (10, u64::MAX)]) {
+            let mut text = text.clone();
+            text[8 * at..8 * at + 8].copy_from_slice(&value.to_le_bytes());
+            assert!(read(&space, &text).is_none(), "word {at} is {value:#x}");
+        }
+        for len in 0..text.len() {
+            assert!(read(&space, &text[..len]).is_none(), "{len} bytes");
+        }
+        // Any bytes: refused or not, but in good order.
+        let mut seed = 1u64;
+        for _ in 0..2000 {
+            let mut text = text.clone();
+            for _ in 0..3 {
+                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let at = (seed >> 33) as usize % text.len();
+                text[at] = (seed >> 20) as u8;
+            }
+            if let Some(content) = read(&space, &text) {
+                assert!(content.allocations.iter().all(|(m, _)| m.size <= 5 * PAGE));
+            }
+        }
+        assert_eq!(space.census(), crate::Census { homes: 2, ..Default::default() }, "only the first is still there");
+    }
+}

@@ -182,14 +182,19 @@ pub fn row(b: &Behaviour, r: &Row, mode: Mode, seen: &mut Seen) {
         r.checks.iter().flat_map(|c| c.steps.iter().map(move |s| (c.text, s.as_slice()))).collect();
     let more: Vec<(&str, &[Case])> = r.more.iter().map(|c| ("", std::slice::from_ref(c))).collect();
     let all: Vec<(&str, &[Case])> = steps.into_iter().chain(more).collect();
+    let lookup = all.iter().position(|(_, ways)| ways.iter().any(|w| w.what == "never given out"));
+    let gone = r.more.iter().find(|c| c.what == "adapter stopped");
     for (i, (text, ways)) in all.iter().enumerate() {
         for way in ways.iter().filter(|w| (w.only)(&mode)) {
             // Alone only where it is cheap: what is wrong alone is wrong with more, too.
             let alone = mode.thorough && i + 1 < all.len();
             for stacked in [false, true].into_iter().filter(|s| *s || alone) {
                 let later = all[i + 1..].iter().filter(|(t, _)| stacked && !t.is_empty());
-                let later: Vec<&Case> =
+                let mut later: Vec<&Case> =
                     later.filter_map(|(_, ways)| ways.iter().find(|w| w.stacks && (w.only)(&mode))).collect();
+                // What comes before the lookup comes before the adapter is found to be gone, also where the file does
+                // not say that it is: most other results are alike.
+                later.extend(gone.filter(|_| stacked && lookup.is_some_and(|l| i <= l)));
                 broken(b, r, mode, way, &later, text);
                 seen.calls += 1;
             }

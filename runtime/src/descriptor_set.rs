@@ -73,7 +73,7 @@ impl DescriptorSet {
     #[inline]
     pub fn update<R>(&self, f: impl FnOnce(&mut SetWriter<'_>) -> Result<R>) -> Result<R> {
         f(&mut SetWriter {
-            gpu: &**self.device.gpu(),
+            gpu: self.device.gpu(),
             layout: &self.layout,
             target: self.target(),
             dynamic: &self.dynamic,

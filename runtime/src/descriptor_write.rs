@@ -10,6 +10,7 @@ use crate::image_view::ImageView;
 use crate::sampler::Sampler;
 use crate::set_layout::{Binding, DescriptorSetLayout};
 use ash::vk;
+use std::sync::Arc;
 
 /// Most bytes of a descriptor of any GPU.
 pub(crate) const MAX_DESCRIPTOR_BYTES: usize = 256;
@@ -96,7 +97,8 @@ pub struct Cursor {
 
 /// Writes descriptors of one set.
 pub struct SetWriter<'a> {
-    pub(crate) gpu: &'a dyn Gpu,
+    /// Followed only where the GPU is asked something.
+    pub(crate) gpu: &'a Arc<dyn Gpu>,
     pub(crate) layout: &'a DescriptorSetLayout,
     pub(crate) target: Target<'a>,
     pub(crate) dynamic: &'a [DynamicCell],
@@ -111,7 +113,7 @@ pub(crate) fn no_such(what: &str, number: u32) -> Error {
 
 impl<'a> SetWriter<'a> {
     /// A writer over host memory: push descriptors.
-    pub(crate) fn over(gpu: &'a dyn Gpu, layout: &'a DescriptorSetLayout, shadow: &'a mut [u8]) -> SetWriter<'a> {
+    pub(crate) fn over(gpu: &'a Arc<dyn Gpu>, layout: &'a DescriptorSetLayout, shadow: &'a mut [u8]) -> SetWriter<'a> {
         SetWriter { gpu, layout, target: Target::Host(shadow), dynamic: &[], variable: None }
     }
 

@@ -299,3 +299,38 @@ fn secondary_command_buffers_run_where_they_are_executed() {
     want[..4].copy_from_slice(&[100, 201, 302, 303]);
     assert_eq!(out.words(), want);
 }
+
+#[test]
+fn barriers_with_nothing_between_them_are_one() {
+    let s = setup();
+    let out = buffer(&s.device, 64);
+    let count = |record: &dyn Fn(&CommandBuffer)| {
+        let (_p, cb) = recording(&s);
+        record(&cb);
+        let before = s.engine.barriers.load(std::sync::atomic::Ordering::Relaxed);
+        run(&s, &cb);
+        s.engine.barriers.load(std::sync::atomic::Ordering::Relaxed) - before
+    };
+    let barrier = |cb: &CommandBuffer| cb.barrier(&runtime::Dependency::default());
+    let fill = |cb: &CommandBuffer| cb.fill_buffer(&out.buffer, 0, 4, 1);
+    assert_eq!(count(&|cb| (0..3).for_each(|_| barrier(cb))), 1);
+    assert_eq!(
+        count(&|cb| {
+            barrier(cb);
+            fill(cb);
+            barrier(cb);
+            barrier(cb);
+        }),
+        2
+    );
+    // However full the stage is that packets wait on.
+    assert_eq!(
+        count(&|cb| {
+            for _ in 0..1000 {
+                fill(cb);
+                barrier(cb);
+            }
+        }),
+        1000
+    );
+}

@@ -29,6 +29,15 @@ fn put<P: Packet>(
     packet: &P,
     parts: &[&[u8]],
 ) -> Result<(), EncodeError> {
+    // Most packets are small and of one part: they need no memory.
+    let size = size_of::<packet::Header>() + size_of::<P>();
+    let mut small = [0; 64];
+    if let (true, Some(out)) = (parts.is_empty(), small.get_mut(..size)) {
+        let (header, body) = out.split_at_mut(size_of::<packet::Header>());
+        header.copy_from_slice(packet::Header { opcode: P::OPCODE as u32, size: size as u32 }.as_bytes());
+        body.copy_from_slice(packet.as_bytes());
+        return sink.emit(out);
+    }
     buffer.clear();
     emit(buffer, packet, parts);
     debug_assert!(buffer.len().is_multiple_of(PACKET_ALIGN));

@@ -72,14 +72,14 @@ impl CommandBuffer {
                 let mut shadow = Vec::new();
                 shadow.try_reserve_exact(set_layout.size as usize)?;
                 shadow.resize(set_layout.size as usize, 0);
-                SetWriter::over(&**gpu, set_layout, &mut shadow).initialise();
+                SetWriter::over(gpu, set_layout, &mut shadow).initialise();
                 bound.dynamic.clear();
                 bound.pushed = Some(PushedSet { layout: set_layout.clone(), shadow, dirty: true });
             }
             let Some(pushed) = bound.pushed.as_mut() else { return Ok(()) };
             pushed.dirty = true;
             self.bound().set_more(set as usize, true, true);
-            f(&mut SetWriter::over(&**gpu, set_layout, &mut pushed.shadow))
+            f(&mut SetWriter::over(gpu, set_layout, &mut pushed.shadow))
         });
     }
 
@@ -117,7 +117,7 @@ impl CommandBuffer {
             let mut bytes = Vec::new();
             bytes.try_reserve_exact(set_layout.size as usize)?;
             bytes.resize(set_layout.size as usize, 0);
-            SetWriter::over(&**gpu, set_layout, &mut bytes).initialise();
+            SetWriter::over(gpu, set_layout, &mut bytes).initialise();
             let address = match bytes.is_empty() {
                 true => 0,
                 false => inner.memory.upload(self.pool(), &bytes, u64::from(set_layout.align))?,

@@ -3,7 +3,7 @@
 use crate::command::bound::Bound;
 use crate::command::memory::{CommandMemory, Segment, Sink};
 use crate::command::pool::CommandPool;
-use crate::command::stage::Stage;
+use crate::command::stage::{Stage, StageSink};
 use crate::command::state::BindState;
 use crate::command::stream::{DispatchState, Record, Stream};
 use crate::command::Dependency;
@@ -14,6 +14,7 @@ use crate::lock::lock;
 use crate::point::Point;
 use ash::vk;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// State of a command buffer (Vulkan specification, "Command Buffer Lifecycle").
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     pub bind: BindState,
     pub memory: CommandMemory,
     segments: SmallVec<[Segment; 1]>,
+    /// The last barrier, and where its packet is on the stage.
+    barrier: Option<(Dependency, Range<usize>)>,
     /// First error of recording; the end reports it.
     error: Option<Error>,
     /// The last submission.
@@ -73,6 +76,7 @@ impl CommandBuffer {
                 bind: BindState::default(),
                 memory: CommandMemory::default(),
                 segments: SmallVec::new(),
+                barrier: None,
                 error: None,
                 last: None,
                 labels: Vec::new(),
@@ -118,6 +122,7 @@ impl CommandBuffer {
         }
         inner.bind.clear();
         inner.segments.clear();
+        inner.barrier = None;
         inner.error = None;
         inner.last = None;
         inner.labels.clear();
@@ -155,7 +160,6 @@ impl CommandBuffer {
         // Secondary command buffers are encoded as a part of the primary ones that execute them.
         if self.is_primary() {
             self.unstage(inner)?;
-            self.encode(inner)?;
             self.stage.set_open(false);
             if inner.memory.has_packets() {
                 self.gpu.encode(&[GpuCmd::End], &mut self.sink(&mut inner.memory))?;
@@ -212,30 +216,35 @@ impl CommandBuffer {
 
     /// Moves packets on that were put on the stage.
     fn unstage(&self, inner: &mut Inner) -> Result<()> {
+        inner.barrier = None;
         Ok(self.stage.drain(&mut self.sink(&mut inner.memory))?)
     }
 
-    /// Makes packets of what is recorded.
+    /// Makes packets of what is recorded: on the stage, or behind what was there if they do not fit.
     fn encode(&self, inner: &mut Inner) -> Result<()> {
-        let mut sink = self.sink(&mut inner.memory);
-        inner.stream.commands().try_for_each(|command| self.gpu.encode(&[command], &mut sink))?;
+        let stream = std::mem::take(&mut inner.stream);
+        let done = stream.commands().try_for_each(|command| {
+            let mark = self.stage.mark();
+            if self.gpu.encode(std::slice::from_ref(&command), &mut StageSink(&self.stage)).is_ok() {
+                return Ok(());
+            }
+            self.stage.rewind(mark);
+            self.unstage(inner)?;
+            Ok(self.gpu.encode(&[command], &mut self.sink(&mut inner.memory))?)
+        });
+        inner.stream = stream;
         inner.stream.clear();
-        Ok(())
+        done
     }
 
     /// Records with the inner state; an error is kept for the end.
     pub(crate) fn record(&self, f: impl FnOnce(&mut Inner) -> Result<()>) {
         self.with_inner(|inner| {
-            if !self.is_primary() {
-                return f(inner);
-            }
-            self.unstage(inner)?;
             f(inner)?;
-            // A barrier waits for the next command, which may be another.
-            let barrier = inner.stream.pop_barrier();
-            self.encode(inner)?;
-            self.stage.set_open(barrier.is_none());
-            barrier.map_or(Ok(()), |barrier| inner.stream.push(barrier))
+            if self.is_primary() {
+                self.encode(inner)?;
+            }
+            Ok(())
         });
     }
 
@@ -299,7 +308,23 @@ impl CommandBuffer {
 
     /// vkCmdPipelineBarrier: all barriers of the command together.
     pub fn barrier(&self, dependency: &Dependency) {
-        self.record(|inner| inner.stream.push(Record::Barrier { dependency: *dependency }));
+        self.with_inner(|inner| {
+            let mut dependency = *dependency;
+            // Two barriers with nothing between them are one.
+            if let Some((last, packet)) = inner.barrier.take().filter(|(_, packet)| packet.end == self.stage.mark()) {
+                dependency.merge(&last);
+                self.stage.rewind(packet.start);
+            }
+            inner.stream.push(Record::Barrier { dependency })?;
+            if self.is_primary() {
+                let start = self.stage.mark();
+                self.encode(inner)?;
+                // Where the stage was full it begins again, with nothing on it.
+                let packet = start..self.stage.mark();
+                inner.barrier = (packet.start < packet.end).then_some((dependency, packet));
+            }
+            Ok(())
+        });
     }
 
     /// vkCmdSetEvent.

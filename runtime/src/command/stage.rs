@@ -17,7 +17,7 @@ const WORDS: usize = (4096 - 128) / 8;
 pub(crate) struct Stage {
     words: OnceLock<Box<[AtomicU64]>>,
     used: AtomicUsize,
-    /// Whether packets may be put here: nothing that was recorded before waits to be made a packet.
+    /// Whether packets may be put here without the command buffer's lock.
     open: AtomicBool,
 }
 
@@ -37,6 +37,16 @@ impl Stage {
     pub fn clear(&self) {
         self.open.store(false, Relaxed);
         self.used.store(0, Relaxed);
+    }
+
+    /// How much was put here.
+    pub fn mark(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Forgets what was put here since a mark.
+    pub fn rewind(&self, mark: usize) {
+        self.used.store(mark.min(self.mark()), Relaxed);
     }
 
     /// Has a packet stored in the room that is left: `store` returns the number of words that it took, 0 for none. Whether it
@@ -63,6 +73,29 @@ impl Stage {
             *to = word.load(Relaxed).to_le();
         }
         sink.emit(copy[..used].as_bytes())
+    }
+}
+
+/// Encodes onto a stage. What does not fit there, or is not whole words, is an error.
+pub(crate) struct StageSink<'a>(pub &'a Stage);
+
+impl EncodeSink for StageSink<'_> {
+    fn emit(&mut self, packet: &[u8]) -> Result<(), EncodeError> {
+        let fits = packet.len().is_multiple_of(8)
+            && self.0.put(|room| {
+                let Some(place) = room.get(..packet.len() / 8) else { return 0 };
+                for (word, bytes) in place.iter().zip(packet.chunks_exact(8)) {
+                    let mut value = [0; 8];
+                    value.copy_from_slice(bytes);
+                    word.store(u64::from_le_bytes(value), Relaxed);
+                }
+                place.len()
+            });
+        fits.then_some(()).ok_or(EncodeError::OutOfHostMemory)
+    }
+
+    fn upload(&mut self, _data: &[u8], _align: u64) -> Result<u64, EncodeError> {
+        Err(EncodeError::OutOfHostMemory)
     }
 }
 
@@ -109,6 +142,14 @@ mod tests {
         stage.clear();
         stage.drain(&mut kept).unwrap();
         assert_eq!(kept.0, want, "what was forgotten does not come back");
+        StageSink(&stage).emit(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+        let mark = stage.mark();
+        StageSink(&stage).emit(&[9; 16]).unwrap();
+        stage.rewind(mark);
+        assert!(StageSink(&stage).emit(&[0; 4]).is_err(), "not whole words");
+        assert!(StageSink(&stage).emit(&[0; WORDS * 8]).is_err(), "no room");
+        stage.drain(&mut kept).unwrap();
+        assert_eq!(kept.0.split_off(want.len()), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert!(stage.put(|_| usize::MAX), "a store that does not know how much room there was");
         stage.drain(&mut kept).unwrap();
         assert_eq!(kept.0.len(), want.len() + WORDS * 8);

@@ -194,11 +194,6 @@ impl Stream {
         self.records.iter().map(|r| self.command(r))
     }
 
-    /// Takes off a barrier that is recorded last, so that it can be merged with the next.
-    pub fn pop_barrier(&mut self) -> Option<Record> {
-        self.records.pop_if(|r| matches!(r, Record::Barrier { .. }))
-    }
-
     fn command<'a>(&'a self, record: &'a Record) -> GpuCmd<'a> {
         match *record {
             Record::Dispatch { state: s, base, groups } => GpuCmd::Dispatch {

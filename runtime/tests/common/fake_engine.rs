@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub struct FakeEngine {
     identity: Identity,
     clock: AtomicU64,
+    /// How many barriers were executed.
+    pub barriers: AtomicU64,
 }
 
 impl FakeEngine {
@@ -37,6 +39,7 @@ impl FakeEngine {
                 umd_private: Vec::new(),
             },
             clock: AtomicU64::new(1000),
+            barriers: AtomicU64::new(0),
         }
     }
 }
@@ -159,7 +162,9 @@ impl Engine for FakeEngine {
                         }
                     }
                 }
-                op::BARRIER => {}
+                op::BARRIER => {
+                    self.barriers.fetch_add(1, Ordering::Relaxed);
+                }
                 op::STORE64 => gpu.write(body.word(0), &body.word(1).to_le_bytes())?,
                 op::STORE32 => gpu.write(body.word(0), &body.low(1).to_le_bytes())?,
                 op::WAIT32 => {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// A device with what tests want to look at.
 pub struct Setup {
     pub gpu: Arc<FakeGpu>,
+    pub engine: Arc<FakeEngine>,
     pub device: Arc<Device>,
 }
 
@@ -25,7 +26,8 @@ pub fn setup() -> Setup {
 }
 
 pub fn setup_with(config: dxg_model::Config) -> Setup {
-    let model = dxg_model::Model::new(config, Arc::new(FakeEngine::new())).expect("model");
+    let engine = Arc::new(FakeEngine::new());
+    let model = dxg_model::Model::new(config, engine.clone()).expect("model");
     let winsys = winsys_dxg::Winsys::new(model, winsys_dxg::WinsysConfig::default());
     let adapter = winsys.adapters().expect("adapters").remove(0);
     let gpu = Arc::new(FakeGpu::new());
@@ -48,7 +50,7 @@ pub fn setup_with(config: dxg_model::Config) -> Setup {
         features: DeviceFeatures { no_kernel_cache: true, ..DeviceFeatures::default() },
     };
     let device = Device::new(&instance.physical_devices()[0], &create).expect("device");
-    Setup { gpu, device }
+    Setup { gpu, engine, device }
 }
 
 /// A buffer with memory of its own.

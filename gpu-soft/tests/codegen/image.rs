@@ -4,7 +4,7 @@ use super::native::{options, run_loaded, widths, NO_IMAGES};
 use compiler::filetest::{Place, Setup};
 use compiler::text::parse;
 use gpu_soft::codegen::compile;
-use gpu_soft::kernel_abi::{BindingSlot, DispatchCtx, Helpers, ImageOp, PlainTexture};
+use gpu_soft::kernel_abi::{BindingSlot, DispatchCtx, Helpers, ImageOp, PlainImage, PlainTexture};
 use gpu_soft::loader::Loaded;
 use std::sync::Mutex;
 
@@ -92,6 +92,12 @@ macro_rules! helpers {
     };
 }
 
+/// Images of which nothing is known.
+unsafe extern "C" fn unknown(_: *const u8, _: u32, _: u32, out: *mut PlainImage) {
+    // SAFETY: kernels pass a place for the facts.
+    unsafe { out.write(PlainImage::default()) };
+}
+
 /// Everything needs help.
 unsafe extern "C" fn help(_: *const u8, _: *const u8, _: u32, _: u32, _: u32, _: u32, out: *mut PlainTexture) {
     // SAFETY: kernels pass a place for the facts.
@@ -167,6 +173,7 @@ fn operands_reach_the_helpers() {
         image_size: size,
         image_levels: levels,
         sample,
+        plain_image: unknown,
         plain_texture: help,
         ..NO_IMAGES
     };

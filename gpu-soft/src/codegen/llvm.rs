@@ -231,11 +231,6 @@ impl Module {
         Val(llvm!(LLVMGetPoison(ty.0)))
     }
 
-    /// Elements of a vector type.
-    pub fn vector_len(&self, ty: Ty) -> u32 {
-        llvm!(LLVMGetVectorSize(ty.0))
-    }
-
     pub fn ones(&self, ty: Ty) -> Val {
         Val(llvm!(LLVMConstAllOnes(ty.0)))
     }

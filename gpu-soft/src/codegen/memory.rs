@@ -7,7 +7,7 @@
 use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::linear::Near;
-use super::llvm::{Icmp, Ty, Val};
+use super::llvm::{Block, Icmp, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
@@ -212,30 +212,23 @@ impl Gen<'_> {
         m.intrinsic("llvm.masked.load", &[ty, m.ptr()], &[ptr, self.i32c(align), mask, m.zero(ty)])
     }
 
-    /// Where all lanes store, which is nearly always, a plain store does: masked ones of AVX take as long as a dozen of those on some
-    /// processors.
-    pub fn masked_store(&mut self, v: Val, ptr: Val, align: u32, mask: Val) {
-        let m = self.m;
-        if self.opts.width == Width::W16 {
-            return self.store_masked(v, ptr, align, mask);
-        }
-        let n = m.vector_len(m.type_of(mask));
-        let t = m.int(n);
-        let all = m.icmp(Icmp::Eq, m.bitcast(mask, t), m.ones(t));
-        let (whole, some, end) = (self.block(c"store.whole"), self.block(c"store.some"), self.block(c"store.done"));
-        m.cond_br(all, whole, some);
-        m.position(whole);
-        m.store(v, ptr, align);
-        m.br(end);
-        m.position(some);
-        self.store_masked(v, ptr, align, mask);
-        m.br(end);
-        m.position(end);
-    }
-
-    fn store_masked(&self, v: Val, ptr: Val, align: u32, mask: Val) {
+    pub fn masked_store(&self, v: Val, ptr: Val, align: u32, mask: Val) {
         let m = self.m;
         m.intrinsic("llvm.masked.store", &[m.type_of(v), m.ptr()], &[v, ptr, self.i32c(align), mask]);
+    }
+
+    /// Whether vector stores under masks are slow. Before AVX-512 there are none of less than words, and those of words take as long
+    /// as a dozen plain ones on some processors. Nearly always all lanes are active.
+    pub fn masks_cost(&self) -> bool {
+        self.opts.width != Width::W16
+    }
+
+    /// Begins code for the case that all lanes are active; the block for the other case.
+    pub fn if_all(&self, mask: Mask) -> Block {
+        let (whole, some) = (self.block(c"whole"), self.block(c"some"));
+        self.m.cond_br(self.all_lanes(self.mask_val(mask)), whole, some);
+        self.m.position(whole);
+        some
     }
 
     /// The lanes that `r`-th base of a strided access is for, of all lanes.
@@ -395,8 +388,7 @@ impl Gen<'_> {
         // Memory that is not checked may be read for active lanes only, and not behind the last element.
         let checked = piece.base.is_some() && piece.size.is_some();
         let masked = !checked && (mask != Mask::Full || step != n as u32);
-        let fast = |g: &Self| {
-            let masks = if masked { g.spread_masks(mask, first, n as u32, step) } else { Vec::new() };
+        let read = |g: &Self, masks: &[Val]| {
             let mut parts = vec![Vec::new(); n];
             for (r, &at) in first.all().iter().enumerate() {
                 let p = g.ptr(piece, at);
@@ -414,6 +406,27 @@ impl Gen<'_> {
                 }
             }
             parts.iter().map(|p| g.concat(p, lanes)).collect::<Vec<Val>>()
+        };
+        // There are masked loads of words in AVX, but no others.
+        let costly = self.masks_cost() && (ty.bits() < 32 || self.opts.width == Width::W4) && step == n as u32;
+        let fast = |g: &Self| {
+            if !masked {
+                return read(g, &[]);
+            }
+            let masks = |g: &Self| g.spread_masks(mask, first, n as u32, step);
+            if !costly {
+                return read(g, &masks(g));
+            }
+            let end = g.block(c"loaded");
+            let some = g.if_all(mask);
+            let whole = (read(g, &[]), m.current());
+            m.br(end);
+            m.position(some);
+            let some = (read(g, &masks(g)), m.current());
+            m.br(end);
+            m.position(end);
+            let both = whole.0.iter().zip(&some.0);
+            both.map(|(a, b)| m.phi(m.type_of(*a), &[(*a, whole.1), (*b, some.1)])).collect()
         };
         let inside = self.all_inside(piece.check(bytes * u64::from(step)), first, span);
         let ok = match (inside, guard) {
@@ -658,18 +671,27 @@ impl Gen<'_> {
             m.likely_br(ok, quick, slow);
             m.position(quick);
         }
+        let put = |g: &Self, masks: &[Val]| {
+            for (r, &at) in first.all().iter().enumerate() {
+                let p = g.ptr(piece, at);
+                let parts: Vec<Val> = vals.iter().map(|v| g.lanes_of_base(*v, first, r)).collect();
+                let wide = g.interleave(&parts, lanes, step);
+                match masks.get(r) {
+                    None => m.store(wide, p, align),
+                    Some(mask) => g.masked_store(wide, p, align, *mask),
+                }
+            }
+        };
         // Memory between the elements of different lanes must not be written.
         let masked = mask != Mask::Full || step != n;
-        let masks = if masked { self.spread_masks(mask, first, n, step) } else { Vec::new() };
-        for (r, &at) in first.all().iter().enumerate() {
-            let p = self.ptr(piece, at);
-            let parts: Vec<Val> = vals.iter().map(|v| self.lanes_of_base(*v, first, r)).collect();
-            let wide = self.interleave(&parts, lanes, step);
-            match masks.get(r) {
-                None => m.store(wide, p, align),
-                Some(mask) => self.masked_store(wide, p, align, *mask),
-            }
+        if masked && step == n && self.masks_cost() {
+            let some = self.if_all(mask);
+            put(self, &[]);
+            m.br(end);
+            m.position(some);
         }
+        let masks = if masked { self.spread_masks(mask, first, n, step) } else { Vec::new() };
+        put(self, &masks);
         m.br(end);
         m.position(slow);
         if ok.is_some() {

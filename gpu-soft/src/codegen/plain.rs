@@ -406,15 +406,28 @@ impl Gen<'_> {
         self.by_runs(p, mask, |g, texels| match texels {
             Texels::Runs(at, mask) => {
                 let each = g.lanes / at.len() as u32 * n;
-                let lanes =
-                    (mask != Mask::Full).then(|| g.interleave(&vec![g.mask_val(mask); words.len()], g.lanes, n));
-                for (i, at) in (0..).zip(at) {
-                    let part = g.pick(whole, each, i * each, 1);
-                    match lanes {
-                        None => m.store(part, at, bytes.min(4)),
-                        Some(lanes) => g.masked_store(part, at, bytes.min(4), g.pick(lanes, each, i * each, 1)),
+                let put = |g: &Self, lanes: Option<Val>| {
+                    for (i, at) in (0..).zip(&at) {
+                        let part = g.pick(whole, each, i * each, 1);
+                        match lanes {
+                            None => m.store(part, *at, bytes.min(4)),
+                            Some(lanes) => g.masked_store(part, *at, bytes.min(4), g.pick(lanes, each, i * each, 1)),
+                        }
                     }
+                };
+                if mask == Mask::Full {
+                    return put(g, None);
                 }
+                let end = g.block(c"texels.stored");
+                if g.masks_cost() {
+                    let some = g.if_all(mask);
+                    put(g, None);
+                    m.br(end);
+                    m.position(some);
+                }
+                put(g, Some(g.interleave(&vec![g.mask_val(mask); words.len()], g.lanes, n)));
+                m.br(end);
+                m.position(end);
             }
             Texels::Lanes(offsets, valid) if bytes < 4 => {
                 let ty = if bytes == 1 { Type::I8 } else { Type::I16 };

@@ -126,6 +126,74 @@ fn joins_behind_divergent_exits_are_divergent() {
 }
 
 #[test]
+fn those_that_left_wait_for_those_that_leave_further() {
+    // Of the exit of the outer block nothing shows that it is under a condition: lanes that did not break went past it.
+    let inner = |inner: &str| {
+        format!(
+            "%0:i32 = builtin local_id.x
+            %1:i32 = const 0
+            %2:i32 = const 1
+            %3:bool = ult %0 %2
+            %4:i32 = block @0 {{
+              block @1 {{
+                {inner}
+                break @0 %1
+              }}
+              yield %2
+            }}"
+        )
+    };
+    let block = "block @2 {
+          if %3 {
+            break @2
+          } else {
+            yield
+          }
+          break @1
+        }";
+    let broken = "loop @2 (%5:i32=%1) {
+          %6:bool = ieq %5 %0
+          if %6 {
+            break @2
+          } else {
+            yield
+          }
+          %7:bool = ieq %5 %2
+          if %7 {
+            break @1
+          } else {
+            yield
+          }
+          %8:i32 = iadd %5 %2
+          continue @2 %8
+        }";
+    let continued = "loop @2 (%5:i32=%1) {
+          %6:bool = ieq %5 %2
+          if %6 {
+            break @2
+          } else {
+            yield
+          }
+          if %3 {
+            continue @2 %2
+          } else {
+            yield
+          }
+          break @1
+        }";
+    for text in [block, broken, continued] {
+        let k = kernel(&inner(text));
+        let u = Uniformity::new(&k, 16);
+        assert_eq!(u.break_join(Label(0)), Varying, "{text}");
+        assert_eq!(u.value(Value(4)), Varying, "{text}");
+        assert_eq!(u.return_join(), Const, "{text}");
+    }
+    // Where no condition parts lanes they stay together.
+    let together = inner(&block.replace("%3", "%9")).replace("%4:i32 = block", "%9:bool = ult %1 %2\n%4:i32 = block");
+    assert_eq!(Uniformity::new(&kernel(&together), 16).break_join(Label(0)), Const);
+}
+
+#[test]
 fn uniform_conditions_keep_joins_uniform() {
     let body = "%0:i32 = builtin workgroup_id.x
         %1:i32 = const 0

@@ -126,8 +126,31 @@ struct Walk<'a> {
     /// Open switches.
     switches: Vec<Label>,
     sites: Vec<Sites>,
-    /// Exits from inside each If and Switch to constructs around it, by address of the instruction.
+    /// Exits from inside each construct to constructs around it, by address of the instruction.
     exits: HashMap<usize, Vec<Exit>>,
+    /// Of each If and Switch that has exits, those that invocations which did not take one may take later, past the place
+    /// that the others went to.
+    later: HashMap<usize, Vec<Exit>>,
+}
+
+/// A construct around what is walked.
+struct Open {
+    label: Option<Label>,
+    /// Whether those inside may come to any part of it again: loops, and switches for their later arms.
+    again: bool,
+    /// Its exits.
+    exits: Vec<Exit>,
+    /// Exits in the instructions behind it in its region.
+    behind: Vec<Exit>,
+}
+
+/// Adds what is not there yet.
+fn unite(into: &mut Vec<Exit>, exits: &[Exit]) {
+    for e in exits {
+        if !into.contains(e) {
+            into.push(*e);
+        }
+    }
 }
 
 fn key(inst: &Inst) -> usize {
@@ -180,29 +203,22 @@ impl<'a> Walk<'a> {
             switches: Vec::new(),
             sites: vec![Sites::default(); labels],
             exits: HashMap::default(),
+            later: HashMap::default(),
         };
         walk.collect(&kernel.body, None);
+        walk.collect_later(&kernel.body, &mut Vec::new());
         walk
     }
 
     /// Fills the tables by label and by instruction; returns the exits from the region.
     fn collect(&mut self, region: &'a Region, yields_to: Option<Label>) -> Vec<Exit> {
         let mut out: Vec<Exit> = Vec::new();
-        let mut add = |e: Exit| {
-            if !out.contains(&e) {
-                out.push(e);
-            }
-        };
         for inst in &region.insts {
             match &inst.op {
                 Op::If { then, els, .. } => {
                     let mut inner = self.collect(then, None);
-                    for e in self.collect(els, None) {
-                        if !inner.contains(&e) {
-                            inner.push(e);
-                        }
-                    }
-                    inner.iter().for_each(|e| add(*e));
+                    unite(&mut inner, &self.collect(els, None));
+                    unite(&mut out, &inner);
                     self.exits.insert(key(inst), inner);
                 }
                 Op::Switch { label, cases, .. } => {
@@ -210,40 +226,35 @@ impl<'a> Walk<'a> {
                     let mut inner = Vec::new();
                     self.switches.push(*label);
                     for case in cases {
-                        for e in self.collect(&case.body, Some(*label)) {
-                            if e != Exit::Break(*label) && e != Exit::Fallthrough(*label) && !inner.contains(&e) {
-                                inner.push(e);
-                            }
-                        }
+                        unite(&mut inner, &self.collect(&case.body, Some(*label)));
                     }
                     self.switches.pop();
-                    inner.iter().for_each(|e| add(*e));
+                    inner.retain(|e| *e != Exit::Break(*label) && *e != Exit::Fallthrough(*label));
+                    unite(&mut out, &inner);
                     self.exits.insert(key(inst), inner);
                 }
                 Op::Loop { label, body, .. } => {
                     self.results[label.index()] = &inst.results;
                     self.params[label.index()] = &body.params;
-                    for e in self.collect(body, None) {
-                        if e != Exit::Break(*label) && e != Exit::Continue(*label) {
-                            add(e);
-                        }
-                    }
+                    let mut inner = self.collect(body, None);
+                    inner.retain(|e| *e != Exit::Break(*label) && *e != Exit::Continue(*label));
+                    unite(&mut out, &inner);
+                    self.exits.insert(key(inst), inner);
                 }
                 Op::Block { label, body } => {
                     self.results[label.index()] = &inst.results;
-                    for e in self.collect(body, Some(*label)) {
-                        if e != Exit::Break(*label) {
-                            add(e);
-                        }
-                    }
+                    let mut inner = self.collect(body, Some(*label));
+                    inner.retain(|e| *e != Exit::Break(*label));
+                    unite(&mut out, &inner);
+                    self.exits.insert(key(inst), inner);
                 }
                 Op::Break(label, _) => {
                     self.sites[label.index()].breaks += 1;
-                    add(Exit::Break(*label));
+                    unite(&mut out, &[Exit::Break(*label)]);
                 }
                 Op::Continue(label, _) => {
                     self.sites[label.index()].continues += 1;
-                    add(Exit::Continue(*label));
+                    unite(&mut out, &[Exit::Continue(*label)]);
                 }
                 Op::Yield(_) => {
                     if let Some(label) = yields_to {
@@ -252,14 +263,73 @@ impl<'a> Walk<'a> {
                 }
                 Op::Fallthrough(_) => {
                     if let Some(label) = self.switches.last() {
-                        add(Exit::Fallthrough(*label));
+                        unite(&mut out, &[Exit::Fallthrough(*label)]);
                     }
                 }
-                Op::Return => add(Exit::Return),
+                Op::Return => unite(&mut out, &[Exit::Return]),
                 _ => {}
             }
         }
         out
+    }
+
+    /// Fills the table of later exits. `open` are the constructs around the region, the outermost first.
+    fn collect_later(&mut self, region: &Region, open: &mut Vec<Open>) {
+        let mut behind: Vec<Exit> = Vec::new();
+        for inst in region.insts.iter().rev() {
+            let own = match &inst.op {
+                Op::Break(label, _) => vec![Exit::Break(*label)],
+                Op::Continue(label, _) => vec![Exit::Continue(*label)],
+                Op::Return => vec![Exit::Return],
+                // A fallthrough leads nowhere that `Open::again` does not cover.
+                _ => self.exits.get(&key(inst)).cloned().unwrap_or_default(),
+            };
+            let (label, again) = match &inst.op {
+                Op::If { .. } => (None, false),
+                Op::Block { label, .. } => (Some(*label), false),
+                Op::Switch { label, .. } | Op::Loop { label, .. } => (Some(*label), true),
+                _ => {
+                    unite(&mut behind, &own);
+                    continue;
+                }
+            };
+            if matches!(inst.op, Op::If { .. } | Op::Switch { .. }) && !own.is_empty() {
+                let mut later = Vec::new();
+                for exit in &own {
+                    let (to, leaves) = match exit {
+                        Exit::Break(l) => (*l, true),
+                        Exit::Continue(l) | Exit::Fallthrough(l) => (*l, false),
+                        // Nothing is executed behind it.
+                        Exit::Return => continue,
+                    };
+                    let Some(depth) = open.iter().rposition(|o| o.label == Some(to)) else { continue };
+                    let mut all = behind.clone();
+                    for around in open[depth + 1..].iter().rev() {
+                        if around.again {
+                            unite(&mut all, &around.exits);
+                        }
+                        unite(&mut all, &around.behind);
+                    }
+                    if leaves && open[depth].again {
+                        unite(&mut all, &open[depth].exits);
+                    }
+                    // Who comes to the same place or waits inside is no matter to those that went there.
+                    all.retain(|e| match e {
+                        Exit::Break(l) if *l == to => !leaves,
+                        Exit::Break(l) | Exit::Continue(l) | Exit::Fallthrough(l) => {
+                            open[..depth].iter().any(|o| o.label == Some(*l))
+                        }
+                        Exit::Return => true,
+                    });
+                    unite(&mut later, &all);
+                }
+                self.later.insert(key(inst), later);
+            }
+            open.push(Open { label, again, exits: own.clone(), behind: behind.clone() });
+            inst.op.for_each_region(&mut |r| self.collect_later(r, open));
+            open.pop();
+            unite(&mut behind, &own);
+        }
     }
 
     fn level(&self, v: Value) -> Level {
@@ -378,9 +448,11 @@ impl<'a> Walk<'a> {
         End::Gone
     }
 
-    /// Invocations that take other ways out of a construct with a condition of that level wait where those lead.
+    /// Invocations that take other ways out of a construct with a condition of that level wait where those lead. So do, for
+    /// those that leave, the ones that stayed and leave by another way later: they go on first.
     fn wait_at_exits(&self, inst: &Inst, level: Level, state: &mut State) {
-        for exit in self.exits.get(&key(inst)).map(Vec::as_slice).unwrap_or_default() {
+        let of = |table: &'_ HashMap<usize, Vec<Exit>>| table.get(&key(inst)).cloned().unwrap_or_default();
+        for exit in of(&self.exits).iter().chain(&of(&self.later)) {
             match exit {
                 Exit::Break(l) => {
                     let w = &mut state[self.depth[l.index()]];

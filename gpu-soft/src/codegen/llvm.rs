@@ -6,7 +6,9 @@
 
 use llvm_sys::core::*;
 use llvm_sys::prelude::*;
-use llvm_sys::{analysis, LLVMAtomicOrdering, LLVMAtomicRMWBinOp, LLVMIntPredicate, LLVMLinkage, LLVMRealPredicate};
+use llvm_sys::{
+    analysis, LLVMAtomicOrdering, LLVMAtomicRMWBinOp, LLVMIntPredicate, LLVMLinkage, LLVMOpcode, LLVMRealPredicate,
+};
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
@@ -619,9 +621,8 @@ impl Module {
         Copy { module: llvm!(LLVMCloneModule(self.module)), _context: PhantomData }
     }
 
-    /// Number of instructions in all functions.
-    pub fn instruction_count(&self) -> u32 {
-        let mut n = 0;
+    /// Calls for every instruction of all functions, in order.
+    fn each_instruction(&self, mut f: impl FnMut(LLVMValueRef)) {
         llvm!({
             let mut function = LLVMGetFirstFunction(self.module);
             while !function.is_null() {
@@ -629,7 +630,7 @@ impl Module {
                 while !block.is_null() {
                     let mut inst = LLVMGetFirstInstruction(block);
                     while !inst.is_null() {
-                        n += 1;
+                        f(inst);
                         inst = LLVMGetNextInstruction(inst);
                     }
                     block = LLVMGetNextBasicBlock(block);
@@ -637,7 +638,43 @@ impl Module {
                 function = LLVMGetNextFunction(function);
             }
         });
+    }
+
+    /// Number of instructions in all functions.
+    pub fn instruction_count(&self) -> u32 {
+        let mut n = 0;
+        self.each_instruction(|_| n += 1);
         n
+    }
+
+    /// Puts what a select keeps last in what it may replace it by: `select m, (x & c) | y, x` becomes `select m, y | (x & c), x`.
+    ///
+    /// LLVM 19 (and later, see its issue 157929) makes one three-operand logic operation under a mask of all that, with `c` from
+    /// memory if `y` fits into the bits that `c` leaves. Where `x` comes first it computes the operation's truth table with
+    /// the wrong one of two rotations of the operands; where it comes last two operands are swapped, which it does well.
+    pub fn kept_bits_last(&self) {
+        self.each_instruction(|select| {
+            llvm!({
+                if LLVMGetInstructionOpcode(select) != LLVMOpcode::LLVMSelect {
+                    return;
+                }
+                for (made, kept) in [(1, 2), (2, 1)] {
+                    let or = uncast(LLVMGetOperand(select, made));
+                    let kept = uncast(LLVMGetOperand(select, kept));
+                    if opcode(or) != Some(LLVMOpcode::LLVMOr) {
+                        continue;
+                    }
+                    let (first, second) = (LLVMGetOperand(or, 0), LLVMGetOperand(or, 1));
+                    let and = uncast(first);
+                    if opcode(and) == Some(LLVMOpcode::LLVMAnd)
+                        && (0..2).any(|i| uncast(LLVMGetOperand(and, i)) == kept)
+                    {
+                        LLVMSetOperand(or, 0, second);
+                        LLVMSetOperand(or, 1, first);
+                    }
+                }
+            });
+        });
     }
 
     /// What LLVM's verifier says against the module, if anything.
@@ -659,6 +696,19 @@ impl Module {
     pub fn print(&self) -> String {
         take_message(llvm!(LLVMPrintModuleToString(self.module)))
     }
+}
+
+/// What an instruction does; of other values nothing.
+fn opcode(v: LLVMValueRef) -> Option<LLVMOpcode> {
+    llvm!((!LLVMIsAInstruction(v).is_null()).then(|| LLVMGetInstructionOpcode(v)))
+}
+
+/// The value whose bits a value is.
+fn uncast(mut v: LLVMValueRef) -> LLVMValueRef {
+    while opcode(v) == Some(LLVMOpcode::LLVMBitCast) {
+        v = llvm!(LLVMGetOperand(v, 0));
+    }
+    v
 }
 
 /// A copy of a module.

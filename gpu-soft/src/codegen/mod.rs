@@ -183,6 +183,7 @@ pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenErr
     let (arena_bytes, mut stats) = gen::generate(&module, kernel, opts, jam)?;
     module.verify().map_err(CodegenError::Llvm)?;
     machine.optimise(&module, stats.instructions as usize)?;
+    module.kept_bits_last();
     let ir = opts.want_ir.then(|| module.print());
     let asm = if opts.want_asm { Some(machine.assembly(&module.copy())?) } else { None };
     let object = machine.object(&module)?;

@@ -360,14 +360,11 @@ fn faults(b: &Behaviour, r: &Row, mode: Mode, seen: &mut Seen) {
             let outside = descriptors();
             let mut w = World::new(mode);
             let mut c = (r.build)(&mut w);
-            if read_only {
-                w.protect(true);
-            } else {
-                c.set(field, w.nowhere());
-            }
+            // This one alone, so that what is done before it is done.
+            let bad = if read_only { w.frozen(c.get(field)) } else { w.nowhere() };
+            c.set(field, bad);
             let before = Before::new(&w, &c);
             let result = c.run(&w.rig.node);
-            w.protect(false);
             seen.calls += 1;
             let want = r
                 .faults

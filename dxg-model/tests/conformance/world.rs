@@ -101,6 +101,9 @@ pub struct World {
     /// Memory that calls name.
     arena: Pages,
     used: u64,
+    /// Where each piece of it is, and how long.
+    buffers: Vec<(u64, u64)>,
+    frozen: Vec<Pages>,
     /// Descriptors to be closed with the world.
     fds: Vec<OwnedFd>,
     /// Address space that nobody may touch.
@@ -168,6 +171,8 @@ impl World {
             event,
             arena,
             used: 0,
+            buffers: Vec::new(),
+            frozen: Vec::new(),
             fds: Vec::new(),
             hole,
             condition: None,
@@ -187,7 +192,20 @@ impl World {
         self.used += (bytes.len() as u64).next_multiple_of(16) + 64;
         assert!(self.used <= ARENA);
         poke_bytes(at, bytes);
+        self.buffers.push((at, bytes.len() as u64));
         at
+    }
+
+    /// A read-only copy of what starts at an address.
+    pub fn frozen(&mut self, at: u64) -> u64 {
+        let len = self.buffers.iter().find(|b| b.0 == at).map_or(0, |b| b.1);
+        let pages = Pages::private(64 << 10);
+        poke_bytes(pages.address, &peek_bytes(at, len));
+        // SAFETY: the pages were mapped a moment ago and only this thread uses them.
+        let r = unsafe { libc::mprotect(pages.address as *mut libc::c_void, 64 << 10, libc::PROT_READ) };
+        assert_eq!(r, 0);
+        self.frozen.push(pages);
+        self.frozen.last().map_or(0, |p| p.address)
     }
 
     pub fn put_handles(&mut self, list: &[Handle]) -> u64 {

@@ -183,6 +183,7 @@ pub fn row(b: &Behaviour, r: &Row, mode: Mode, seen: &mut Seen) {
     let more: Vec<(&str, &[Case])> = r.more.iter().map(|c| ("", std::slice::from_ref(c))).collect();
     let all: Vec<(&str, &[Case])> = steps.into_iter().chain(more).collect();
     let lookup = all.iter().position(|(_, ways)| ways.iter().any(|w| w.what == "never given out"));
+    let stop = all.iter().flat_map(|(_, ways)| ways.iter()).find(|c| c.what == "adapter stopped");
     let gone = r.more.iter().find(|c| c.what == "adapter stopped");
     for (i, (text, ways)) in all.iter().enumerate() {
         for way in ways.iter().filter(|w| (w.only)(&mode)) {
@@ -196,6 +197,11 @@ pub fn row(b: &Behaviour, r: &Row, mode: Mode, seen: &mut Seen) {
                 // not say that it is: most other results are alike.
                 later.extend(gone.filter(|_| stacked && lookup.is_some_and(|l| i <= l)));
                 broken(b, r, mode, way, &later, text);
+                seen.calls += 1;
+            }
+            // A good handle of an adapter that is gone has a result of its own, which must not show yet.
+            if let Some(stop) = stop.filter(|_| mode.thorough && lookup.is_some_and(|l| i < l)) {
+                broken(b, r, mode, way, &[stop], text);
                 seen.calls += 1;
             }
             if !text.is_empty() {

@@ -7,6 +7,7 @@ const EVERYTHING: &str = r#"kernel "ma\"in"
 local_size 8 2 1
 shared 64 zeroed
 push 16
+wide_indexing
 subgroups
 float f16 flush_denorms rtz
 float f32 preserve_denorms rte signed_zero_inf_nan

@@ -1,7 +1,8 @@
 //! What shaders of the corpus compute, worked out independently.
 
+use super::asm::assemble;
 use super::harness::{bytes_of, dispatch, f32_bytes, floats, kernel, run, u32_bytes, words};
-use compiler::frontend::{Options, SpecConstant};
+use compiler::frontend::{translate, Options, SpecConstant};
 use compiler::interp::TestMachine;
 use compiler::sir::BindingKind;
 
@@ -970,6 +971,32 @@ fn workgroup_memory_starts_as_zeros_when_asked() {
     assert_eq!(k.local_size, [16, 1, 1]);
     // Each value occurs twice; bins 0: {0, 1}, 7: {7}, v % 5 + 1: 2→3, 3→4, 4→5, 9→5.
     assert_eq!(out[..8], [4, 0, 0, 2, 2, 6, 0, 2]);
+}
+
+#[test]
+fn buffers_are_indexed_beyond_32_bits_when_asked() {
+    const MODULE: &str = r#"
+OpCapability Shader
+OpCapability Shader64BitIndexingEXT
+OpExtension "SPV_EXT_shader_64bit_indexing"
+OpMemoryModel Logical GLSL450
+OpEntryPoint GLCompute %main "main"
+OpExecutionMode %main LocalSize 1 1 1
+MODE
+%void = OpTypeVoid
+%fn = OpTypeFunction %void
+%main = OpFunction %void None %fn
+%entry = OpLabel
+OpReturn
+OpFunctionEnd
+"#;
+    let with = |mode: &str, wide_indexing: bool| {
+        let options = Options { wide_indexing, ..Options::default() };
+        translate(&assemble(&MODULE.replace("MODE", mode)), &options).unwrap().wide_indexing
+    };
+    assert!(!with("", false), "the capability alone asks for nothing");
+    assert!(with("", true), "the pipeline asks");
+    assert!(with("OpExecutionMode %main Shader64BitIndexingEXT", false), "the module asks");
 }
 
 /// Low `width` bits of a value.

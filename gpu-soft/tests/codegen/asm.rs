@@ -158,3 +158,37 @@ fn no_contraction_where_it_is_forbidden() {
         assert!(!asm.contains("vfmadd"), "{width:?}: {asm}");
     }
 }
+
+/// A structure of eight words that an index from memory names; some of them.
+const SCATTERED: &str = r#"kernel "scattered"
+local_size 32 1 1
+HEADER
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin global_id.x
+  %1:i64 = zext %0
+  %2:i64 = const 4
+  %3:i64 = imul %1 %2
+  %4:buf = buffer 0.0
+  %5:buf = buffer 0.1
+  %6:i32 = load buffer(%4 %3 0) align 4 non_writable
+  %7:i64 = sext %6
+  %8:i64 = const 32
+  %9:i64 = imul %7 %8
+  %10:f32 = load buffer(%4 %9 12) align 4 non_writable
+  store buffer(%5 %3 0) %10 align 4
+  return
+}
+"#;
+
+#[test]
+fn gathers_take_a_register_of_indices_unless_buffers_may_be_larger() {
+    let (wide, near) = ("vgatherqps", "vgatherdps");
+    for width in widths().into_iter().filter(|w| *w != Width::W4) {
+        let asm = |header: &str| build(&SCATTERED.replace("HEADER", header), width).1;
+        let (small, large) = (asm("push 4"), asm("push 4\nwide_indexing"));
+        assert!(small.contains(near) && !small.contains(wide), "{width:?}\n{small}");
+        assert!(large.contains(wide), "{width:?}\n{large}");
+    }
+}

@@ -53,8 +53,8 @@ pub fn sums(k: &Kernel) -> Sums {
 /// Sums of sums are followed so far.
 const MAX_DEPTH: u32 = 6;
 /// Larger factors and constants are not followed: nothing overflows below.
-const MAX_SCALE: i64 = 1 << 24;
-const MAX_FIXED: i64 = 1 << 30;
+const MAX_SCALE: u64 = 1 << 24;
+const MAX_FIXED: u64 = 1 << 30;
 
 /// Offsets by lane as a common base and 32-bit indices.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +96,7 @@ impl Gen<'_> {
             sum.fixed = sum.fixed.wrapping_add((c as i64).wrapping_mul(scale));
             return true;
         }
-        if scale.abs() > MAX_SCALE {
+        if scale.unsigned_abs() > MAX_SCALE {
             return false;
         }
         let before = (sum.terms.len(), sum.fixed);
@@ -131,7 +131,7 @@ impl Gen<'_> {
     }
 
     fn add_term(&self, value: Value, extension: Extension, scale: i64, sum: &mut Linear) -> bool {
-        if self.vals[value.index()].is_none() || scale.abs() > MAX_SCALE {
+        if self.vals[value.index()].is_none() || scale.unsigned_abs() > MAX_SCALE {
             return false;
         }
         sum.terms.push(Term { value, extension, scale });
@@ -144,7 +144,7 @@ impl Gen<'_> {
         let m = self.m;
         let sum = self.sum_of(off);
         let fixed = sum.fixed.wrapping_add(imm);
-        if fixed.abs() > MAX_FIXED {
+        if fixed.unsigned_abs() > MAX_FIXED {
             return Ok(None);
         }
         let (common, lanes): (SmallVec<[Term; 4]>, SmallVec<[Term; 4]>) =

@@ -161,9 +161,11 @@ impl Gen<'_> {
         let i32t = m.int(32);
         let mut apart = None;
         let mut index = None;
+        let mut value = None;
         let mut add = |g: &Self, v: Val| index = Some(index.map_or(v, |i| g.m.add(i, v)));
         for t in &lanes {
             let v = self.lanes_anew(t.value)?;
+            value = Some(v);
             let v = if t.extension == Extension::None { m.trunc(v, m.vector(i32t, self.lanes)) } else { v };
             let words = t.scale / 4;
             let v = if words == 1 { v } else { m.mul(v, self.splat(m.iconst(i32t, words as u64 & 0xffff_ffff))) };
@@ -191,13 +193,11 @@ impl Gen<'_> {
         // Comparing indices takes a division by the stride, and sums that do not overflow.
         let simple = common.iter().all(|t| t.extension != Extension::None);
         let checks = close && simple && single.is_some_and(|t| common.is_empty() || (t.scale as u64).is_power_of_two());
-        let single = match single.filter(|_| checks) {
-            Some(t) => {
-                let value = self.lanes_anew(t.value)?;
-                Some(Single { value, signed: t.extension == Extension::Sign, stride: t.scale })
-            }
-            None => None,
-        };
+        let single = single.filter(|_| checks).zip(value).map(|(t, value)| Single {
+            value,
+            signed: t.extension == Extension::Sign,
+            stride: t.scale,
+        });
         Ok(Some(Near { index, unit: 4, fixed, common: apart.map(|v| (v, exact)), single }))
     }
 
@@ -229,7 +229,7 @@ impl Gen<'_> {
         let single = near.single?;
         let m = self.m;
         let (i32t, i64t) = (m.int(32), m.int(64));
-        let limit = m.intrinsic("llvm.usub.sat", &[i64t], &[size, self.i64c(u64::from(bytes) - 1)]);
+        let limit = self.limit(size, u64::from(bytes));
         let fixed = self.i64c((near.fixed as u64).wrapping_add(extra));
         let apart = near.common.map_or(fixed, |(v, _)| m.add(v, fixed));
         // The first value that is not below a bound, and those that there are.

@@ -172,7 +172,7 @@ impl Gen<'_> {
     }
 
     /// Offsets from here on are out of range for an access of that many bytes.
-    fn limit(&self, size: Val, bytes: u64) -> Val {
+    pub fn limit(&self, size: Val, bytes: u64) -> Val {
         let m = self.m;
         let t = m.type_of(size);
         let less = m.iconst(m.int(64), bytes - 1);

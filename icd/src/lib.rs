@@ -10,7 +10,6 @@ mod disk_cache;
 mod edge;
 mod entry;
 pub mod entrypoints;
-pub mod env;
 mod extensions;
 mod features;
 #[rustfmt::skip]
@@ -20,3 +19,5 @@ mod node;
 mod objects;
 mod properties;
 mod reports;
+
+pub use dxg_node::env;

@@ -126,7 +126,8 @@ pub fn run(root: &Path) -> Result<String, String> {
     let mut files = Vec::new();
     walk(root, &mut files).map_err(|e| format!("{}: {e}", root.display()))?;
     files.sort();
-    let table = std::fs::read_to_string(root.join("icd/src/env.rs")).map_err(|e| format!("icd/src/env.rs: {e}"))?;
+    let table =
+        std::fs::read_to_string(root.join("dxg-node/src/env.rs")).map_err(|e| format!("dxg-node/src/env.rs: {e}"))?;
     let mut known: Vec<&str> = variables(&table).map(|(_, name)| name).collect();
     known.extend(OUTSIDE);
     let mut all = Vec::new();
@@ -141,7 +142,7 @@ pub fn run(root: &Path) -> Result<String, String> {
                 all.push(Complaint {
                     path: path.clone(),
                     line,
-                    text: format!("{name} is not in the table of icd/src/env.rs"),
+                    text: format!("{name} is not in the table of dxg-node/src/env.rs"),
                 });
             }
         }

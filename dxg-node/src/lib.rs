@@ -1,0 +1,146 @@
+//! Which node a process uses: what the environment asks for ([`env`]), and the node that it then is.
+//!
+//! Everything that speaks to a `/dev/dxg` on behalf of a program goes through here, so that the settings mean the same to all:
+//! the Vulkan driver, and the library that other drivers load in its place.
+
+pub mod env;
+
+use dxg_abi::{Ioctl, Node};
+use env::{Debug, Options};
+use std::fs::File;
+use std::io::BufWriter;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use winsys_dxg::{KernelNode, Logged, Traced};
+
+/// The kernel's device file.
+pub const KERNEL_NODE: &str = KernelNode::PATH;
+
+fn model_config(options: &Options) -> dxg_model::Config {
+    let m = &options.model;
+    let default = dxg_model::Config::default();
+    dxg_model::Config {
+        quirks: !m.no_quirks,
+        asynchronous: m.asynchronous,
+        pending: match m.pending {
+            None => dxg_model::Pending::Never,
+            Some(max) => dxg_model::Pending::Always { min: Duration::ZERO, max, seed: 1 },
+        },
+        hw_queues: m.hw_queues.unwrap_or(default.hw_queues),
+        ..default
+    }
+}
+
+/// The in-process model, with the GPU and the behaviour that the options ask for.
+///
+/// # Errors
+/// When the system does not give the address space for the GPU.
+pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
+    let threads = options.debug.serial.then_some(NonZeroUsize::MIN);
+    let engine = Arc::new(gpu_soft::engine::SoftEngine::new(threads));
+    Ok(dxg_model::Model::new(model_config(options), engine)?)
+}
+
+/// A device file.
+///
+/// # Errors
+/// As for opening a file.
+pub fn kernel(path: &Path) -> std::io::Result<Arc<dyn Node>> {
+    Ok(Arc::new(KernelNode::open(path)?))
+}
+
+/// Records what passes to a node in a file.
+fn record(node: Arc<dyn Node>, path: &Path) -> std::io::Result<Arc<dyn Node>> {
+    let file = BufWriter::new(File::create(path)?);
+    Ok(Arc::new(Traced::new(node, file)?))
+}
+
+/// Puts recording and logging in front of a node.
+pub fn observed(node: Arc<dyn Node>, options: &Options) -> Arc<dyn Node> {
+    let node = match &options.trace {
+        None => node,
+        Some(path) => match record(node.clone(), path) {
+            Ok(traced) => traced,
+            Err(e) => {
+                eprintln!("vulkan-dxg: warning: VKDXG_TRACE: {}: {e}", path.display());
+                node
+            }
+        },
+    };
+    let d = &options.debug;
+    if d.ioctl || d.vm || d.submit || d.sync {
+        Arc::new(Selected { logged: Logged::new(node.clone()), plain: node, debug: d.clone() })
+    } else {
+        node
+    }
+}
+
+/// Logs the requests that the debug words name.
+#[derive(Debug)]
+struct Selected {
+    plain: Arc<dyn Node>,
+    logged: Logged<Arc<dyn Node>>,
+    debug: Debug,
+}
+
+/// Whether the debug words ask for a request.
+fn wanted(debug: &Debug, ioctl: Ioctl) -> bool {
+    use Ioctl as I;
+    let group = match ioctl {
+        I::CreateAllocation
+        | I::DestroyAllocation2
+        | I::ReserveGpuVirtualAddress
+        | I::MapGpuVirtualAddress
+        | I::UpdateGpuVirtualAddress
+        | I::FreeGpuVirtualAddress
+        | I::MakeResident
+        | I::Evict
+        | I::Lock2
+        | I::Unlock2 => debug.vm,
+        I::SubmitCommand | I::SubmitCommandToHwQueue => debug.submit,
+        I::CreateSynchronizationObject2
+        | I::DestroySynchronizationObject
+        | I::SignalSynchronizationObject2
+        | I::SignalSynchronizationObjectFromCpu
+        | I::SignalSynchronizationObjectFromGpu
+        | I::SignalSynchronizationObjectFromGpu2
+        | I::SubmitSignalSyncObjectsToHwQueue
+        | I::WaitForSynchronizationObject2
+        | I::WaitForSynchronizationObjectFromCpu
+        | I::WaitForSynchronizationObjectFromGpu
+        | I::SubmitWaitForSyncObjectsToHwQueue => debug.sync,
+        _ => false,
+    };
+    debug.ioctl || group
+}
+
+impl Node for Selected {
+    fn ioctl(&self, request: u32, arg: &mut [u8]) -> i32 {
+        if Ioctl::from_request(request).is_none_or(|i| wanted(&self.debug, i)) {
+            self.logged.ioctl(request, arg)
+        } else {
+            self.plain.ioctl(request, arg)
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.plain.describe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_words_choose_requests() {
+        let words = |vm, submit| Debug { vm, submit, ..Debug::default() };
+        assert!(wanted(&words(true, false), Ioctl::MapGpuVirtualAddress));
+        assert!(!wanted(&words(true, false), Ioctl::SubmitCommand));
+        assert!(wanted(&words(false, true), Ioctl::SubmitCommand));
+        let all = Debug { ioctl: true, ..Debug::default() };
+        assert!(wanted(&all, Ioctl::EnumAdapters2) && wanted(&all, Ioctl::Evict));
+    }
+}

@@ -260,7 +260,8 @@ impl<'a> Translator<'a> {
         Ok(self.displaced(p, off, size as u32))
     }
 
-    /// Bytes between rows (or columns), and whether it is columns, from the operands of a load or store at `at`.
+    /// Bytes between rows (or columns), and whether it is columns, from the operands of a load or store at `at`. The stride counts
+    /// elements of what the pointer points to, and bytes if the pointer is untyped (SPV_KHR_untyped_pointers).
     fn coop_layout(&mut self, inst: &Inst<'_>, p: &Ptr, at: usize) -> R<(Value, bool, usize)> {
         let khr = matches!(inst.op, Op::CooperativeMatrixLoadKHR | Op::CooperativeMatrixStoreKHR);
         let (layout, stride) = if khr { (at, at + 1) } else { (at + 1, at) };
@@ -274,10 +275,13 @@ impl<'a> Translator<'a> {
         if !self.b.ty(stride).is_int() {
             return Err(Error::invalid("the stride is not an integer"));
         }
-        self.types.components(p.pointee)?;
-        let unit = self.explicit_size(p.pointee, super::val::MatrixLayout::default())?;
         let ty = p.offset_type();
         let stride = self.b.int_to(stride, ty, false);
+        if self.is_untyped(inst.word(0)?) {
+            return Ok((stride, column_major, at + 2));
+        }
+        self.types.components(p.pointee)?;
+        let unit = self.explicit_size(p.pointee, super::val::MatrixLayout::default())?;
         let unit = self.b.konst(ty, unit);
         Ok((self.b.alu(AluOp::IMul, ty, &[stride, unit]), column_major, at + 2))
     }

@@ -1,7 +1,8 @@
 //! Cooperative matrices and the floating-point formats they come with, for subgroups of every size.
 
+use super::asm::assemble;
 use super::harness::{f32_bytes, floats, kernel, u32_bytes, words};
-use compiler::frontend::{Options, SpecConstant};
+use compiler::frontend::{translate, Options, SpecConstant};
 use compiler::interp::{run_workgroup, GroupInfo, Limits, TestMachine};
 use compiler::passes;
 use compiler::sir::Kernel;
@@ -286,5 +287,65 @@ fn scope_workgroup() {
             assert_eq!(out[1792], total, "each element once, {size} invocations");
             assert_eq!(out[1793..], [1000; 16], "the kernel's own workgroup memory, {size} invocations");
         }
+    }
+}
+
+/// A matrix of 16×16 words with rows of 80 bytes, copied by columns of 64 bytes through untyped pointers: their strides count bytes.
+const UNTYPED: &str = r#"
+OpCapability Shader
+OpCapability UntypedPointersKHR
+OpCapability CooperativeMatrixKHR
+OpCapability VulkanMemoryModel
+OpExtension "SPV_KHR_untyped_pointers"
+OpExtension "SPV_KHR_cooperative_matrix"
+OpMemoryModel Logical Vulkan
+OpEntryPoint GLCompute %main "main" %in %out
+OpExecutionMode %main LocalSize 8 1 1
+OpDecorate %in DescriptorSet 0
+OpDecorate %in Binding 0
+OpDecorate %out DescriptorSet 0
+OpDecorate %out Binding 1
+OpDecorate %halves ArrayStride 2
+OpDecorate %block Block
+OpMemberDecorate %block 0 Offset 0
+%void = OpTypeVoid
+%fn = OpTypeFunction %void
+%uint = OpTypeInt 32 0
+%half = OpTypeInt 16 0
+%halves = OpTypeRuntimeArray %half
+%block = OpTypeStruct %halves
+%uptr = OpTypeUntypedPointerKHR StorageBuffer
+%in = OpUntypedVariableKHR %uptr StorageBuffer %block
+%out = OpUntypedVariableKHR %uptr StorageBuffer %block
+%c0 = OpConstant %uint 0
+%c1 = OpConstant %uint 1
+%c2 = OpConstant %uint 2
+%scope = OpConstant %uint 3
+%c16 = OpConstant %uint 16
+%c64 = OpConstant %uint 64
+%c80 = OpConstant %uint 80
+%matrix = OpTypeCooperativeMatrixKHR %uint %scope %c16 %c16 %c2
+%main = OpFunction %void None %fn
+%entry = OpLabel
+%from = OpUntypedAccessChainKHR %uptr %block %in %c0 %c0
+%to = OpUntypedAccessChainKHR %uptr %block %out %c0 %c0
+%m = OpCooperativeMatrixLoadKHR %matrix %from %c0 %c80
+OpCooperativeMatrixStoreKHR %to %m %c1 %c64
+OpReturn
+OpFunctionEnd
+"#;
+
+#[test]
+fn strides_of_untyped_pointers_are_bytes() {
+    let a: Vec<u32> = (0..320).map(|i| i * 7919).collect();
+    let want: Vec<u32> = (0..256).map(|i| a[i % 16 * 20 + i / 16]).collect();
+    for subgroup_size in [4, 8] {
+        let options = Options { subgroup_size, ..Options::default() };
+        let k = translate(&assemble(UNTYPED), &options).unwrap();
+        let mut m = TestMachine::new();
+        m.bind(0, 0, 0, a.iter().flat_map(|v| v.to_le_bytes()).collect());
+        m.bind(0, 1, 0, vec![0; 1024]);
+        run(&k, &mut m, 1, subgroup_size);
+        assert_eq!(words(&m, 1), want, "{subgroup_size} invocations");
     }
 }

@@ -241,8 +241,8 @@ packets! {
         src: BlitSide,
         /// Where to.
         dst: BlitSide,
-        /// 1 filters, 0 takes the nearest texel.
-        linear: u32,
+        /// How texels of the source are blended: 0 the nearest, 1 linear, 2 cubic.
+        filter: u32,
         /// Zero.
         reserved: u32,
     }

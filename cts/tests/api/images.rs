@@ -6,7 +6,7 @@ use half::f16;
 
 tests! {
     copies_of_all_shapes, linear_tiling, image_to_image, clears, storage_and_atomics, atomics_on_halves, storage_formats, sampling_nearest,
-    sampling_linear, mip_levels_and_border, implicit_levels, separate_sampler, partial_copies,
+    sampling_linear, mip_levels_and_border, implicit_levels, separate_sampler, partial_copies, blit_filters,
 }
 
 /// An image description with everything a compute client does with it.
@@ -699,6 +699,47 @@ unsafe fn separate_sampler() -> R {
         got.iter().zip([[0.0, 0.2, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]])
     {
         check!(near(g, &w, 1e-5), "{g:?}, should be {w:?}");
+    }
+    Ok(())
+}
+
+/// Four texels stretched to eight by each filter.
+unsafe fn blit_filters() -> R {
+    let t = T::new(&[c"VK_EXT_filter_cubic"])?;
+    // No queue without graphics has to blit.
+    let family = t.instance().get_physical_device_queue_family_properties(t.physical)[t.family as usize];
+    need!(family.queue_flags.contains(vk::QueueFlags::GRAPHICS) || t.is_ours(), "blits on its queue");
+    let formats = [vk::Format::R8_UNORM, vk::Format::R32_SFLOAT];
+    let [src, dst] = [t.image(&flat(formats[0], 4, 1))?, t.image(&flat(formats[1], 8, 1))?];
+    upload(&t, &src, t.buf_of(&[0u8, 255, 255, 0])?)?;
+    let layer =
+        vk::ImageSubresourceLayers { aspect_mask: vk::ImageAspectFlags::COLOR, layer_count: 1, ..Default::default() };
+    let ends = |x| [vk::Offset3D::default(), vk::Offset3D { x, y: 1, z: 1 }];
+    let region =
+        vk::ImageBlit { src_subresource: layer, src_offsets: ends(4), dst_subresource: layer, dst_offsets: ends(8) };
+    let all = [
+        (vk::Filter::NEAREST, vk::FormatFeatureFlags::BLIT_SRC, [0.0, 0.0, 1.0, 1.0]),
+        (vk::Filter::LINEAR, vk::FormatFeatureFlags::SAMPLED_IMAGE_FILTER_LINEAR, [0.0, 0.25, 0.75, 1.0]),
+        // Catmull-Rom: the weights at a quarter are -9, 111, 29 and -3 of 128.
+        (
+            vk::Filter::CUBIC_EXT,
+            vk::FormatFeatureFlags::SAMPLED_IMAGE_FILTER_CUBIC_EXT,
+            [-9.0 / 128.0, 26.0 / 128.0, 102.0 / 128.0, 140.0 / 128.0],
+        ),
+    ];
+    for (filter, feature, want) in all {
+        if !t.format(formats[0]).optimal_tiling_features.contains(feature) {
+            continue;
+        }
+        t.now(|c| {
+            transition(&t, c, &dst, vk::ImageLayout::UNDEFINED, GENERAL);
+            t.d.cmd_blit_image(c, src.h, GENERAL, dst.h, GENERAL, &[region], filter);
+        })?;
+        let got = download(&t, &dst, 4)?.get::<f32>();
+        for i in 0..8 {
+            let want: f32 = want[if i < 4 { i } else { 7 - i }];
+            check!((got[i] - want).abs() < 2e-3, "{filter:?}: {got:?}");
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::arena::Arena;
 use super::workers::{Work, Workers};
-use crate::image::{Level, TILE_BYTES};
+use crate::image::{cubic_weights, Filter, Level, TILE_BYTES};
 use crate::packet::{Blit, BlitSide};
 use crate::texel::{self, Class, Format, Texel};
 use ash::vk;
@@ -89,7 +89,7 @@ impl Side {
 pub struct Ready {
     src: Side,
     dst: Side,
-    linear: bool,
+    filter: Filter,
 }
 
 impl Ready {
@@ -98,7 +98,9 @@ impl Ready {
         let (src, _) = Side::new(&packet.src)?;
         let (dst, _) = Side::new(&packet.dst)?;
         let class = src.format.class();
-        (class == dst.format.class()).then(|| Ready { src, dst, linear: packet.linear != 0 && class == Class::Float })
+        let filter = Filter::known(packet.filter)?;
+        let filter = if class == Class::Float { filter } else { Filter::Nearest };
+        (class == dst.format.class()).then_some(Ready { src, dst, filter })
     }
 
     /// What has to be readable: address and bytes.
@@ -121,19 +123,29 @@ impl Ready {
     /// # Safety
     /// The source is mapped and readable.
     unsafe fn sample(&self, place: [f32; 3]) -> Texel {
-        if !self.linear {
+        if self.filter == Filter::Nearest {
             // SAFETY: this function's contract.
             return unsafe { self.src.read(place.map(|p| p.floor() as i32)) };
         }
+        // Cubic filters have at most two dimensions; along the third they are linear.
+        let cubic = self.filter == Filter::Cubic;
+        let taps = if cubic { [4, 4, 2] } else { [2; 3] };
         let low = place.map(|p| (p - 0.5).floor());
+        let weights: [[f32; 4]; 3] = std::array::from_fn(|d| {
+            let fraction = place[d] - 0.5 - low[d];
+            if taps[d] == 4 {
+                cubic_weights(fraction)
+            } else {
+                [1.0 - fraction, fraction, 0.0, 0.0]
+            }
+        });
         let mut sum = [0f32; 4];
-        for corner in 0..8u32 {
-            let mut weight = 1f32;
+        for tap in 0..taps.iter().product::<usize>() {
+            let taps_at = [tap % taps[0], tap / taps[0] % taps[1], tap / taps[0] / taps[1]];
+            let weight: f32 = (0..3).map(|d| weights[d][taps_at[d]]).product();
             let xyz = std::array::from_fn(|d| {
-                let high = corner >> d & 1 != 0;
-                let frac = place[d] - 0.5 - low[d];
-                weight *= if high { frac } else { 1.0 - frac };
-                low[d] as i32 + i32::from(high)
+                let before = i32::from(taps[d] == 4);
+                (low[d] as i32).saturating_add(taps_at[d] as i32 - before)
             });
             if weight != 0.0 {
                 // SAFETY: this function's contract.
@@ -199,8 +211,8 @@ mod tests {
         }
     }
 
-    fn blit(src: BlitSide, dst: BlitSide, linear: bool) {
-        let ready = Ready::new(&Blit { src, dst, linear: u32::from(linear), reserved: 0 }).unwrap();
+    fn blit(src: BlitSide, dst: BlitSide, filter: Filter) {
+        let ready = Ready::new(&Blit { src, dst, filter: filter as u32, reserved: 0 }).unwrap();
         // SAFETY: the tests' sides describe their arrays.
         unsafe { run(&Workers::new(NonZeroUsize::new(2).unwrap()), &ready) };
     }
@@ -211,19 +223,42 @@ mod tests {
         let mut src = [0u8, 51, 102, 153, 204, 255, 10, 20];
         let mut out = [7u8; 16];
         // Twice as wide and high, nearest.
-        blit(side(&mut src, f, [2, 2], 4, [0, 0], [2, 2]), side(&mut out, f, [4, 4], 4, [0, 0], [4, 4]), false);
+        blit(
+            side(&mut src, f, [2, 2], 4, [0, 0], [2, 2]),
+            side(&mut out, f, [4, 4], 4, [0, 0], [4, 4]),
+            Filter::Nearest,
+        );
         assert_eq!(out, [0, 0, 51, 51, 0, 0, 51, 51, 204, 204, 255, 255, 204, 204, 255, 255]);
         // Mirrored, into a part, the rest of which lies outside.
         let mut out = [7u8; 16];
-        blit(side(&mut src, f, [4, 1], 4, [4, 0], [0, 1]), side(&mut out, f, [4, 4], 4, [1, 3], [5, 4]), false);
+        blit(
+            side(&mut src, f, [4, 1], 4, [4, 0], [0, 1]),
+            side(&mut out, f, [4, 4], 4, [1, 3], [5, 4]),
+            Filter::Nearest,
+        );
         assert_eq!(out[..12], [7; 12]);
         assert_eq!(out[12..], [7, 153, 102, 51]);
         // Half as wide, linear; into another format.
         let mut out = [0u8; 8];
         let to = side(&mut out, vk::Format::R32_SFLOAT, [2, 1], 8, [0, 0], [2, 1]);
-        blit(side(&mut src, f, [4, 1], 4, [0, 0], [4, 1]), to, true);
+        blit(side(&mut src, f, [4, 1], 4, [0, 0], [4, 1]), to, Filter::Linear);
         let float = |i: usize| f32::from_ne_bytes(out[i * 4..][..4].try_into().unwrap());
         assert!((float(0) - 0.1).abs() < 1e-6 && (float(1) - 0.5).abs() < 1e-6, "{} {}", float(0), float(1));
+    }
+
+    #[test]
+    fn cubic_filters_reach_beyond_their_neighbours() {
+        let f = vk::Format::R8_UNORM;
+        let mut src = [0u8, 255, 255, 0];
+        let mut out = [0u8; 32];
+        // Twice as wide: fractions 3/4 and 1/4, the edges repeated.
+        let to = side(&mut out, vk::Format::R32_SFLOAT, [8, 1], 32, [0, 0], [8, 1]);
+        blit(side(&mut src, f, [4, 1], 4, [0, 0], [4, 1]), to, Filter::Cubic);
+        let float = |i: usize| f32::from_ne_bytes(out[i * 4..][..4].try_into().unwrap());
+        // The weights at 1/4 are −9/128, 111/128, 29/128, −3/128.
+        let want = [-9f32, 29.0 - 3.0, 111.0 - 9.0, 111.0 + 29.0].map(|w| w / 128.0);
+        assert!(want.iter().enumerate().all(|(i, w)| (float(i) - w).abs() < 1e-6), "{:?}", [0, 1, 2, 3].map(float));
+        assert!((0..4).all(|i| float(i) == float(7 - i)));
     }
 
     #[test]
@@ -231,7 +266,7 @@ mod tests {
         let mut m = [0u8; 16];
         let f = vk::Format::R8_UNORM;
         let good = side(&mut m, f, [4, 4], 4, [0, 0], [4, 4]);
-        let try_one = |src| Ready::new(&Blit { src, dst: good, linear: 0, reserved: 0 }).is_some();
+        let try_one = |src| Ready::new(&Blit { src, dst: good, filter: 0, reserved: 0 }).is_some();
         assert!(try_one(good));
         assert!(!try_one(BlitSide { format: 12345, ..good }));
         assert!(!try_one(BlitSide { format: vk::Format::R8_UINT.as_raw(), ..good }));
@@ -239,7 +274,8 @@ mod tests {
         assert!(!try_one(BlitSide { tile: [1, 1, 0, 0], ..good }));
         assert!(!try_one(BlitSide { tile: [200, 200, 200, 0], ..good }));
         assert!(!try_one(BlitSide { row: u64::MAX, ..good }));
+        assert!(Ready::new(&Blit { src: good, dst: good, filter: 3, reserved: 0 }).is_none());
         // An empty destination is no division by zero.
-        blit(good, BlitSide { to: good.from, ..good }, true);
+        blit(good, BlitSide { to: good.from, ..good }, Filter::Linear);
     }
 }

@@ -149,7 +149,8 @@ fn image(view: &ViewInfo, ty: vk::DescriptorType) -> ImageDesc {
     }
 }
 
-fn filter(filter: vk::Filter) -> Filter {
+/// The engine's form of a filter.
+pub(super) fn filter(filter: vk::Filter) -> Filter {
     match filter {
         vk::Filter::NEAREST => Filter::Nearest,
         vk::Filter::CUBIC_EXT => Filter::Cubic,

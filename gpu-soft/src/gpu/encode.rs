@@ -1,5 +1,6 @@
 //! Commands to packets.
 
+use super::descriptor::filter as filter_of;
 use super::image::tile_of;
 use super::parts::{blocks, parts, Part};
 use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
@@ -280,11 +281,11 @@ pub fn encode(cmd: &GpuCmd<'_>, buffer: &mut Vec<u8>, sink: &mut dyn EncodeSink)
             }
             Ok(())
         }
-        GpuCmd::BlitImage { src, dst, linear } => {
+        GpuCmd::BlitImage { src, dst, filter } => {
             let (Some(src), Some(dst)) = (blit_side(&src), blit_side(&dst)) else {
                 return Err(EncodeError::Unsupported("blit of a format this GPU does not scale"));
             };
-            put(buffer, sink, &packet::Blit { src, dst, linear: u32::from(linear), reserved: 0 }, &[])
+            put(buffer, sink, &packet::Blit { src, dst, filter: filter_of(filter) as u32, reserved: 0 }, &[])
         }
         GpuCmd::ClearImage { image, extent, color } => {
             let Some(format) = texel::find(image.format) else {

@@ -154,11 +154,12 @@ pub enum Filter {
 impl Filter {
     /// Of the number in a descriptor; unknown ones are nearest.
     pub fn from_code(code: u8) -> Filter {
-        match code {
-            1 => Filter::Linear,
-            2 => Filter::Cubic,
-            _ => Filter::Nearest,
-        }
+        Filter::known(u32::from(code)).unwrap_or(Filter::Nearest)
+    }
+
+    /// Of its number, if there is such a filter.
+    pub fn known(code: u32) -> Option<Filter> {
+        [Filter::Nearest, Filter::Linear, Filter::Cubic].into_iter().find(|f| *f as u32 == code)
     }
 }
 

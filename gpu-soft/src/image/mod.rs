@@ -18,6 +18,7 @@ pub use access::{Coords, Residency, View};
 pub use desc::{
     ConversionDesc, Filter, ImageDesc, PackedImage, PackedSampler, SamplerDesc, IMAGE_DESC_BYTES, SAMPLER_DESC_BYTES,
 };
+pub use filter::cubic_weights;
 pub use layout::{tile, Level, Shape, Tile, TILE_BYTES};
 pub use plain::{is_plain, plain_image, plain_texels, plain_texture};
 pub use sample::{Lookup, MAX_LOD_BIAS};

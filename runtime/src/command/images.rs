@@ -180,13 +180,12 @@ impl CommandBuffer {
 
     /// vkCmdBlitImage. No queue of a device without graphics has to do this; a GPU that can scale may all the same.
     pub fn blit_image(&self, src: &Image, dst: &Image, regions: &[vk::ImageBlit], filter: vk::Filter) {
-        let linear = filter == vk::Filter::LINEAR;
         self.image(|push| {
             for r in regions {
                 for aspect in each_aspect(r.src_subresource.aspect_mask & r.dst_subresource.aspect_mask) {
                     let src = blit_region(src, aspect, &r.src_subresource, &r.src_offsets)?;
                     let dst = blit_region(dst, aspect, &r.dst_subresource, &r.dst_offsets)?;
-                    push(ImageRecord::Blit { src, dst, linear })?;
+                    push(ImageRecord::Blit { src, dst, filter })?;
                 }
             }
             Ok(())

@@ -27,7 +27,7 @@ pub(crate) enum ImageRecord {
     FromBuffer { buffer: u64, row_pitch: u64, slice_pitch: u64, image: TexelRegion, extent: [u32; 3] },
     ToBuffer { buffer: u64, row_pitch: u64, slice_pitch: u64, image: TexelRegion, extent: [u32; 3] },
     Copy { src: TexelRegion, dst: TexelRegion, extent: [u32; 3] },
-    Blit { src: BlitRegion, dst: BlitRegion, linear: bool },
+    Blit { src: BlitRegion, dst: BlitRegion, filter: vk::Filter },
     Clear { image: TexelRegion, extent: [u32; 3], color: [u32; 4] },
 }
 
@@ -234,7 +234,7 @@ impl Stream {
                     GpuCmd::CopyImageToBuffer { buffer, row_pitch, slice_pitch, image, extent }
                 }
                 ImageRecord::Copy { src, dst, extent } => GpuCmd::CopyImage { src, dst, extent },
-                ImageRecord::Blit { src, dst, linear } => GpuCmd::BlitImage { src, dst, linear },
+                ImageRecord::Blit { src, dst, filter } => GpuCmd::BlitImage { src, dst, filter },
                 ImageRecord::Clear { image, extent, color } => GpuCmd::ClearImage { image, extent, color },
             },
             Record::Barrier { dependency: d } => GpuCmd::Barrier {

@@ -244,8 +244,8 @@ pub enum GpuCmd<'a> {
         src: BlitRegion,
         /// Where to.
         dst: BlitRegion,
-        /// Filtered, not the nearest texels.
-        linear: bool,
+        /// How texels of the source are blended: NEAREST, LINEAR or CUBIC_EXT.
+        filter: vk::Filter,
     },
     /// Stores one colour over a box.
     ClearImage {

@@ -149,10 +149,12 @@ impl PhysicalDevice {
         let features = if linear { features.linear } else { features.optimal };
         // With EXTENDED_USAGE a usage need only be supported by some format of a view.
         let usage = if query.flags.contains(C::EXTENDED_USAGE) { vk::ImageUsageFlags::empty() } else { query.usage };
-        if features.is_empty() || !features.contains(needed(usage)) {
+        use vk::FormatFeatureFlags2 as F;
+        let attachment = features.intersects(F::COLOR_ATTACHMENT | F::DEPTH_STENCIL_ATTACHMENT);
+        let input = usage.contains(vk::ImageUsageFlags::INPUT_ATTACHMENT) && !attachment;
+        if features.is_empty() || !features.contains(needed(usage)) || input {
             return Err(Error::FormatNotSupported);
         }
-        use vk::FormatFeatureFlags2 as F;
         // Formats of luma and chroma make plain images only.
         let chroma = features.intersects(F::MIDPOINT_CHROMA_SAMPLES | F::COSITED_CHROMA_SAMPLES);
         let plain = query.ty == vk::ImageType::TYPE_2D && !query.flags.contains(C::CUBE_COMPATIBLE);
@@ -163,13 +165,13 @@ impl PhysicalDevice {
         let compressed = block.is_some_and(|b| b.width > 1);
         let limits = &self.props().limits;
         let two_d = query.ty == vk::ImageType::TYPE_2D;
-        if query.flags.contains(C::CUBE_COMPATIBLE) && !two_d || compressed && query.ty == vk::ImageType::TYPE_1D {
+        let cube = query.flags.contains(C::CUBE_COMPATIBLE);
+        if cube && !two_d || compressed && query.ty == vk::ImageType::TYPE_1D {
             return Err(Error::FormatNotSupported);
         }
         let (extent, layers) = match query.ty {
             vk::ImageType::TYPE_1D => ([limits.max_image_dimension1_d, 1, 1], limits.max_image_array_layers),
             vk::ImageType::TYPE_2D => {
-                let cube = query.flags.contains(C::CUBE_COMPATIBLE);
                 let d = if cube { limits.max_image_dimension_cube } else { limits.max_image_dimension2_d };
                 ([d, d, 1], limits.max_image_array_layers)
             }
@@ -179,7 +181,8 @@ impl PhysicalDevice {
         let longest = extent.iter().copied().max().unwrap_or(1).max(1);
         let levels = if chroma { 1 } else { 32 - longest.leading_zeros() };
         let resident = query.flags.contains(C::SPARSE_RESIDENCY);
-        let single = !two_d || chroma || resident || linear || compressed || query.flags.contains(C::CUBE_COMPATIBLE);
+        // What cannot be an attachment has one sample per texel ("Supported Sample Counts").
+        let single = !two_d || chroma || resident || linear || compressed || cube || !attachment;
         let sample_counts = if single { vk::SampleCountFlags::TYPE_1 } else { self.samples(query) };
         // What the GPU refuses to lay out does not exist.
         let probe = ImageCreate {

@@ -3,8 +3,9 @@
 use crate::images::{flat, near, sample, upload};
 use crate::support::*;
 use ash::vk;
+use cts::generated::types;
 
-tests! { compressed_blocks, depth_and_stencil_planes, color_planes }
+tests! { compressed_blocks, depth_and_stencil_planes, color_planes, limits_of_images }
 
 /// Format, bytes of a block, its texels at (0, 0) and (3, 3).
 type Known = (vk::Format, &'static [u8], [f32; 4], [f32; 4]);
@@ -153,4 +154,59 @@ unsafe fn color_planes() -> R {
     let regions =
         [aspect(vk::ImageAspectFlags::PLANE_0, [24, 6], 0), aspect(vk::ImageAspectFlags::PLANE_1, [12, 3], 24 * 6)];
     there_and_back(&t, &i, &regions, 24 * 6 + 12 * 3 * 2)
+}
+
+/// For every core format: more than one sample only in what can be an attachment, and the same answers whether the usage stands
+/// in the first or in the second form of the flags.
+unsafe fn limits_of_images() -> R {
+    let t = T::new(&[c"VK_KHR_extended_flags"])?;
+    use vk::{FormatFeatureFlags as F, ImageUsageFlags as U};
+    let wide = t.has(c"VK_KHR_extended_flags");
+    let usages = [U::TRANSFER_SRC, U::SAMPLED, U::STORAGE, U::SAMPLED | U::TRANSFER_DST, U::COLOR_ATTACHMENT];
+    for format in (1..=184).map(vk::Format::from_raw) {
+        let attachment =
+            t.format(format).optimal_tiling_features.intersects(F::COLOR_ATTACHMENT | F::DEPTH_STENCIL_ATTACHMENT);
+        for usage in usages {
+            let info = vk::PhysicalDeviceImageFormatInfo2::default()
+                .format(format)
+                .ty(vk::ImageType::TYPE_2D)
+                .tiling(vk::ImageTiling::OPTIMAL)
+                .usage(usage);
+            let sparse = vk::PhysicalDeviceSparseImageFormatInfo2::default()
+                .format(format)
+                .ty(vk::ImageType::TYPE_2D)
+                .samples(vk::SampleCountFlags::TYPE_1)
+                .tiling(vk::ImageTiling::OPTIMAL)
+                .usage(usage);
+            let ask = |info: &vk::PhysicalDeviceImageFormatInfo2<'_>| {
+                let mut p = vk::ImageFormatProperties2::default();
+                let r = t.instance().get_physical_device_image_format_properties2(t.physical, info, &mut p);
+                (r, p.image_format_properties)
+            };
+            let count = |info: &vk::PhysicalDeviceSparseImageFormatInfo2<'_>| {
+                t.instance().get_physical_device_sparse_image_format_properties2_len(t.physical, info)
+            };
+            let (r, p) = ask(&info);
+            let input = ask(&vk::PhysicalDeviceImageFormatInfo2 { usage: usage | U::INPUT_ATTACHMENT, ..info }).0;
+            check!(input.is_err() || attachment, "{format:?} as {usage:?} and an input attachment");
+            if r.is_ok() && !attachment {
+                same!(p.sample_counts, vk::SampleCountFlags::TYPE_1, "of {format:?} as {usage:?}");
+            }
+            if wide {
+                let mut second =
+                    types::ImageUsageFlags2CreateInfoKHR { usage: wide_usage(usage), ..Default::default() };
+                let next = (&raw mut second).cast();
+                let (r2, p2) = ask(&vk::PhysicalDeviceImageFormatInfo2 { p_next: next, usage: !usage, ..info });
+                check!(r2 == r && p2.sample_counts == p.sample_counts, "{format:?} as {usage:?}: {r:?}, {r2:?}");
+                same!(p2.max_extent, p.max_extent, "of {format:?} as {usage:?}");
+                let wide = vk::PhysicalDeviceSparseImageFormatInfo2 { p_next: next, usage: !usage, ..sparse };
+                same!(count(&wide), count(&sparse), "of {format:?} as {usage:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wide_usage(usage: vk::ImageUsageFlags) -> types::ImageUsageFlags2KHR {
+    types::ImageUsageFlags2KHR::from_raw(u64::from(usage.as_raw()))
 }

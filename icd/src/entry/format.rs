@@ -180,7 +180,7 @@ pub fn get_physical_device_sparse_image_format_properties2(
         format: info.format,
         ty: info.ty,
         tiling: info.tiling,
-        usage: info.usage,
+        usage: info.next::<types::ImageUsageFlags2CreateInfoKHR<'_>>().map_or(info.usage, |u| narrow_usage(u.usage)),
         flags: vk::ImageCreateFlags::empty(),
     };
     let found = sparse_query(pd, &query, info.samples);

@@ -72,6 +72,36 @@ fn new_identity() -> u64 {
     u64::from(std::process::id()) << 32 | NEXT.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff
 }
 
+/// What openers of shared memory of ours are told beside the vendor's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Label {
+    /// See [`Allocation::identity`].
+    identity: u64,
+    /// Bytes.
+    size: u64,
+    /// See [`MemoryDesc::tag`](crate::MemoryDesc).
+    tag: u64,
+}
+
+impl Label {
+    const BYTES: usize = 24;
+
+    fn bytes(self) -> [u8; Self::BYTES] {
+        let mut out = [0; Self::BYTES];
+        for (place, word) in out.chunks_exact_mut(8).zip([self.identity, self.size, self.tag]) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        out
+    }
+
+    /// `None` for what another kind of driver said, or nobody.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes = <[u8; Self::BYTES]>::try_from(bytes).ok()?;
+        let mut words = bytes.chunks_exact(8).filter_map(|w| w.try_into().ok()).map(u64::from_le_bytes);
+        Some(Self { identity: words.next()?, size: words.next()?, tag: words.next()? })
+    }
+}
+
 impl Allocation {
     /// An allocation over whole pages of this process, which outlive it. This is the portable
     /// kind: the host makes up the vendor data.
@@ -80,16 +110,16 @@ impl Allocation {
             | CreateAllocationFlags::STANDARD_ALLOCATION
             | CreateAllocationFlags::EXISTING_SYSMEM;
         let flags = flags.set(CreateAllocationFlags::CROSS_ADAPTER, cross_adapter);
-        Self::standard(device, StandardAllocationType::EXISTINGHEAP, address, size, flags)
+        Self::standard(device, StandardAllocationType::EXISTINGHEAP, address, size, flags, 0)
     }
 
-    /// A standard allocation that any adapter can use and that can be shared.
-    pub(crate) fn cross_adapter(device: &Device, size: u64, shared: bool) -> Result<Self> {
+    /// A standard allocation that any adapter can use and that can be shared; openers have to know `tag`.
+    pub(crate) fn cross_adapter(device: &Device, size: u64, shared: bool, tag: u64) -> Result<Self> {
         let mut flags = CreateAllocationFlags::CREATE_RESOURCE | CreateAllocationFlags::STANDARD_ALLOCATION;
         if shared {
             flags |= CreateAllocationFlags::CREATE_SHARED | CreateAllocationFlags::NT_SECURITY_SHARING;
         }
-        Self::standard(device, StandardAllocationType::CROSSADAPTER, 0, size, flags)
+        Self::standard(device, StandardAllocationType::CROSSADAPTER, 0, size, flags, tag)
     }
 
     fn standard(
@@ -98,6 +128,7 @@ impl Allocation {
         sysmem: u64,
         size: u64,
         flags: CreateAllocationFlags,
+        tag: u64,
     ) -> Result<Self> {
         let standard = CreateStandardAllocation {
             r#type: kind,
@@ -107,7 +138,7 @@ impl Allocation {
         let mut info = AllocationInfo2 { sysmem, ..Default::default() };
         // What opens shared memory gets our data of it back.
         let identity = new_identity();
-        let runtime_data = identity.to_le_bytes();
+        let runtime_data = Label { identity, size, tag }.bytes();
         let shared = flags.contains(CreateAllocationFlags::CREATE_SHARED);
         let mut arg = CreateAllocation {
             device: device.handle(),
@@ -174,8 +205,9 @@ impl Allocation {
     }
 
     /// Opens the allocation of a shared resource from a descriptor, which stays the caller's.
-    /// `size` is what the exporter said.
-    pub(crate) fn import(device: &Device, fd: BorrowedFd<'_>, size: u64) -> Result<Self> {
+    /// `size` and `tag` are what the exporter said: memory of ours that is of another size or has another tag is invalid. Of
+    /// memory of others the size is not known before it is mapped.
+    pub(crate) fn import(device: &Device, fd: BorrowedFd<'_>, size: u64, tag: u64) -> Result<Self> {
         let fd = fd.as_raw_fd() as u64;
         let mut info = QueryResourceInfoFromNtHandle { device: device.handle(), nt_handle: fd, ..Default::default() };
         device.call(&mut info)?;
@@ -207,9 +239,14 @@ impl Allocation {
             return Err(Error::new(OpenResourceFromNtHandle::IOCTL, Cause::NoOutput));
         }
         let (handle, resource) = (opened.allocation, arg.resource);
-        // Data of another driver's, or none, tells nothing.
-        let identity = <[u8; 8]>::try_from(runtime.as_slice()).map_or_else(|_| new_identity(), u64::from_le_bytes);
-        Ok(Self { device: device.clone(), handle, resource, size, locked: false, identity })
+        let label = Label::read(runtime);
+        let identity = label.map_or_else(new_identity, |l| l.identity);
+        let this = Self { device: device.clone(), handle, resource, size, locked: false, identity };
+        match label {
+            Some(l) if l.size != size => Err(Error::argument("shared memory of another size")),
+            Some(l) if l.tag != tag => Err(Error::argument("shared memory of another kind")),
+            Some(_) | None => Ok(this),
+        }
     }
 
     /// Makes a descriptor for the resource.
@@ -225,7 +262,8 @@ impl Allocation {
         let mut arg = Lock2 { device: self.device.handle(), allocation: self.handle, ..Default::default() };
         self.device.call(&mut arg)?;
         self.locked = true;
-        // SAFETY: the node mapped the whole allocation; it stays mapped until the lock is
+        // SAFETY: the node mapped the whole allocation, whose size is that (an imported one's is known from mapping it for
+        // the GPU, which comes first); it stays mapped until the lock is
         // given up, which happens when this object drops. `Memory` drops views first.
         unsafe { View::new(arg.data, self.size) }.ok_or(Error::new(Lock2::IOCTL, Cause::NoOutput))
     }

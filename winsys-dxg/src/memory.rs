@@ -72,6 +72,9 @@ pub struct MemoryDesc<'a> {
     pub place: VaPlacement,
     /// What the GPU may do with it besides reading.
     pub protection: GpuVaProtection,
+    /// A number that whoever imports the memory has to know, if it is a shared one that needs no vendor data: what kind of memory
+    /// it is for the client.
+    pub tag: u64,
 }
 
 impl MemoryDesc<'_> {
@@ -82,6 +85,7 @@ impl MemoryDesc<'_> {
             backing: Backing::HostPages { aliased: true, cross_adapter: false },
             place: VaPlacement::Any,
             protection: GpuVaProtection::WRITE,
+            tag: 0,
         }
     }
 }
@@ -182,7 +186,7 @@ impl Memory {
             Backing::CrossAdapter { shared, cpu_access } => {
                 memory.check_one_part(shared, whole)?;
                 for (offset, size) in memory.parts(whole) {
-                    let part = Allocation::cross_adapter(device, size, shared)?;
+                    let part = Allocation::cross_adapter(device, size, shared, desc.tag)?;
                     memory.push_part(part, offset, cpu_access)?;
                 }
             }
@@ -204,14 +208,13 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Opens shared memory from a descriptor, which stays the caller's. `size` is what the
-    /// exporter said.
+    /// Opens shared memory from a descriptor, which stays the caller's. `size` and `tag` are what the exporter said.
     ///
     /// # Errors
-    /// As for [`Memory::create`]; a descriptor of another kind is invalid.
-    pub fn import_fd(device: &Device, fd: BorrowedFd<'_>, size: u64, cpu_access: bool) -> Result<Self> {
+    /// As for [`Memory::create`]; a descriptor of another kind is invalid, and so are another size or tag.
+    pub fn import_fd(device: &Device, fd: BorrowedFd<'_>, size: u64, tag: u64, cpu_access: bool) -> Result<Self> {
         let whole = size.checked_next_multiple_of(PAGE).filter(|s| *s > 0).ok_or(Error::argument("memory size"))?;
-        let part = Allocation::import(device, fd, whole)?;
+        let part = Allocation::import(device, fd, whole, tag)?;
         let mut memory = Self {
             device: device.clone(),
             size,
@@ -222,8 +225,12 @@ impl Memory {
             allocations: SmallVec::new(),
             _pages: None,
         };
-        memory.push_part(part, 0, cpu_access)?;
+        memory.allocations.push(part);
+        // Mapping fails if the memory is smaller than that.
         memory.finish(whole, VaPlacement::Any, None, GpuVaProtection::WRITE)?;
+        if let (true, [part]) = (cpu_access, memory.allocations.as_mut_slice()) {
+            memory.windows.push(Window { start: 0, len: whole, view: part.lock()? });
+        }
         Ok(memory)
     }
 

@@ -465,7 +465,7 @@ fn shared_memory_opens_from_a_descriptor() {
     let memory = Memory::create(&first, &MemoryDesc { backing, ..MemoryDesc::host(64 << 10) }).expect("memory");
     memory.write(100, b"shared").expect("write");
     let fd = memory.export_fd().expect("export");
-    let opened = Memory::import_fd(&second, fd.as_fd(), 64 << 10, true).expect("import");
+    let opened = Memory::import_fd(&second, fd.as_fd(), 64 << 10, 0, true).expect("import");
     let mut out = [0; 6];
     opened.read(100, &mut out).expect("read");
     assert_eq!(&out, b"shared");

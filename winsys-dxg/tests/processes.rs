@@ -19,7 +19,7 @@ fn inherited(device: &Device) -> Option<(Fence, Memory)> {
     let [fence, memory] = [numbers[0], numbers[1]].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
     Some((
         Fence::import_fd(device, fence).expect("fence"),
-        Memory::import_fd(device, memory, SIZE, true).expect("memory"),
+        Memory::import_fd(device, memory, SIZE, 0, true).expect("memory"),
     ))
 }
 

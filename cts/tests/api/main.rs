@@ -28,6 +28,7 @@ mod fuzz;
 mod generated_commands;
 mod images;
 mod instance;
+mod link;
 mod maintenance8;
 mod math;
 mod matrices;
@@ -35,6 +36,7 @@ mod memory;
 mod memory_regions;
 mod pipeline_binaries;
 mod pipelines;
+mod processes;
 mod queries;
 mod shader_extensions;
 mod shader_objects;
@@ -76,6 +78,7 @@ fn all() -> Vec<Test> {
         memory_regions::TESTS,
         pipeline_binaries::TESTS,
         pipelines::TESTS,
+        processes::TESTS,
         queries::TESTS,
         shader_objects::TESTS,
         shader_extensions::TESTS,
@@ -122,6 +125,23 @@ fn run_one(name: &str) -> ExitCode {
         return ExitCode::from(FAILED);
     }
     ExitCode::from(code)
+}
+
+/// Is the other process of a test.
+fn run_role(name: &str) -> ExitCode {
+    let Some((_, body)) = processes::ROLES.iter().find(|r| r.0 == name) else {
+        println!("no role named {name}");
+        return ExitCode::from(FAILED);
+    };
+    // SAFETY: as of a test.
+    match unsafe { body() } {
+        Ok(()) if cts::Gpu::validation_messages() == 0 => ExitCode::from(PASSED),
+        Ok(()) => ExitCode::from(FAILED),
+        Err(Stop::Skip(why) | Stop::Fail(why)) => {
+            println!("in the other process, {name}: {why}");
+            ExitCode::from(FAILED)
+        }
+    }
 }
 
 /// What became of a test.
@@ -198,6 +218,9 @@ fn main() -> ExitCode {
     if let [flag, name] = args.as_slice() {
         if flag == "--one" {
             return run_one(name);
+        }
+        if flag == "--role" {
+            return run_role(name);
         }
     }
     let mut filters = Vec::new();

@@ -100,10 +100,12 @@ impl Memory {
             other => other,
         };
         let winsys = device.winsys();
+        // Memory has to be imported as the type it was exported as.
+        let tag = u64::from(info.type_index);
         let inner = match &info.source {
             MemorySource::New if info.export.contains(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD) => {
                 let backing = Backing::CrossAdapter { shared: true, cpu_access: visible || info.zero };
-                let desc = MemoryDesc { backing, place, ..MemoryDesc::host(info.size) };
+                let desc = MemoryDesc { backing, place, tag, ..MemoryDesc::host(info.size) };
                 winsys_dxg::Memory::create(winsys, &desc).map_err(Error::from).map_err(refused)?
             }
             MemorySource::New => backing::create(winsys, &**device.gpu(), info.type_index, info.size, place, info.zero)
@@ -117,12 +119,11 @@ impl Memory {
                     },
                 )?
             }
-            MemorySource::Fd(fd) => winsys_dxg::Memory::import_fd(winsys, fd.as_fd(), info.size, visible).map_err(
-                |e| match Error::from(e) {
+            MemorySource::Fd(fd) => winsys_dxg::Memory::import_fd(winsys, fd.as_fd(), info.size, tag, visible)
+                .map_err(|e| match Error::from(e) {
                     Error::Unknown(text) => Error::InvalidExternalHandle(text),
                     other => other,
-                },
-            )?,
+                })?,
         };
         if info.zero && !imported && !inner.began_as_zeros() {
             inner.fill(0, info.size, 0)?;

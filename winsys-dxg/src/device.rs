@@ -6,7 +6,7 @@ use crate::paging::PagingQueue;
 use crate::wait::EventPool;
 use dxg_abi::{
     Arg, CreateDevice, CreateDeviceFlags, DestroyDevice, DeviceErrorReason, DeviceExecutionState, DevicePageFaultState,
-    DeviceStateType, GetDeviceState, Handle, MarkDeviceAsError, Ret,
+    DeviceResetState, DeviceStateType, GetDeviceState, Handle, MarkDeviceAsError, Ret,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
@@ -29,6 +29,8 @@ pub struct FaultInfo {
     pub state: DeviceExecutionState,
     /// The page fault, if that was the cause.
     pub page_fault: Option<DevicePageFaultState>,
+    /// What else was reset, as far as the system tells.
+    pub reset: Option<DeviceResetState>,
 }
 
 /// The device itself; destroyed when dropped.
@@ -171,17 +173,15 @@ impl Device {
     /// Those of the request for the execution state.
     pub fn fault_info(&self) -> Result<FaultInfo> {
         let state = self.execution_state()?;
+        let ask = |kind| {
+            let mut arg = GetDeviceState { device: self.handle(), state_type: kind, ..Default::default() };
+            self.call(&mut arg).ok().map(|_| arg)
+        };
         let page_fault = (state == DeviceExecutionState::ERROR_DMAPAGEFAULT)
-            .then(|| {
-                let mut arg = GetDeviceState {
-                    device: self.handle(),
-                    state_type: DeviceStateType::PAGE_FAULT,
-                    ..Default::default()
-                };
-                self.call(&mut arg).ok().map(|_| arg.page_fault_state())
-            })
+            .then(|| ask(DeviceStateType::PAGE_FAULT).map(|a| a.page_fault_state()))
             .flatten();
-        Ok(FaultInfo { state, page_fault })
+        let reset = ask(DeviceStateType::RESET).map(|a| a.reset_state());
+        Ok(FaultInfo { state, page_fault, reset })
     }
 
     /// Puts the device into its error state.

@@ -1,19 +1,18 @@
 //! Memory as a client uses it: backing, GPU address, residency and CPU view in one.
 
+mod residency;
+
 use crate::allocation::{Allocation, HostPointer};
 use crate::device::Device;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::sys::{Pages, View, PAGE};
 use crate::va::{self, VaPlacement, VaRange};
-use dxg_abi::{
-    Evict, EvictFlags, GpuVaProtection, GpuVaReservationType, Handle, MakeResident, MakeResidentFlags,
-    SetAllocationPriority, GPU_VA_RESERVE_ALIGN, MAKE_RESIDENT_ALLOC_MAX,
-};
+use dxg_abi::{GpuVaProtection, GpuVaReservationType, GPU_VA_RESERVE_ALIGN};
 use smallvec::SmallVec;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// What memory is made of.
 #[derive(Clone, Copy)]
@@ -516,119 +515,6 @@ impl Memory {
             start = end;
         }
         Ok(())
-    }
-
-    /// Whether a residency reference is held.
-    pub fn is_resident(&self) -> bool {
-        *self.resident.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the memory resident, if it is not.
-    ///
-    /// When it does not fit, the device's trim hook is asked to give something up, as long as it
-    /// finds something; the last attempt tells the system that there is nothing left to give.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoMemory`] when it does not fit in the end.
-    pub fn make_resident(&self) -> Result<()> {
-        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if *resident {
-            return Ok(());
-        }
-        let handles: SmallVec<[Handle; 4]> = self.allocations.iter().map(Allocation::handle).collect();
-        let mut done = 0;
-        let result = handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize).try_for_each(|chunk| {
-            self.add_reference(chunk)?;
-            done += chunk.len();
-            Ok(())
-        });
-        match result {
-            Ok(()) => *resident = true,
-            // All or nothing, as within one request.
-            Err(_) => self.drop_reference(&handles[..done], EvictFlags::default()),
-        }
-        result
-    }
-
-    fn add_reference(&self, handles: &[Handle]) -> Result<()> {
-        let mut flags = MakeResidentFlags::default();
-        // What the system writes about bytes to trim is not to be relied on.
-        let wanted = self.allocations.iter().map(Allocation::size).sum();
-        // A hook that always claims success must not keep us here.
-        let mut attempts = 0;
-        loop {
-            let mut arg = MakeResident {
-                paging_queue: self.device.paging_queue().handle(),
-                alloc_count: handles.len() as u32,
-                allocation_list: handles.as_ptr() as u64,
-                flags,
-                ..Default::default()
-            };
-            match self.device.call(&mut arg) {
-                Ok(ret) => {
-                    self.device.paging_queue().note(ret, arg.paging_fence_value);
-                    return Ok(());
-                }
-                Err(e) if e.kind() == ErrorKind::NoMemory && flags == MakeResidentFlags::default() => {
-                    attempts += 1;
-                    let freed = match self.device.trim_hook() {
-                        Some(hook) if attempts <= 64 => hook(wanted),
-                        _ => 0,
-                    };
-                    if freed == 0 {
-                        flags = MakeResidentFlags::CANT_TRIM_FURTHER;
-                    }
-                }
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    fn drop_reference(&self, handles: &[Handle], flags: EvictFlags) {
-        for chunk in handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
-            let mut arg = Evict {
-                device: self.device.handle(),
-                alloc_count: chunk.len() as u32,
-                allocations: chunk.as_ptr() as u64,
-                flags,
-                ..Default::default()
-            };
-            // It has no status to speak of.
-            let _ = self.device.call(&mut arg);
-        }
-    }
-
-    /// Tells the system how much the memory should stay with the GPU when there is not enough for
-    /// all: 0 the least, 0.5 as usual, 1 the most.
-    ///
-    /// # Errors
-    /// Those of the request.
-    pub fn set_priority(&self, priority: f32) -> Result<()> {
-        // The system's scale reaches from 0x2800_0000 to 0xc800_0000.
-        let (least, most) = (f64::from(0x2800_0000_u32), f64::from(0xc800_0000_u32));
-        let value = (least + f64::from(priority.clamp(0.0, 1.0)) * (most - least)) as u32;
-        let handles: SmallVec<[Handle; 4]> = self.allocations.iter().map(Allocation::handle).collect();
-        for chunk in handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
-            let values: SmallVec<[u32; 4]> = SmallVec::from_elem(value, chunk.len());
-            self.device.call(&mut SetAllocationPriority {
-                device: self.device.handle(),
-                allocation_list: chunk.as_ptr() as u64,
-                allocation_count: chunk.len() as u32,
-                priorities: values.as_ptr() as u64,
-                ..Default::default()
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Lets the system take the memory from the GPU; the content stays. The GPU must not use it
-    /// until it is made resident again.
-    pub fn evict(&self) {
-        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *resident) {
-            let handles: SmallVec<[Handle; 4]> = self.allocations.iter().map(Allocation::handle).collect();
-            self.drop_reference(&handles, EvictFlags::default());
-        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod lower_math;
 mod memory;
 mod params;
 mod sroa;
+mod swap_loops;
 mod unroll;
 
 use crate::sir::visit::renumber;
@@ -53,6 +54,7 @@ passes! {
     unroll: unroll::run, "writes out small loops of known length";
     combine_memory: combine_memory::run, "merges neighbouring loads and stores";
     block_to_if: block_to_if::run, "turns Blocks that Ifs leave early into Ifs";
+    swap_loops: swap_loops::run, "turns loops that compare and swap into the atomic operations that they are";
     lower_float_controls: lower_float_controls::run, "writes out flushing of denormals and rounding towards zero";
     lower_math: lower_math::run, "expands transcendental and other rare operations into basic ones";
     renumber: renumber_pass, "numbers values and labels in text order";
@@ -168,6 +170,7 @@ const PIPELINE: &[&str] = &[
     "fold",
     "if_to_select",
     "fold",
+    "swap_loops",
     "lower_float_controls",
     "lower_math",
     "fold",

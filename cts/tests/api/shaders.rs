@@ -5,7 +5,7 @@ use cts::Setup;
 use half::f16;
 
 tests! {
-    shared_memory, atomics_32, atomics_64, atomics_float, storage_8, storage_16, arithmetic_8, arithmetic_16, half_floats,
+    shared_memory, atomics_32, sums_by_many, atomics_64, atomics_float, storage_8, storage_16, arithmetic_8, arithmetic_16, half_floats,
     wide_types, integers, control_flow, variable_pointers, block_layouts, robust_buffers, zeroed_workgroup_memory,
     byte_products,
 }
@@ -52,6 +52,41 @@ unsafe fn atomics_32() -> R {
     let t = T::new(&[])?;
     integer_atomics!(t, spv!("atomics_u32"), u32);
     integer_atomics!(t, spv!("atomics_i32"), i32);
+    Ok(())
+}
+
+unsafe fn sums_by_many() -> R {
+    // Nobody looks at old values: an implementation may add up before it adds to memory, but nothing may be lost.
+    let t = T::new(&[])?;
+    let code = cts::shaders::wgsl(
+        "@group(0) @binding(0) var<storage, read_write> counts: array<atomic<u32>>;
+         @group(0) @binding(1) var<storage, read_write> sums: array<atomic<u32>>;
+         @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) g: vec3<u32>) {
+             let hash = (g.x * 2654435769u) >> 7u;
+             atomicAdd(&counts[hash % 3001u], g.x);
+             let at = hash % 77u;
+             var old = 0u;
+             loop {
+                 let more = bitcast<u32>(bitcast<f32>(old) + f32(g.x & 1u));
+                 let seen = atomicCompareExchangeWeak(&sums[at], old, more);
+                 if seen.exchanged { break; }
+                 old = seen.old_value;
+             }
+         }",
+    )
+    .map_err(Stop::Fail)?;
+    for groups in [1u32, 50, 6000] {
+        let (c, s) = (t.zeros(4 * 3001)?, t.zeros(4 * 77)?);
+        t.compute(&code, &[B::S(c), B::S(s)], &[], [groups, 1, 1])?;
+        let (mut counts, mut sums) = (vec![0u32; 3001], vec![0f32; 77]);
+        for i in 0..groups * 64 {
+            let hash = i.wrapping_mul(2_654_435_769) >> 7;
+            counts[(hash % 3001) as usize] = counts[(hash % 3001) as usize].wrapping_add(i);
+            sums[(hash % 77) as usize] += (i & 1) as f32;
+        }
+        equal(&c.get::<u32>(), &counts)?;
+        equal(&s.get::<f32>(), &sums)?;
+    }
     Ok(())
 }
 

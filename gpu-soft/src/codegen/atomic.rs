@@ -109,12 +109,42 @@ impl Gen<'_> {
         let ty = self.k.ty(result);
         let shared = matches!(addr, Addr::Shared { .. });
         let place = self.place_by_lane(addr)?;
+        if let Some(kind) = self.collected(result) {
+            return self.collected_add(kind, &place, value, mask);
+        }
         if let (Place::Uniform(..), AtomicOp::IAdd) = (&place, op) {
             return self.uniform_add(result, ty, &place, value, mask, shared);
         }
         let (ptrs, valid) = self.lane_pointers(&place, 0, ty.bytes(), mask)?;
+        if !self.used.contains(&result) {
+            return self.for_lanes(ptrs, valid, value, |g, p, v| g.scalar_rmw(op, ty, p, v, shared).map(drop));
+        }
         let v = self.rmw_lanes(op, ty, ptrs, valid, value, shared)?;
         self.set(result, Rep::Vec(v, None))
+    }
+
+    /// Does something for each active lane, with its pointer and value.
+    pub fn for_lanes(
+        &mut self,
+        ptrs: Val,
+        valid: Val,
+        value: Value,
+        f: impl FnOnce(&mut Self, Val, Val) -> Result<()>,
+    ) -> Result<()> {
+        let ty = self.k.ty(value);
+        let (t, bytes) = (self.scalar_ty(ty), ty.bytes());
+        let sources = self.spill_lanes(1, ptrs);
+        let value = if self.is_uniform(value) { Ok(self.scalar(value)?) } else { Err(self.vector(value)?) };
+        let value = value.map_err(|lanes| self.spill_lanes(2, lanes));
+        let l = self.lanes_begin(valid);
+        let p = self.lane_value(sources, l.lane, self.m.ptr(), 8);
+        let v = match value {
+            Ok(same) => same,
+            Err(lanes) => self.lane_value(lanes, l.lane, t, bytes),
+        };
+        f(self, p, v)?;
+        self.lanes_end(&l);
+        Ok(())
     }
 
     /// Lane after lane; the old values, and zeros where the mask is not set.
@@ -157,10 +187,21 @@ impl Gen<'_> {
         let (ptrs, valid) = self.lane_pointers(place, 0, ty.bytes(), mask)?;
         let lanes = self.ty(ty, self.lanes);
         let values = self.vector(value)?;
-        let values = m.select(valid, values, m.zero(lanes));
-        let before = self.scan(values, ty, GroupOp::IAdd, GroupScan::Exclusive, self.lanes)?;
-        let last = self.i32c(self.lanes - 1);
-        let sum = m.add(m.extract(before, last), m.extract(values, last));
+        let same = self.is_uniform(value) && matches!(ty, Type::I32 | Type::I64);
+        let (before, sum) = match same.then(|| self.ranks(valid)).flatten() {
+            // The same from everyone: what matters is how many come before.
+            Some((ranks, count)) => {
+                let each = self.scalar(value)?;
+                let fit = |v: Val, to: Ty| if ty == Type::I32 { v } else { m.zext(v, to) };
+                (m.mul(fit(ranks, lanes), values), m.mul(fit(count, m.type_of(each)), each))
+            }
+            None => {
+                let values = m.select(valid, values, m.zero(lanes));
+                let before = self.scan(values, ty, GroupOp::IAdd, GroupScan::Exclusive, self.lanes)?;
+                let last = self.i32c(self.lanes - 1);
+                (before, m.add(m.extract(before, last), m.extract(values, last)))
+            }
+        };
         let p = m.extract(ptrs, self.i32c(0));
         let start = m.current();
         let (go, end) = (self.block(c"add"), self.block(c"add.end"));
@@ -176,7 +217,7 @@ impl Gen<'_> {
         self.set(result, Rep::Vec(v, None))
     }
 
-    fn scalar_rmw(&mut self, op: AtomicOp, ty: Type, p: Val, v: Val, shared: bool) -> Result<Val> {
+    pub fn scalar_rmw(&mut self, op: AtomicOp, ty: Type, p: Val, v: Val, shared: bool) -> Result<Val> {
         let m = self.m;
         let t = self.scalar_ty(ty);
         let bytes = ty.bytes();

@@ -105,19 +105,7 @@ impl Gen<'_> {
             Some(v) => self.constant(v).map(|c| c as u32),
         };
         if let Some(index) = index {
-            // The same for the whole dispatch: read in front of the loop over workgroups.
-            let key = (r.set, r.binding, index);
-            let rep = match self.buffers.get(&key) {
-                Some(rep) => *rep,
-                None => {
-                    let rep = self.in_setup_tables(&slot, |g| {
-                        let index = (index != 0).then(|| g.i32c(index));
-                        g.uniform_buffer(&slot, index)
-                    });
-                    self.buffers.insert(key, rep);
-                    rep
-                }
-            };
+            let rep = self.fixed_buffer(r.set, r.binding, index)?;
             return self.set(result, rep);
         }
         let Some(v) = r.index else { return self.set(result, Rep::BufUni(self.i64c(0), self.i64c(0))) };
@@ -128,6 +116,21 @@ impl Gen<'_> {
             self.varying_buffer(&slot, v)?
         };
         self.set(result, rep)
+    }
+
+    /// A buffer that is the same for the whole dispatch: read in front of the loop over workgroups.
+    pub fn fixed_buffer(&mut self, set: u32, binding: u32, index: u32) -> Result<Rep> {
+        let key = (set, binding, index);
+        if let Some(rep) = self.buffers.get(&key) {
+            return Ok(*rep);
+        }
+        let slot = self.slot(&Resource { set, binding, index: None, non_uniform: false })?;
+        let rep = self.in_setup_tables(&slot, |g| {
+            let index = (index != 0).then(|| g.i32c(index));
+            g.uniform_buffer(&slot, index)
+        });
+        self.buffers.insert(key, rep);
+        Ok(rep)
     }
 
     /// As `in_setup`, with what the table of the binding needs emitted before.

@@ -2,6 +2,7 @@
 
 use super::affine::Claim;
 use super::cell::{Cell, Form, Place};
+use super::collect::Collect;
 use super::flow::Frame;
 use super::linear::{sums, Sums};
 use super::llvm::{Block, Icmp, Module, Ty, Val};
@@ -106,6 +107,10 @@ pub struct Gen<'a> {
     pub guarded: HashMap<Value, (AluOp, SmallVec<[Value; 4]>)>,
     /// What offsets are made of.
     pub sums: Sums,
+    /// Values that some operation has as an operand.
+    pub used: HashSet<Value>,
+    /// Additions that reach memory later.
+    pub collect: Collect,
     /// Buffers whose accesses are not checked.
     pub unchecked: HashSet<Value>,
     pub stats: Stats,
@@ -171,15 +176,29 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         push: None,
         guarded: HashMap::new(),
         sums: sums(k),
+        used: used(k),
+        collect: Collect::default(),
         unchecked: HashSet::new(),
         stats: Stats { jam, stretches: plan.stretches, ..Stats::default() },
     };
     g.return_direct = !plan.split && g.uni.return_join() <= Level::Subgroup;
+    g.plan_collect();
     g.arena_layout()?;
     g.kernel()?;
     g.stats.instructions = m.instruction_count();
     g.stats.spilled = plan.spill.iter().filter(|s| **s).count() as u32;
     Ok((g.arena_bytes, g.stats))
+}
+
+/// The values that operations use.
+fn used(k: &Kernel) -> HashSet<Value> {
+    let mut used = HashSet::new();
+    k.body.walk(&mut |inst| {
+        inst.op.for_each_operand(&mut |v| {
+            used.insert(v);
+        });
+    });
+    used
 }
 
 /// What all functions of a kernel have in common.
@@ -288,6 +307,7 @@ impl<'a> Gen<'a> {
         m.cond_br(stop, self.exit, head);
 
         m.position(self.exit);
+        self.empty_tables()?;
         m.ret_void();
         m.position(self.setup);
         m.br(head);

@@ -3,12 +3,13 @@
 //! Lanes of several subgroups side by side share what is the same for them (loads of uniform values, loop control, addresses) and
 //! give the processor independent chains of operations where one subgroup would wait for its own results. What it costs is
 //! registers, so the number depends on how many vectors the loops of a kernel keep at a time. Control flow that parts lanes
-//! goes on until the last lane of all is done, so it is jammed less; and not at all if it gathers, which no register helps.
+//! goes on until the last lane of all is done, so it is jammed less; and not at all if it gathers, which no register helps. Without loops it
+//! is only worth it where all invocations take numbers from one counter.
 
 use super::Options;
 use crate::kernel_abi::Width;
 use compiler::analysis::{Facts, Level, Shapes, Uniformity};
-use compiler::sir::{Addr, AluOp, Builtin, Inst, Kernel, Op, Region, Type, Value};
+use compiler::sir::{Addr, AluOp, AtomicOp, Builtin, Inst, Kernel, Op, Region, Type, Value};
 use std::collections::{HashMap, HashSet};
 
 /// The largest number of subgroups that are jammed.
@@ -77,7 +78,9 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
     let (pressure, ops, apart, gathers) = (None, 0, false, false);
     let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, made: &made, pressure, ops, apart, gathers };
     loops.region(&kernel.body);
-    let Some(pressure) = loops.pressure else { return 1 };
+    // What all invocations add to is added to once for all lanes.
+    let counters = || loops.counts(&kernel.body).then_some(0);
+    let Some(pressure) = loops.pressure.or_else(counters) else { return 1 };
     let registers = match opts.width {
         Width::W16 => 32,
         Width::W8 | Width::W4 => 16,
@@ -133,6 +136,24 @@ impl Loops<'_> {
             Addr::Slot { .. } => None,
         };
         off.is_some_and(|o| !self.orderly(o))
+    }
+
+    /// Whether invocations take numbers from a counter in memory: one that many processors want, and where each addition of a subgroup
+    /// waits for the one before.
+    fn counts(&self, region: &Region) -> bool {
+        let mut used = HashSet::new();
+        uses(region, &mut HashSet::new(), &mut used);
+        let mut found = false;
+        region.walk(&mut |inst| {
+            let off = match &inst.op {
+                Op::AtomicRmw { op: AtomicOp::IAdd, addr: Addr::Buffer { off, .. }, .. } => *off,
+                Op::AtomicRmw { op: AtomicOp::IAdd, addr: Addr::Global { addr, .. }, .. } => Some(*addr),
+                _ => return,
+            };
+            let one = off.is_none_or(|o| self.uni.value(o) <= Level::Subgroup);
+            found |= one && inst.results.iter().any(|r| used.contains(r));
+        });
+        found
     }
 
     /// Whether a value grows evenly, at least as long as it does not wrap.

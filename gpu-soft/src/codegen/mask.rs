@@ -95,6 +95,41 @@ impl Gen<'_> {
         self.m.and(lane, self.i32c(self.lanes - 1))
     }
 
+    /// How many of the lanes before each lane are true, for the lanes that are (i32), and how many are true in all (i32). There is an
+    /// instruction for it in AVX-512 only.
+    pub fn ranks(&self, lanes: Val) -> Option<(Val, Val)> {
+        if self.opts.width != Width::W16 {
+            return None;
+        }
+        let m = self.m;
+        let t = self.bits_ty();
+        let n = self.lanes.min(16);
+        let bits = self.bits(lanes);
+        let count = |bits: Val| {
+            let count = m.intrinsic("llvm.ctpop", &[t], &[bits]);
+            if self.lanes > 32 {
+                m.trunc(count, m.int(32))
+            } else {
+                count
+            }
+        };
+        let part = m.vector(m.int(32), n);
+        let numbers: Vec<Val> = (0..n).map(|l| self.i32c(l)).collect();
+        let parts: Vec<Val> = (0..self.lanes / n)
+            .map(|i| {
+                let here = self.pick(lanes, n, i * n, 1);
+                let ranks = [m.const_vector(&numbers), m.zero(part), here];
+                let ranks = m.intrinsic("llvm.x86.avx512.mask.expand", &[part], &ranks);
+                if i == 0 {
+                    return ranks;
+                }
+                let before = count(m.and(bits, m.iconst(t, (1 << (i * n)) - 1)));
+                m.add(ranks, m.splat(before, n))
+            })
+            .collect();
+        Some((self.concat(&parts, n), count(bits)))
+    }
+
     /// Whether any lane is active.
     pub fn any(&self, mask: Mask) -> Val {
         match mask {

@@ -16,6 +16,7 @@
 //! * `image`: image operations; `plain`, `texel`: those on storage images that need no call of the engine; `texture`,
 //!   `filter`, `reader`: filtered reads of that kind, and texels of formats that only the view knows.
 //! * `lanes`: lanes picked, joined and interleaved; `spread`: masks of wide vectors.
+//! * `collect`, `replay`: atomic additions that reach memory together.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
@@ -23,6 +24,7 @@ mod alu;
 mod atomic;
 mod buffer;
 mod cell;
+mod collect;
 mod divide;
 mod filter;
 mod float;
@@ -46,6 +48,7 @@ mod plain;
 mod plan;
 mod private;
 mod reader;
+mod replay;
 mod spread;
 mod start;
 mod subgroup;
@@ -78,6 +81,8 @@ pub struct Options<'a> {
     pub robust_uniform: bool,
     /// Whether a·b + c may be fused where the kernel does not forbid it.
     pub contract: bool,
+    /// Calls of at least that many invocations collect atomic additions whose results nobody uses (see `collect`).
+    pub collect_from: u32,
     /// Compile in a fraction of the time, code that takes several times as long.
     pub quick: bool,
     /// Keep the text of the LLVM module (after its passes).
@@ -97,6 +102,7 @@ impl<'a> Options<'a> {
             robust_storage: true,
             robust_uniform: true,
             contract: true,
+            collect_from: collect::COLLECT_FROM,
             quick: false,
             want_ir: false,
             want_asm: false,
@@ -123,6 +129,8 @@ pub struct Stats {
     pub gathers: u32,
     /// Accesses of one address by all lanes.
     pub uniform: u32,
+    /// Atomic additions that reach memory together with others (see `collect`).
+    pub collected: u32,
     /// Bytes of the object file.
     pub object_bytes: u32,
     /// Bytes of arena per thread.

@@ -80,6 +80,7 @@ fn native(
         quick: request.quick,
         want_ir: request.want_ir,
         want_asm: request.want_asm,
+        ..codegen::Options::new(width, slots)
     };
     let made = codegen::compile(&lowered, &options).map_err(|error| match error {
         codegen::CodegenError::Unsupported(text) => CompileError::Unsupported(text),

@@ -192,3 +192,33 @@ fn gathers_take_a_register_of_indices_unless_buffers_may_be_larger() {
         assert!(large.contains(wide), "{width:?}\n{large}");
     }
 }
+
+/// What takes numbers from one counter does so for several subgroups at a time.
+#[test]
+fn counters_are_jammed() {
+    let kernel = |used: &str| {
+        format!(
+            r#"kernel "append"
+local_size 64 1 1
+binding 0.0 storage_buffer count 1 written
+binding 0.1 storage_buffer count 1 written
+body {{
+  %0:i32 = builtin global_id.x
+  %1:buf = buffer 0.0
+  %2:buf = buffer 0.1
+  %3:i32 = const 1
+  %4:i32 = atomic_rmw iadd buffer(%1 8) %3
+  %5:i64 = zext {used}
+  %6:i64 = const 4
+  %7:i64 = imul %5 %6
+  store buffer(%2 %7 0) %0 align 4
+  return
+}}
+"#
+        )
+    };
+    for width in widths() {
+        assert_eq!(build(&kernel("%4"), width).0.stats.jam, 4, "{width:?}");
+        assert_eq!(build(&kernel("%0"), width).0.stats.jam, 1, "{width:?}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod alu;
 mod asm;
+mod collect;
 mod descriptors;
 mod files;
 mod format;

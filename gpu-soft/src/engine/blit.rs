@@ -6,6 +6,7 @@ use crate::image::{cubic_weights, Filter, Level, TILE_BYTES};
 use crate::packet::{Blit, BlitSide};
 use crate::texel::{self, Class, Format, Texel};
 use ash::vk;
+use dxg_model::Cancel;
 
 /// One image of a blit, with its format looked up and its numbers checked.
 struct Side {
@@ -116,8 +117,9 @@ impl Ready {
     /// The place in the source for a texel of the destination, in texels; its fraction is that of texel space.
     fn place(&self, d: usize, at: i32) -> f32 {
         let (s, t) = (&self.src, &self.dst);
-        let scale = (s.to[d] - s.from[d]) as f32 / (t.to[d] - t.from[d]) as f32;
-        (at as f32 + 0.5 - t.from[d] as f32) * scale + s.from[d] as f32
+        // Corners may be any numbers.
+        let reach = |side: &Side| (i64::from(side.to[d]) - i64::from(side.from[d])) as f32;
+        (at as f32 + 0.5 - t.from[d] as f32) * (reach(s) / reach(t)) + s.from[d] as f32
     }
 
     /// # Safety
@@ -159,29 +161,35 @@ impl Ready {
     }
 }
 
-impl Work for Ready {
+struct BlitWork<'a>(&'a Ready, &'a Cancel);
+
+impl Work for BlitWork<'_> {
     fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
-        let [(x0, x1), (y0, y1), (z0, _)] = [0, 1, 2].map(|d| self.dst.range(d));
+        let blit = self.0;
+        let [(x0, x1), (y0, y1), (z0, _)] = [0, 1, 2].map(|d| blit.dst.range(d));
         let rows = (y1 - y0).max(1) as u64;
         for index in begin..end {
+            if self.1.is_set() {
+                return;
+            }
             let (y, z) = (y0 + (index % rows) as i32, z0 + (index / rows) as i32);
-            let (v, w) = (self.place(1, y), self.place(2, z));
+            let (v, w) = (blit.place(1, y), blit.place(2, z));
             for x in x0..x1 {
                 // SAFETY: `run`'s contract: both levels are mapped.
-                unsafe { self.dst.write([x, y, z], &self.sample([self.place(0, x), v, w])) };
+                unsafe { blit.dst.write([x, y, z], &blit.sample([blit.place(0, x), v, w])) };
             }
         }
     }
 }
 
-/// Runs a blit.
+/// Runs a blit; ends early when cancelled: a packet may say the same memory again and again.
 ///
 /// # Safety
 /// [`Ready::source`] is mapped and readable, [`Ready::destination`] is mapped and writable.
-pub unsafe fn run(workers: &Workers, blit: &Ready) {
+pub unsafe fn run(workers: &Workers, blit: &Ready, cancel: &Cancel) {
     let [(x0, x1), (y0, y1), (z0, z1)] = [0, 1, 2].map(|d| blit.dst.range(d));
     if x0 < x1 {
-        workers.run(blit, (y1 - y0) as u64 * (z1 - z0) as u64, 8);
+        workers.run(&BlitWork(blit, cancel), (y1 - y0) as u64 * (z1 - z0) as u64, 8);
     }
 }
 
@@ -214,7 +222,7 @@ mod tests {
     fn blit(src: BlitSide, dst: BlitSide, filter: Filter) {
         let ready = Ready::new(&Blit { src, dst, filter: filter as u32, reserved: 0 }).unwrap();
         // SAFETY: the tests' sides describe their arrays.
-        unsafe { run(&Workers::new(NonZeroUsize::new(2).unwrap()), &ready) };
+        unsafe { run(&Workers::new(NonZeroUsize::new(2).unwrap()), &ready, &Cancel::new()) };
     }
 
     #[test]

@@ -3,9 +3,10 @@
 mod arena;
 mod blit;
 mod dispatch;
+#[cfg(test)]
+mod fuzz;
 mod gdeflate;
 mod generated;
-pub(crate) mod guard;
 mod helpers;
 mod kernels;
 mod regions;
@@ -42,8 +43,6 @@ pub struct SoftEngine {
     kernels: Kernels,
     /// Copies of the command-buffer chunks in execution; kept to be used again.
     chunks: Mutex<Vec<Vec<u8>>>,
-    /// Dropped last: the workers rely on it.
-    _guard: guard::Installed,
 }
 
 /// How many threads execute kernels.
@@ -102,7 +101,6 @@ impl SoftEngine {
             workers: Workers::new(threads.unwrap_or_else(default_threads)),
             kernels: Kernels::default(),
             chunks: Mutex::new(Vec::new()),
-            _guard: guard::Installed::new(),
         }
     }
 
@@ -204,7 +202,7 @@ impl SoftEngine {
                 readable(space, p.src, p.size)?;
                 writable(space, p.dst, p.size)?;
                 // SAFETY: both ranges are mapped for this access, as checked.
-                unsafe { transfer::copy(&self.workers, p.src, p.dst, p.size) };
+                unsafe { transfer::copy(&self.workers, p.src, p.dst, p.size, job.cancel) };
             }
             Opcode::Fill => {
                 let p: packet::Fill = found.exact().map_err(malformed)?;
@@ -213,7 +211,7 @@ impl SoftEngine {
                 }
                 writable(space, p.dst, p.size)?;
                 // SAFETY: the range is mapped and writable, as checked, and aligned.
-                unsafe { transfer::fill(&self.workers, p.dst, p.size, p.value) };
+                unsafe { transfer::fill(&self.workers, p.dst, p.size, p.value, job.cancel) };
             }
             Opcode::Write => {
                 let (p, tail) = found.split::<packet::Write>().map_err(malformed)?;
@@ -248,7 +246,7 @@ impl SoftEngine {
                 readable(space, src, from)?;
                 writable(space, dst, to)?;
                 // SAFETY: both levels are mapped, as checked.
-                unsafe { blit::run(&self.workers, &blit) };
+                unsafe { blit::run(&self.workers, &blit, job.cancel) };
             }
             Opcode::Regions => {
                 let p: packet::Regions = found.exact().map_err(malformed)?;
@@ -300,7 +298,6 @@ impl Engine for SoftEngine {
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<(), EngineFault> {
-        guard::plain_float_state();
         let mut chunk = self.take_chunk();
         let (mut at, mut bytes) = (job.command_buffer, u64::from(job.command_length));
         let mut result = Err(EngineFault::Hang);
@@ -410,6 +407,9 @@ fn copy_queries(job: &Job<'_>, p: &packet::CopyQueries) -> Result<(), EngineFaul
         Ok(())
     };
     for i in 0..u64::from(p.count) {
+        if job.cancel.is_set() {
+            return Err(EngineFault::Hang);
+        }
         let overflow = || EngineFault::PageFault { address: p.src, write: false };
         let src = i.checked_mul(16).and_then(|o| p.src.checked_add(o)).ok_or_else(overflow)?;
         let dst = i.checked_mul(p.stride).and_then(|o| p.dst.checked_add(o)).ok_or_else(overflow)?;

@@ -75,7 +75,7 @@ pub fn run(workers: &Workers, job: &Job<'_>, p: &Regions) -> Result<(), EngineFa
             readable(space, src, size)?;
             writable(space, dst, size)?;
             // SAFETY: both ranges are mapped for this access, as checked.
-            unsafe { transfer::copy(workers, src, dst, size) };
+            unsafe { transfer::copy(workers, src, dst, size, job.cancel) };
         }
         return Ok(());
     }

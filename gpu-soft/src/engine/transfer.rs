@@ -15,10 +15,11 @@ const STREAM: u64 = 16 << 20;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-struct CopyWork {
+struct CopyWork<'a> {
     src: u64,
     dst: u64,
     size: u64,
+    cancel: &'a Cancel,
 }
 
 /// Bytes before the first whole cache line of a range, and whole lines in it.
@@ -78,14 +79,18 @@ unsafe fn stream_fill(dst: *mut u8, bytes: usize, value: u32) {
     }
 }
 
-impl Work for CopyWork {
-    fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
-        let from = begin * PIECE;
-        let to = (end * PIECE).min(self.size);
-        let (src, dst, bytes) = ((self.src + from) as *const u8, (self.dst + from) as *mut u8, (to - from) as usize);
-        // SAFETY: `copy`'s contract: both ranges are mapped; it shares out only what does not overlap.
+impl CopyWork<'_> {
+    /// Copies a piece.
+    ///
+    /// # Safety
+    /// `copy`'s contract.
+    unsafe fn piece(&self, index: u64) {
+        let from = index * PIECE;
+        let bytes = (self.size - from).min(PIECE) as usize;
+        let (src, dst) = ((self.src + from) as *const u8, (self.dst + from) as *mut u8);
+        // SAFETY: `copy`'s contract: both ranges are mapped. What goes past the caches does not overlap.
         unsafe {
-            if self.size >= STREAM {
+            if self.size >= STREAM && self.src.abs_diff(self.dst) >= self.size {
                 stream_copy(src, dst, bytes);
             } else {
                 std::ptr::copy(src, dst, bytes);
@@ -94,37 +99,55 @@ impl Work for CopyWork {
     }
 }
 
-/// Copies `size` bytes.
-///
-/// # Safety
-/// Both ranges are mapped, the destination writable.
-pub unsafe fn copy(workers: &Workers, src: u64, dst: u64, size: u64) {
-    let work = CopyWork { src, dst, size };
-    let pieces = size.div_ceil(PIECE);
-    if pieces <= 1 || src.abs_diff(dst) < size {
-        // SAFETY: this function's contract.
-        unsafe { std::ptr::copy(src as *const u8, dst as *mut u8, size as usize) };
-    } else {
-        workers.run(&work, pieces, 1);
+impl Work for CopyWork<'_> {
+    fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
+        for index in (begin..end).take_while(|_| !self.cancel.is_set()) {
+            // SAFETY: `copy`'s contract; pieces that are shared out do not overlap.
+            unsafe { self.piece(index) };
+        }
     }
 }
 
-struct FillWork {
+/// Copies `size` bytes; ends early when cancelled.
+///
+/// # Safety
+/// Both ranges are mapped, the destination writable.
+pub unsafe fn copy(workers: &Workers, src: u64, dst: u64, size: u64, cancel: &Cancel) {
+    let work = CopyWork { src, dst, size, cancel };
+    let pieces = size.div_ceil(PIECE);
+    if pieces <= 1 {
+        // SAFETY: this function's contract.
+        unsafe { std::ptr::copy(src as *const u8, dst as *mut u8, size as usize) };
+    } else if src.abs_diff(dst) >= size {
+        workers.run(&work, pieces, 1);
+    } else {
+        // Piece after piece, in the direction in which none is overwritten before it is read.
+        for i in (0..pieces).take_while(|_| !cancel.is_set()) {
+            // SAFETY: this function's contract.
+            unsafe { work.piece(if dst <= src { i } else { pieces - 1 - i }) };
+        }
+    }
+}
+
+struct FillWork<'a> {
     dst: u64,
     size: u64,
     value: u32,
+    cancel: &'a Cancel,
 }
 
-impl Work for FillWork {
+impl Work for FillWork<'_> {
     fn run(&self, begin: u64, end: u64, _arena: &mut Arena) {
-        let from = begin * PIECE;
-        let to = (end * PIECE).min(self.size);
-        // SAFETY: `fill`'s contract: the range is mapped and writable, aligned to 4.
-        unsafe {
-            if self.size >= STREAM {
-                stream_fill((self.dst + from) as *mut u8, (to - from) as usize, self.value);
-            } else {
-                fill_words(self.dst + from, to - from, self.value);
+        for index in (begin..end).take_while(|_| !self.cancel.is_set()) {
+            let from = index * PIECE;
+            let bytes = (self.size - from).min(PIECE);
+            // SAFETY: `fill`'s contract: the range is mapped and writable, aligned to 4.
+            unsafe {
+                if self.size >= STREAM {
+                    stream_fill((self.dst + from) as *mut u8, bytes as usize, self.value);
+                } else {
+                    fill_words(self.dst + from, bytes, self.value);
+                }
             }
         }
     }
@@ -148,17 +171,17 @@ unsafe fn fill_words(dst: u64, size: u64, value: u32) {
     }
 }
 
-/// Fills a range with a word.
+/// Fills a range with a word; ends early when cancelled.
 ///
 /// # Safety
 /// The range is mapped, writable and aligned to 4 bytes; `size` is a multiple of 4.
-pub unsafe fn fill(workers: &Workers, dst: u64, size: u64, value: u32) {
+pub unsafe fn fill(workers: &Workers, dst: u64, size: u64, value: u32, cancel: &Cancel) {
     let pieces = size.div_ceil(PIECE);
     if pieces <= 1 {
         // SAFETY: this function's contract.
         unsafe { fill_words(dst, size, value) };
     } else {
-        workers.run(&FillWork { dst, size, value }, pieces, 1);
+        workers.run(&FillWork { dst, size, value, cancel }, pieces, 1);
     }
 }
 
@@ -254,11 +277,11 @@ mod tests {
         let src: Vec<u8> = (0..3_500_000u32).map(|i| (i * 7) as u8).collect();
         let mut dst = vec![0u8; src.len()];
         // SAFETY: both vectors have the size given.
-        unsafe { copy(&workers, src.as_ptr() as u64, dst.as_mut_ptr() as u64, src.len() as u64) };
+        unsafe { copy(&workers, src.as_ptr() as u64, dst.as_mut_ptr() as u64, src.len() as u64, &Cancel::new()) };
         assert!(src == dst);
         let mut words = vec![0u32; 800_000];
         // SAFETY: the vector has the size given.
-        unsafe { fill(&workers, words.as_mut_ptr() as u64, 3_200_000, 0x1234_5678) };
+        unsafe { fill(&workers, words.as_mut_ptr() as u64, 3_200_000, 0x1234_5678, &Cancel::new()) };
         assert!(words.iter().all(|w| *w == 0x1234_5678));
     }
 
@@ -290,12 +313,43 @@ mod tests {
         let bytes = src.len() as u64 * 4 - 8;
         let mut dst = vec![0u32; src.len()];
         // SAFETY: both vectors have that size, and eight bytes more.
-        unsafe { copy(&workers, src.as_ptr() as u64 + 4, dst.as_mut_ptr() as u64 + 8, bytes) };
+        unsafe { copy(&workers, src.as_ptr() as u64 + 4, dst.as_mut_ptr() as u64 + 8, bytes, &Cancel::new()) };
         assert!(dst[2..] == src[1..src.len() - 1] && dst[..2] == [0, 0]);
         // SAFETY: as above.
-        unsafe { fill(&workers, dst.as_mut_ptr() as u64 + 4, bytes, 77) };
+        unsafe { fill(&workers, dst.as_mut_ptr() as u64 + 4, bytes, 77, &Cancel::new()) };
         assert!(dst[1..dst.len() - 1].iter().all(|w| *w == 77));
         assert_eq!((dst[0], dst[dst.len() - 1]), (0, src[src.len() - 2]));
+    }
+
+    #[test]
+    fn large_copies_may_overlap() {
+        let workers = Workers::new(NonZeroUsize::new(2).unwrap());
+        let n = 3 * PIECE as usize + 100;
+        for (from, to) in [(0, 5000), (5000, 0), (0, 0), (0, PIECE as usize), (17, 2 * PIECE as usize)] {
+            let mut bytes: Vec<u8> = (0..n + 3 * PIECE as usize).map(|i| (i * 7 + i / 251) as u8).collect();
+            let want = bytes[from..from + n].to_vec();
+            let base = bytes.as_mut_ptr() as u64;
+            // SAFETY: both ranges lie in the vector.
+            unsafe { copy(&workers, base + from as u64, base + to as u64, n as u64, &Cancel::new()) };
+            assert!(bytes[to..to + n] == want, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn cancelled_transfers_end() {
+        let workers = Workers::new(NonZeroUsize::new(2).unwrap());
+        let n = 4 * PIECE;
+        let (src, mut dst) = (vec![1u8; 2 * n as usize], vec![0u8; 2 * n as usize]);
+        let cancel = Cancel::new();
+        cancel.set();
+        let (from, to) = (src.as_ptr() as u64, dst.as_mut_ptr() as u64);
+        // SAFETY: the ranges lie in the vectors.
+        unsafe {
+            copy(&workers, from, to, n, &cancel);
+            fill(&workers, to, n, 7, &cancel);
+            copy(&workers, to, to + PIECE, n, &cancel);
+        }
+        assert!(dst.iter().all(|b| *b == 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::arena::Arena;
 use std::num::NonZeroUsize;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -29,6 +30,8 @@ struct Round {
     total: u64,
     grain: u64,
     next: AtomicU64,
+    /// A worker's piece of work has panicked.
+    panicked: AtomicBool,
 }
 
 #[derive(Default)]
@@ -129,7 +132,7 @@ impl Workers {
         // SAFETY: only the lifetime changes. The round is withdrawn and every worker has left it before this function
         // returns or unwinds, so nobody uses the reference after its real lifetime.
         let work: *const (dyn Work + 'static) = unsafe { std::mem::transmute(work) };
-        let round = Round { work, total, grain, next: AtomicU64::new(from) };
+        let round = Round { work, total, grain, next: AtomicU64::new(from), panicked: AtomicBool::new(false) };
         let asleep = {
             let mut slot = self.shared.lock();
             slot.round = Some(RoundPtr(&round));
@@ -142,6 +145,10 @@ impl Workers {
         let over = RoundOver(&self.shared);
         pull(&round, &mut arena);
         drop(over);
+        if round.panicked.load(Ordering::Acquire) {
+            // What the worker had in hand is not done, and the panic has been reported where it was.
+            std::panic::resume_unwind(Box::new("a worker panicked"));
+        }
     }
 }
 
@@ -190,7 +197,6 @@ fn pull(round: &Round, arena: &mut Arena) {
 }
 
 fn worker(shared: &Shared) {
-    super::guard::plain_float_state();
     let mut arena = Arena::default();
     // The generation of the last round this worker took part in.
     let mut seen = 0;
@@ -215,7 +221,11 @@ fn worker(shared: &Shared) {
             }
         };
         // SAFETY: this thread is counted in `inside`, so `run` has not returned and the round lives.
-        pull(unsafe { &*round.0 }, &mut arena);
+        let round = unsafe { &*round.0 };
+        // The caller waits for this thread, so it has to leave the round whatever happens.
+        if catch_unwind(AssertUnwindSafe(|| pull(round, &mut arena))).is_err() {
+            round.panicked.store(true, Ordering::Release);
+        }
         shared.inside.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -301,6 +311,33 @@ mod tests {
         let sum = Sum(AtomicU64::new(0), AtomicU64::new(0));
         workers.run(&sum, 100, 1);
         assert_eq!(sum.1.load(Ordering::Relaxed), 100);
+    }
+
+    #[test]
+    fn a_worker_that_panics_is_the_callers_panic() {
+        /// Panics on the threads that do not call; the caller waits until one has begun.
+        struct Bad(std::thread::ThreadId, AtomicUsize);
+        impl Work for Bad {
+            fn run(&self, _begin: u64, _end: u64, _arena: &mut Arena) {
+                if std::thread::current().id() != self.0 {
+                    self.1.fetch_add(1, Ordering::AcqRel);
+                    std::panic::resume_unwind(Box::new(()));
+                }
+                while self.1.load(Ordering::Acquire) == 0 {
+                    std::thread::yield_now();
+                }
+            }
+        }
+        let workers = Workers::new(NonZeroUsize::new(3).unwrap());
+        for _ in 0..3 {
+            let bad = Bad(std::thread::current().id(), AtomicUsize::new(0));
+            let run = std::panic::AssertUnwindSafe(|| workers.run(&bad, 8, 1));
+            assert!(std::panic::catch_unwind(run).is_err());
+        }
+        // No worker is missing.
+        let sum = Sum(AtomicU64::new(0), AtomicU64::new(0));
+        workers.run(&sum, 1000, 1);
+        assert_eq!(sum.1.load(Ordering::Relaxed), 1000);
     }
 
     #[test]

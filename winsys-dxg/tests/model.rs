@@ -543,3 +543,12 @@ fn everything_is_given_back() {
     assert_eq!(count("FreeGpuVirtualAddress"), 2);
     assert_eq!(count("CloseAdapter"), 1);
 }
+
+#[test]
+fn tables_end_where_the_model_ends() {
+    for (table_end, sync_files, lacks) in [(0x43, false, 6), (0x47, true, 2), (0x49, false, 3), (0x49, true, 0)] {
+        let table = Table::of(&*model(Config { table_end, sync_files, ..Config::default() }));
+        assert!(table.is_dxg);
+        assert_eq!((table.highest, table.missing.len()), (table_end, lacks));
+    }
+}

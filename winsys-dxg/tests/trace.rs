@@ -8,7 +8,7 @@ use dxg_model::Config;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use winsys_dxg::trace::{dump, stat, Player, Record, Replay, Trace};
+use winsys_dxg::trace::{compare, dump, stat, Player, Record, Replay, Selection, Trace};
 use winsys_dxg::*;
 
 /// A writer whose content can be had afterwards.
@@ -154,6 +154,41 @@ fn a_recording_answers_its_client() {
 }
 
 #[test]
+fn recordings_of_the_same_differ_in_nothing() {
+    let _alone = alone();
+    for queues in BOTH {
+        let (a, _) = record(queues);
+        let (b, _) = record(queues);
+        let found = compare(&a, &b, false);
+        assert!(found.is_equal() && found.same > 50, "{found:?}");
+        assert_eq!(found.same, a.records.len() - 1, "all but the process");
+        // What one submits in other words is seen.
+        let mut c = b.clone();
+        let submission = |r: &Record| match r {
+            Record::Ioctl(i) => {
+                dxg_abi::Ioctl::from_request(i.request).is_some_and(|i| i.name().contains("SubmitCommand"))
+            }
+            _ => false,
+        };
+        let at = c.records.iter().rposition(submission).expect("a submission");
+        if let Record::Ioctl(i) = &mut c.records[at] {
+            let offset = match queues {
+                QueuePreference::Auto => core::mem::offset_of!(dxg_abi::SubmitCommandToHwQueue, command_length),
+                QueuePreference::Software => core::mem::offset_of!(dxg_abi::SubmitCommand, command_length),
+            };
+            i.before[offset] ^= 32;
+            i.after[offset] ^= 32;
+        }
+        let found = compare(&a, &c, false);
+        assert_eq!(found.lines.len(), 1, "{found:?}");
+        assert!(found.lines[0].contains("command_length"), "{found:?}");
+        c.records.remove(at);
+        let found = compare(&a, &c, false);
+        assert!(found.lines.len() == 1 && found.lines[0].starts_with("- "), "{found:?}");
+    }
+}
+
+#[test]
 fn another_client_is_refused_with_a_reason() {
     let _alone = alone();
     let (trace, _) = record(QueuePreference::Auto);
@@ -263,6 +298,7 @@ fn damaged_recordings_end_in_errors() {
                     }
                 },
                 Record::Pages(s) => s.allocation ^= 1 << random(32),
+                Record::Process(p) => p.pid ^= 1 << random(32),
                 Record::Check(c) => {
                     if let Some(page) = c.pages.first_mut() {
                         page.index ^= 1 << random(40);
@@ -281,4 +317,64 @@ fn damaged_recordings_end_in_errors() {
         let _ = Winsys::new(node, WinsysConfig::default()).adapters();
     }
     assert!(refused > 10, "{refused}");
+}
+
+/// `DXG_FUZZ_STEPS` files of seed `DXG_FUZZ_SEED`; a few without.
+#[test]
+fn damaged_files_are_refused_or_read() {
+    let _alone = alone();
+    let (trace, _) = record(QueuePreference::Auto);
+    let mut good = Vec::new();
+    trace.write(&mut good).expect("write");
+    let variable = |name, default| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    let mut seed: u64 = variable("DXG_FUZZ_SEED", 5);
+    let mut random = move |n: usize| {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (seed ^ seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ z >> 27) % n.max(1) as u64) as usize
+    };
+    let (mut refused, mut read, mut played) = (0, 0, 0);
+    for _ in 0..variable("DXG_FUZZ_STEPS", 400) {
+        let mut bytes = good.clone();
+        for _ in 0..1 + random(4) {
+            // Most of a file is pages; the start has the structure.
+            let end = if random(4) == 0 { bytes.len() } else { bytes.len().min(6000) };
+            let at = random(end);
+            match random(6) {
+                0 | 1 => bytes[at] ^= 1 << random(8),
+                2 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)],
+                3 => {
+                    let word = [0u32, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX, 1 << random(32)][random(6)];
+                    let end = (at + 4).min(bytes.len());
+                    bytes[at..end].copy_from_slice(&word.to_le_bytes()[..end - at]);
+                }
+                4 => drop(bytes.drain(at..(at + 1 + random(40)).min(end))),
+                _ => {
+                    let copied = bytes[at..(at + 1 + random(40)).min(end)].to_vec();
+                    bytes.splice(at..at, copied);
+                }
+            }
+        }
+        if random(3) == 0 {
+            bytes.truncate(random(bytes.len()));
+        }
+        let Ok((broken, cut)) = Trace::parse_part(&bytes) else {
+            refused += 1;
+            continue;
+        };
+        read += 1;
+        assert!(cut.is_none_or(|at| at < bytes.len()));
+        dump(&broken, &mut std::io::sink()).expect("dump");
+        stat(&broken, &mut std::io::sink()).expect("stat");
+        let handles = Some([dxg_abi::Handle(0x4000_0000)].into());
+        let part = Selection { handles, ..Default::default() }.apply(&broken);
+        assert!(part.records.len() <= broken.records.len());
+        compare(&broken, &trace, true);
+        assert!(compare(&broken, &broken, true).lines.iter().all(|l| !l.starts_with(['+', '-'])));
+        let mut player = Player::new(model(Config::default())).expect("player");
+        player.set_limit(Duration::from_millis(5));
+        played += usize::from(player.play(&broken).is_ok());
+    }
+    println!("{refused} refused, {read} read, {played} executed");
+    assert!(refused > 50 && read > 50, "{refused} refused, {read} read, {played} executed");
 }

@@ -1,14 +1,26 @@
 //! Recordings as text.
 
-use super::format::{Record, Trace, PAGE_BYTES};
+use super::format::{Buffer, Record, Trace, PAGE_BYTES};
 use super::pointers::pointers;
-use dxg_abi::layout::describe;
+use dxg_abi::layout::{describe, TypeLayout};
 use dxg_abi::{Ioctl, Ret};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Elements of a buffer that are printed.
 const ELEMENTS: usize = 16;
+
+/// The name and element type of a buffer of a request; none if the request has no such pointer.
+pub fn buffer_type(ioctl: Ioctl, buffer: &Buffer) -> Option<(String, &'static TypeLayout)> {
+    let pointer = pointers(ioctl).get(usize::from(buffer.pointer))?;
+    match usize::from(buffer.nested).checked_sub(1) {
+        None => Some((pointer.field.to_owned(), pointer.element)),
+        Some(n) => {
+            let inner = pointer.nested.get(n)?;
+            Some((format!("{}[{}].{}", pointer.field, buffer.element, inner.field), inner.element))
+        }
+    }
+}
 
 /// Prints a recording, a line for each record and buffer.
 ///
@@ -29,12 +41,7 @@ pub fn dump(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
                 }
                 writeln!(out)?;
                 for b in &r.buffers {
-                    let Some(p) = pointers(ioctl).get(b.pointer as usize) else { continue };
-                    let inner = p.nested.get((b.nested as usize).wrapping_sub(1));
-                    let (name, ty) = match inner {
-                        Some(i) => (format!("{}[{}].{}", p.field, b.element, i.field), i.element),
-                        None => (p.field.to_owned(), p.element),
-                    };
+                    let Some((name, ty)) = buffer_type(ioctl, b) else { continue };
                     for (tag, bytes) in [("", &b.before), (" ->", &b.after)] {
                         if bytes.is_empty() {
                             continue;
@@ -56,6 +63,7 @@ pub fn dump(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
                 let (n, total) = (c.pages.len(), c.size.div_ceil(PAGE_BYTES as u64));
                 writeln!(out, "{at}: GPU changed {n} of {total} pages of {:#x}{certain}", c.allocation)?;
             }
+            Record::Process(p) => writeln!(out, "{at}: process {} ({})", p.pid, p.name)?,
         }
     }
     Ok(())
@@ -85,6 +93,7 @@ pub fn stat(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
                 stored += c.pages.len();
                 uncertain += usize::from(!c.certain);
             }
+            Record::Process(p) => writeln!(out, "process {} ({})", p.pid, p.name)?,
         }
     }
     writeln!(out, "{:8} {:8}  request", "calls", "failed")?;

@@ -6,6 +6,7 @@
 //! tag 1  = ioctl:    request u32, result i32, before bytes, after bytes, count u32, buffer*
 //! tag 2  = pages:    allocation u32, certain u8, count u32, page*
 //! tag 3  = check:    allocation u32, certain u8, size u64, hash 32 bytes, count u32, page*
+//! tag 4  = process:  process id u32, name bytes (since version 2): of whom the records are that follow
 //! buffer = pointer u8, nested u8, element u32, before bytes, after bytes
 //! page   = index u64, kind u8 (0: all zeros, 1: 4096 bytes follow)
 //! bytes  = length u32, that many bytes
@@ -17,8 +18,10 @@ use std::io::{self, Read, Write};
 
 /// First bytes of a file.
 const MAGIC: [u8; 8] = *b"VKDXGTRC";
-/// Version written and read.
-pub const VERSION: u32 = 1;
+/// Version written.
+pub const VERSION: u32 = 2;
+/// Oldest version read.
+const OLDEST: u32 = 1;
 /// Bytes of a recorded page.
 pub const PAGE_BYTES: usize = 4096;
 /// Longest record, bytes.
@@ -132,6 +135,15 @@ pub struct Check {
     pub pages: Vec<PageData>,
 }
 
+/// Of whom the records are that follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessRecord {
+    /// Process id.
+    pub pid: u32,
+    /// Name of its program.
+    pub name: String,
+}
+
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -141,6 +153,8 @@ pub enum Record {
     Pages(Snapshot),
     /// Changes by the GPU.
     Check(Check),
+    /// Another process.
+    Process(ProcessRecord),
 }
 
 /// A recording in memory.
@@ -208,6 +222,11 @@ impl Record {
                 body.extend_from_slice(&c.hash);
                 put_pages(&mut body, &c.pages);
                 3
+            }
+            Record::Process(p) => {
+                body.extend_from_slice(&p.pid.to_le_bytes());
+                put_bytes(&mut body, p.name.as_bytes());
+                4
             }
         };
         if body.len() > RECORD_MAX {
@@ -324,6 +343,11 @@ impl<'a> Cursor<'a> {
                 hash: self.array()?,
                 pages: self.pages()?,
             })),
+            4 => {
+                let pid = self.u32()?;
+                let name = String::from_utf8(self.bytes()?).map_err(|_| self.damaged("bad name"))?;
+                Ok(Record::Process(ProcessRecord { pid, name }))
+            }
             _ => Err(self.damaged("unknown record")),
         }
     }
@@ -336,19 +360,29 @@ impl Trace {
     /// # Errors
     /// [`FormatError`] for anything else that is not a recording.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::parse_part(bytes).map(|(trace, _)| trace)
+    }
+
+    /// As [`Trace::parse`]; and where in the file the last record begins that is cut short, if one is.
+    ///
+    /// # Errors
+    /// As for [`Trace::parse`].
+    pub fn parse_part(bytes: &[u8]) -> Result<(Self, Option<usize>), FormatError> {
         let mut file = Cursor { bytes, at: 0, base: 0 };
         if file.take(8).ok() != Some(&MAGIC[..]) {
             return Err(FormatError::Magic);
         }
         let version = file.u32()?;
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(FormatError::Version(version));
         }
         if file.u32()? != 0 {
             return Err(file.damaged("bad header"));
         }
         let mut records = Vec::new();
+        let mut cut = None;
         while file.rest() > 0 {
+            cut = Some(file.at);
             let Ok(tag) = file.u8() else { break };
             let Ok(length) = file.u32() else { break };
             if length as usize > RECORD_MAX {
@@ -361,8 +395,9 @@ impl Trace {
             if body.rest() != 0 {
                 return Err(body.damaged("record longer than its content"));
             }
+            cut = None;
         }
-        Ok(Self { records })
+        Ok((Self { records }, cut))
     }
 
     /// Reads a file.
@@ -403,6 +438,7 @@ mod tests {
                     buffers: vec![Buffer { pointer: 1, nested: 2, element: 3, before: vec![9; 7], after: vec![] }],
                 }),
                 Record::Pages(Snapshot { allocation: 64, certain: true, pages: pages.clone() }),
+                Record::Process(ProcessRecord { pid: 7, name: "x".to_owned() }),
                 Record::Check(Check { allocation: 64, certain: false, size: 40960, hash: [7; 32], pages }),
             ],
         }
@@ -420,7 +456,9 @@ mod tests {
         let mut bytes = Vec::new();
         sample().write(&mut bytes).expect("write");
         let cut = Trace::parse(&bytes[..bytes.len() - 1]).expect("parse");
-        assert_eq!(cut.records, sample().records[..2]);
+        assert_eq!(cut.records, sample().records[..3]);
+        let at = Trace::parse_part(&bytes[..bytes.len() - 1]).expect("parse").1.expect("a cut record");
+        assert_eq!(Trace::parse_part(&bytes[..at]).expect("parse"), (cut, None));
     }
 
     #[test]

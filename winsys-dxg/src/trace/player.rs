@@ -138,6 +138,13 @@ impl Player {
                 Record::Ioctl(r) => self.ioctl(at, r, &sizes, &mut report)?,
                 Record::Pages(s) => self.restore(at, s)?,
                 Record::Check(c) => self.check(at, c, &mut report)?,
+                Record::Process(_) if at == 0 => {}
+                Record::Process(_) => {
+                    return Err(PlayError::Unusable {
+                        record: at,
+                        what: "recordings of several processes play apart only",
+                    });
+                }
             }
         }
         Ok(report)

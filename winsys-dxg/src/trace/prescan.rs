@@ -18,7 +18,7 @@ fn succeeded(record: &Record) -> Option<(Ioctl, &[u8], &[Buffer])> {
             let ioctl = Ioctl::from_request(r.request)?;
             (r.before.len() >= ioctl.arg_size()).then_some((ioctl, r.before.as_slice(), r.buffers.as_slice()))
         }
-        Record::Ioctl(_) | Record::Pages(_) | Record::Check(_) => None,
+        Record::Ioctl(_) | Record::Pages(_) | Record::Check(_) | Record::Process(_) => None,
     }
 }
 

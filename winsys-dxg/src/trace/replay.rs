@@ -284,7 +284,7 @@ impl Replay {
         while let Some(record) = self.trace.records.get(state.next) {
             match record {
                 Record::Ioctl(_) => return,
-                Record::Pages(_) => {}
+                Record::Pages(_) | Record::Process(_) => {}
                 Record::Check(check) => {
                     let cpu = state.cpu.get(&Handle(check.allocation));
                     let size = state.sizes.get(&Handle(check.allocation)).copied().unwrap_or(0);

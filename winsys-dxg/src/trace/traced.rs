@@ -1,7 +1,7 @@
 //! The recorder.
 
 use super::buffers::{places, read_after, read_before};
-use super::format::{write_header, Check, IoctlRecord, Record, Snapshot};
+use super::format::{write_header, Check, IoctlRecord, ProcessRecord, Record, Snapshot};
 use super::snapshot::PageHashes;
 use super::tracker::{Settled, Tracker};
 use crate::sys::ProcessMemory;
@@ -94,6 +94,12 @@ impl State {
     }
 }
 
+fn this_process() -> ProcessRecord {
+    let program = std::env::current_exe().ok();
+    let name = program.as_ref().and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned());
+    ProcessRecord { pid: std::process::id(), name: name.unwrap_or_default() }
+}
+
 /// A node that records what passes through it.
 ///
 /// Recording makes requests slower and lets submissions run one after the other. An error
@@ -134,6 +140,7 @@ impl<N: Node> Traced<N> {
     /// Those of the writer, and of opening the process's own memory.
     pub fn new(inner: N, mut writer: impl Write + Send + 'static) -> io::Result<Self> {
         write_header(&mut writer)?;
+        Record::Process(this_process()).write(&mut writer)?;
         let state = State {
             out: Box::new(writer),
             error: None,

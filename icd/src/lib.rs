@@ -15,7 +15,7 @@ mod features;
 #[rustfmt::skip]
 mod generated;
 mod messenger;
-mod node;
+pub mod node;
 mod objects;
 mod properties;
 mod reports;

@@ -19,13 +19,33 @@ pub struct Platform {
     process: u32,
 }
 
+/// The GPU of an adapter, or why it is not of that kind.
+type Probe = fn(&Adapter, &Options) -> Result<Arc<dyn Gpu>, String>;
+
 /// A kind of GPU: how to tell that an adapter is one, and how to drive it.
 struct Driver {
-    probe: fn(&Adapter, &Options) -> Option<Arc<dyn Gpu>>,
+    /// Name of the crate.
+    name: &'static str,
+    probe: Probe,
 }
 
 /// Every GPU this driver knows.
-static DRIVERS: &[Driver] = &[Driver { probe: soft }];
+static DRIVERS: &[Driver] = &[Driver { name: "gpu-soft", probe: soft }];
+
+/// Which GPU crate drives an adapter; or each that does not, with the reason.
+///
+/// # Errors
+/// The crates and their reasons, if none drives it.
+pub fn explain(adapter: &Adapter, options: &Options) -> Result<&'static str, Vec<(&'static str, String)>> {
+    let mut refusals = Vec::new();
+    for driver in DRIVERS {
+        match (driver.probe)(adapter, options) {
+            Ok(_) => return Ok(driver.name),
+            Err(reason) => refusals.push((driver.name, reason)),
+        }
+    }
+    Err(refusals)
+}
 
 fn soft_options(options: &Options) -> gpu_soft::Options {
     gpu_soft::Options {
@@ -38,10 +58,13 @@ fn soft_options(options: &Options) -> gpu_soft::Options {
 }
 
 /// The software GPU tells itself by its driver-private data.
-fn soft(adapter: &Adapter, options: &Options) -> Option<Arc<dyn Gpu>> {
+fn soft(adapter: &Adapter, options: &Options) -> Result<Arc<dyn Gpu>, String> {
     let mut blob = [0; gpu_soft::Soft::UMD_PRIVATE_BYTES];
-    adapter.umd_private(&mut blob).ok()?;
-    gpu_soft::Soft::drives(&blob).then(|| Arc::new(gpu_soft::Soft::new(soft_options(options))) as Arc<dyn Gpu>)
+    adapter.umd_private(&mut blob).map_err(|e| format!("the adapter does not say what it is ({e})"))?;
+    if !gpu_soft::Soft::drives(&blob) {
+        return Err("the adapter is not the software GPU of this build".to_owned());
+    }
+    Ok(Arc::new(gpu_soft::Soft::new(soft_options(options))))
 }
 
 /// The adapters of a node that some driver knows.
@@ -57,7 +80,7 @@ fn known_adapters(node: Arc<dyn Node>, options: &Options) -> Vec<(Adapter, Arc<d
         .unwrap_or_default()
         .into_iter()
         .filter_map(|adapter| {
-            let gpu = DRIVERS.iter().find_map(|d| (d.probe)(&adapter, options))?;
+            let gpu = DRIVERS.iter().find_map(|d| (d.probe)(&adapter, options).ok())?;
             Some((adapter, gpu))
         })
         .collect()
@@ -124,6 +147,14 @@ mod tests {
         let platform = Platform::new(&options);
         assert_eq!(platform.adapters.len(), 1);
         assert_eq!(platform.adapters[0].1.props().vendor_id, gpu_soft::VENDOR_ID);
+    }
+
+    #[test]
+    fn adapters_are_explained() {
+        let options = Options { node: NodeChoice::Model, ..Options::default() };
+        let winsys = Winsys::new(model(&options).expect("model"), WinsysConfig::default());
+        let adapters = winsys.adapters().expect("adapters");
+        assert_eq!(explain(&adapters[0], &options), Ok("gpu-soft"));
     }
 
     #[test]

@@ -23,7 +23,6 @@ mod descriptor_heap;
 mod descriptor_memory;
 mod descriptors;
 mod device;
-mod faults;
 mod formats;
 mod fuzz;
 mod generated_commands;
@@ -67,7 +66,6 @@ fn all() -> Vec<Test> {
         descriptor_memory::TESTS,
         descriptors::TESTS,
         device::TESTS,
-        faults::TESTS,
         fuzz::TESTS,
         generated_commands::TESTS,
         formats::TESTS,

@@ -63,6 +63,7 @@ features! {
     clock: PhysicalDeviceShaderClockFeaturesKHR, Extension(ash::khr::shader_clock::NAME);
     rotate: PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Extension(ash::khr::shader_subgroup_rotate::NAME);
     expect_assume: PhysicalDeviceShaderExpectAssumeFeaturesKHR, Extension(ash::khr::shader_expect_assume::NAME);
+    device_fault: PhysicalDeviceFaultFeaturesEXT, Extension(ash::ext::device_fault::NAME);
     maintenance5: PhysicalDeviceMaintenance5FeaturesKHR, Extension(ash::khr::maintenance5::NAME);
     address_commands: PhysicalDeviceDeviceAddressCommandsFeaturesKHR, Extension(c"VK_KHR_device_address_commands");
     conditional: PhysicalDeviceConditionalRenderingFeaturesEXT, Extension(ash::ext::conditional_rendering::NAME);

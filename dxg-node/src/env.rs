@@ -65,6 +65,8 @@ pub struct ModelSwitches {
     pub hw_queues: Option<bool>,
     /// Fire-and-forget submission.
     pub asynchronous: bool,
+    /// Longest run of a command buffer, where said; zero: no limit.
+    pub watchdog: Option<Duration>,
 }
 
 /// The shader cache on disk.
@@ -174,7 +176,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_MODEL",
-        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async",
+        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS",
         doc: "how the model behaves where real systems differ, separated by commas",
         parse: parse_model,
     },
@@ -274,10 +276,14 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
             "hwqueue" => m.hw_queues = Some(true),
             "nohwqueue" => m.hw_queues = Some(false),
             "async" => m.asynchronous = true,
-            other => match other.strip_prefix("pending=").and_then(|n| n.parse::<u64>().ok()) {
-                Some(us) => m.pending = Some(Duration::from_micros(us)),
-                None => unknown.push(word),
-            },
+            other => {
+                let number = other.split_once('=').and_then(|(key, n)| Some((key, n.parse::<u64>().ok()?)));
+                match number {
+                    Some(("pending", us)) => m.pending = Some(Duration::from_micros(us)),
+                    Some(("watchdog", ms)) => m.watchdog = Some(Duration::from_millis(ms)),
+                    _ => unknown.push(word),
+                }
+            }
         }
     }
     if unknown.is_empty() {
@@ -366,7 +372,7 @@ mod tests {
 
     #[test]
     fn model_switches() {
-        let (o, w) = with("VKDXG_MODEL", "noquirks,pending=250,nohwqueue,async");
+        let (o, w) = with("VKDXG_MODEL", "noquirks,pending=250,nohwqueue,async,watchdog=90");
         assert!(w.is_empty());
         assert_eq!(
             o.model,
@@ -374,7 +380,8 @@ mod tests {
                 no_quirks: true,
                 pending: Some(Duration::from_micros(250)),
                 hw_queues: Some(false),
-                asynchronous: true
+                asynchronous: true,
+                watchdog: Some(Duration::from_millis(90)),
             }
         );
         assert_eq!(with("VKDXG_MODEL", "pending=soon").1.len(), 1);

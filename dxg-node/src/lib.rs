@@ -29,6 +29,7 @@ fn model_config(options: &Options) -> dxg_model::Config {
             Some(max) => dxg_model::Pending::Always { min: Duration::ZERO, max, seed: 1 },
         },
         hw_queues: m.hw_queues.unwrap_or(default.hw_queues),
+        watchdog: m.watchdog.map_or(default.watchdog, |limit| (!limit.is_zero()).then_some(limit)),
         ..default
     }
 }

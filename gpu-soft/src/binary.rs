@@ -3,7 +3,7 @@
 //! A prefix (magic, kind, BLAKE3 of the rest) and a payload: machine code with its header, or the kernel itself for the
 //! interpreter. The engine finds loaded kernels by the hash, and loads only what matches it.
 
-use crate::engine::Arena;
+use crate::engine::{guard, Arena};
 use crate::interpret::Interpreted;
 use crate::kernel_abi::{BufferDesc, DispatchCtx};
 use crate::loader::{self, Loaded};
@@ -163,9 +163,11 @@ impl Executable {
                     cancel: bound.cancel.as_ptr().cast_const(),
                 };
                 // SAFETY: the context's pointers are those of `bound` and live across the call; the arena has the size the
-                // kernel asks for; descriptors describe what the application bound, as Vulkan's valid usage demands.
-                unsafe { loaded.entry()(&ctx, begin, end, scratch) };
-                Ok(())
+                // kernel asks for; descriptors describe what the application bound, as Vulkan's valid usage demands. Kernels
+                // and their helpers have nothing to unwind where they touch memory of the application (see `helpers`), and the
+                // engine that runs this has installed the guard.
+                let run = unsafe { guard::call(loaded.code(), std::ptr::from_ref(&ctx).cast(), begin, end, scratch) };
+                run.map_err(EngineFault::from)
             }
             Code::Interpreted(kernel) => kernel.run(bound, begin, end),
         }

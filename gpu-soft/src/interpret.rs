@@ -94,7 +94,7 @@ impl Interpreted {
     /// Runs workgroups.
     pub fn run(&self, bound: &Bound<'_>, begin: u64, end: u64) -> Result<(), EngineFault> {
         let [gx, gy, _] = bound.groups.map(u64::from);
-        let mut machine = SoftMachine { kernel: self, bound };
+        let mut machine = SoftMachine { kernel: self, bound, seen: [Page::default(); PAGES_SEEN] };
         let mut executor = Executor::new(Arc::clone(&self.program));
         // The watchdog ends what does not end, not a count of steps.
         let limits = Limits { max_steps: u64::MAX, cancel: Some(bound.cancel) };
@@ -123,9 +123,43 @@ impl Interpreted {
 struct SoftMachine<'a> {
     kernel: &'a Interpreted,
     bound: &'a Bound<'a>,
+    /// Pages that were accessed before, by the last bits of their numbers.
+    seen: [Page; PAGES_SEEN],
+}
+
+/// Pages of which it is remembered that they may be accessed.
+const PAGES_SEEN: usize = 8;
+
+const PAGE: u64 = 4096;
+
+/// A page that is mapped as a whole.
+#[derive(Clone, Copy, Default)]
+struct Page {
+    number: u64,
+    /// Of the address space, when it was asked; generations begin with 1.
+    generation: u64,
+    write: bool,
 }
 
 impl SoftMachine<'_> {
+    /// Checks an access by what is mapped for the GPU.
+    fn check(&mut self, addr: u64, size: u64, write: bool) -> Result<(), Fault> {
+        let space = self.bound.space;
+        let page = Page { number: addr / PAGE, generation: space.generation(), write };
+        let seen = &mut self.seen[page.number as usize % PAGES_SEEN];
+        let one_page = addr % PAGE + size <= PAGE;
+        if one_page && (seen.number, seen.generation) == (page.number, page.generation) && (seen.write || !write) {
+            return Ok(());
+        }
+        if one_page && space.check(page.number * PAGE, PAGE, write) {
+            *seen = page;
+            return Ok(());
+        }
+        // Buffers of tests end within pages.
+        let fault = space.first_fault(addr, size, write);
+        fault.map_or(Ok(()), |addr| Err(Fault::Memory { addr, size, write }))
+    }
+
     fn slot(&self, desc: Descriptor) -> Result<&BindingSlot, Fault> {
         let found = self.kernel.slots.iter().find(|s| s.set == desc.set && s.binding == desc.binding);
         found.ok_or_else(|| {
@@ -167,8 +201,7 @@ macro_rules! words {
     ($($(#[$doc:meta])* $name:ident: $atomic:ident, $int:ident;)*) => {$(
         $(#[$doc])*
         fn $name<'a>(addr: u64) -> &'a $atomic {
-            // SAFETY: the address lies in a buffer that the application bound, or is one that its kernel made up by buffer
-            // device address, which valid usage keeps inside of mapped memory; the caller has looked at the alignment.
+            // SAFETY: the address is mapped for the GPU, as `check` has seen; the caller has looked at the alignment.
             // Memory of the application is only accessed by atomics and raw copies.
             unsafe { $atomic::from_ptr(addr as *mut $int) }
         }
@@ -230,6 +263,7 @@ impl Machine for SoftMachine<'_> {
     }
 
     fn load(&mut self, addr: u64, bytes: &mut [u8]) -> Result<(), Fault> {
+        self.check(addr, bytes.len() as u64, false)?;
         match bytes.len() {
             1 => bytes[0] = word8(addr).load(Ordering::Acquire),
             2 if addr.is_multiple_of(2) => bytes.copy_from_slice(&word16(addr).load(Ordering::Acquire).to_le_bytes()),
@@ -242,6 +276,7 @@ impl Machine for SoftMachine<'_> {
     }
 
     fn store(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.check(addr, bytes.len() as u64, true)?;
         match *bytes {
             [a] => word8(addr).store(a, Ordering::Release),
             [a, b] if addr.is_multiple_of(2) => word16(addr).store(u16::from_le_bytes([a, b]), Ordering::Release),
@@ -261,6 +296,7 @@ impl Machine for SoftMachine<'_> {
         if !matches!(size, 1 | 2 | 4 | 8) || !addr.is_multiple_of(u64::from(size)) {
             return Err(Fault::Memory { addr, size: u64::from(size), write: true });
         }
+        self.check(addr, u64::from(size), true)?;
         // The update never gives up, so both results of `fetch_update` hold the old value.
         let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
         Ok(match size {

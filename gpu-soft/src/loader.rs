@@ -1,6 +1,7 @@
 //! Brings a compiled kernel into executable memory: validates it, lays out and relocates its ELF object, and makes it
 //! executable. Memory is never writable and executable at once.
 
+use crate::engine::guard;
 use crate::kernel_abi::{Header, KernelFn, Width};
 use object::elf;
 use object::read::elf::{FileHeader, Rela, SectionHeader, Sym};
@@ -67,6 +68,12 @@ impl Loaded {
         // SAFETY: `entry` is the offset of the entry function inside the executable part of the mapping (checked by
         // `link`), and the code there was generated with exactly this signature (the header's version and checksum).
         unsafe { std::mem::transmute::<*const u8, KernelFn>(self.map.base.add(self.entry)) }
+    }
+
+    /// As [`Self::entry`], for the guard: what the context is does not matter to who passes its address on.
+    pub(crate) fn code(&self) -> guard::Code {
+        // SAFETY: the types differ in what the first argument points to.
+        unsafe { std::mem::transmute::<KernelFn, guard::Code>(self.entry()) }
     }
 
     /// Bytes of arena that a running thread needs.

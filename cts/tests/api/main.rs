@@ -23,6 +23,7 @@ mod descriptor_heap;
 mod descriptor_memory;
 mod descriptors;
 mod device;
+mod faults;
 mod formats;
 mod fuzz;
 mod generated_commands;
@@ -66,6 +67,7 @@ fn all() -> Vec<Test> {
         descriptor_memory::TESTS,
         descriptors::TESTS,
         device::TESTS,
+        faults::TESTS,
         fuzz::TESTS,
         generated_commands::TESTS,
         formats::TESTS,

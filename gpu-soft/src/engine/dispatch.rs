@@ -6,7 +6,7 @@ use super::{bad, readable, SoftEngine};
 use crate::binary::{Bound, Executable};
 use crate::kernel_abi::BufferDesc;
 use crate::packet::{self, padded, Found, PacketError, MAX_DYNAMIC, MAX_PUSH, MAX_SETS};
-use dxg_model::{EngineFault, Job};
+use dxg_model::{Cancel, EngineFault, Job};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,14 +16,20 @@ const PIECES_PER_THREAD: u64 = 16;
 struct DispatchWork<'a> {
     executable: &'a Executable,
     bound: &'a Bound<'a>,
+    cancel: &'a Cancel,
     /// The first failure.
     failed: Mutex<Option<EngineFault>>,
 }
 
 impl Work for DispatchWork<'_> {
     fn run(&self, begin: u64, end: u64, arena: &mut Arena) {
+        if self.cancel.is_set() {
+            return;
+        }
         if let Err(fault) = self.executable.run(self.bound, begin, end, arena) {
             self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+            // The device is lost: nobody needs the rest.
+            self.cancel.set();
         }
     }
 }
@@ -128,7 +134,7 @@ pub fn run_groups(
         cancel: job.cancel.word(),
         space: job.space,
     };
-    let work = DispatchWork { executable, bound: &bound, failed: Mutex::new(None) };
+    let work = DispatchWork { executable, bound: &bound, cancel: job.cancel, failed: Mutex::new(None) };
     share_out(&engine.workers, &work, total);
     if let Some(fault) = work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(fault);

@@ -7,6 +7,7 @@ mod dispatch;
 mod fuzz;
 mod gdeflate;
 mod generated;
+pub(crate) mod guard;
 mod helpers;
 mod kernels;
 mod regions;
@@ -43,6 +44,8 @@ pub struct SoftEngine {
     kernels: Kernels,
     /// Copies of the command-buffer chunks in execution; kept to be used again.
     chunks: Mutex<Vec<Vec<u8>>>,
+    /// Dropped last: the workers rely on it.
+    _guard: guard::Installed,
 }
 
 /// How many threads execute kernels.
@@ -101,6 +104,7 @@ impl SoftEngine {
             workers: Workers::new(threads.unwrap_or_else(default_threads)),
             kernels: Kernels::default(),
             chunks: Mutex::new(Vec::new()),
+            _guard: guard::Installed::new(),
         }
     }
 
@@ -298,6 +302,7 @@ impl Engine for SoftEngine {
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<(), EngineFault> {
+        guard::plain_float_state();
         let mut chunk = self.take_chunk();
         let (mut at, mut bytes) = (job.command_buffer, u64::from(job.command_length));
         let mut result = Err(EngineFault::Hang);

@@ -2,6 +2,7 @@
 
 use super::desc::ImageDesc;
 use super::layout::Level;
+use crate::engine::guard;
 use crate::texel::{self, Format, Texel};
 use ash::vk;
 use dxg_model::AddressSpace;
@@ -193,10 +194,16 @@ impl<'a> View<'a> {
             }
         }
         let mut bytes = [0u8; 16];
-        // SAFETY: the caller vouches for the memory; a texel has at most 16 bytes.
-        unsafe {
-            std::ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), self.format.bytes.min(16) as usize)
-        };
+        let texel = &mut bytes[..self.format.bytes.min(16) as usize];
+        if slot.is_some() {
+            // A kernel that reads where nothing is must not be left here, with what is remembered on the heap: it goes on with
+            // zeros and fails in the end.
+            // SAFETY: the caller vouches for the memory.
+            let _ = unsafe { guard::read(address, texel) };
+        } else {
+            // SAFETY: as above.
+            unsafe { std::ptr::copy_nonoverlapping(address as *const u8, texel.as_mut_ptr(), texel.len()) };
+        }
         let texel = texel::decode_block(self.format, &bytes, inside, self.desc.block_mode());
         if let Some(slot) = slot {
             slot.set((place, texel));

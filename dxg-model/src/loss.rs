@@ -48,6 +48,7 @@ impl Process {
         if !device.fail(state, info, force) {
             return;
         }
+        self.losses.store(true, Ordering::Release);
         // Of an opened fence it is the creator's device that counts.
         let fences = self.collect(|o| match o {
             Object::Sync(s) if s.opened => None,
@@ -59,6 +60,15 @@ impl Process {
         let queues = self.collect(|o| o.queue().filter(|q| Arc::ptr_eq(&q.device, device)).cloned());
         for queue in queues {
             queue.kick();
+        }
+    }
+
+    /// Waits until no work of a lost device runs any more, before memory goes that it may use: whoever hears of the loss may give
+    /// everything back at once, and the work has been told to end.
+    pub(crate) fn settle_lost(&self) {
+        if self.losses.load(Ordering::Acquire) {
+            let lost = self.collect(|o| o.queue().filter(|q| q.device.is_lost()).cloned());
+            lost.iter().for_each(|queue| queue.settle());
         }
     }
 

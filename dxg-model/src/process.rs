@@ -81,6 +81,8 @@ pub(crate) struct Process {
     pub(crate) timeouts: AtomicU32,
     /// The adapter was stopped.
     pub(crate) stopped: AtomicBool,
+    /// Some device was lost.
+    pub(crate) losses: AtomicBool,
     ids: AtomicU64,
     this: Weak<Process>,
 }
@@ -115,6 +117,7 @@ impl Process {
             refusals: Refusals::default(),
             timeouts: AtomicU32::new(0),
             stopped: AtomicBool::new(false),
+            losses: AtomicBool::new(false),
             ids: AtomicU64::new(1),
             this: this.clone(),
             config,

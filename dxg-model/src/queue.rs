@@ -92,6 +92,8 @@ struct Inner {
     items: VecDeque<Item>,
     phase: Phase,
     dead: bool,
+    /// Threads that wait until the node's thread lets go.
+    waiting: u32,
 }
 
 /// A queue.
@@ -107,7 +109,7 @@ pub(crate) struct Queue {
     pub(crate) watched: bool,
     pub(crate) priority: AtomicI32,
     inner: Mutex<Inner>,
-    /// Signalled when the node's thread lets go of a dead queue.
+    /// Signalled when the node's thread lets go of a queue for which somebody waits.
     let_go: Condvar,
 }
 
@@ -127,7 +129,7 @@ impl Queue {
             progress,
             watched,
             priority: AtomicI32::new(0),
-            inner: Mutex::new(Inner { items, phase: Phase::Idle, dead: false }),
+            inner: Mutex::new(Inner { items, phase: Phase::Idle, dead: false, waiting: 0 }),
             let_go: Condvar::new(),
         })
     }
@@ -183,6 +185,9 @@ impl Queue {
                     let target = Target::Queue(self.clone());
                     if !object.wait(*value, Some(&target)) {
                         inner.phase = Phase::Blocked;
+                        if inner.waiting > 0 {
+                            self.let_go.notify_all();
+                        }
                         drop(inner);
                         return None;
                     }
@@ -195,7 +200,7 @@ impl Queue {
             let item = inner.items.pop_front();
             if item.is_none() {
                 inner.phase = Phase::Idle;
-                if inner.dead {
+                if inner.waiting > 0 {
                     self.let_go.notify_all();
                 }
             }
@@ -209,7 +214,7 @@ impl Queue {
         let mut inner = lock(&self.inner);
         let more = !inner.items.is_empty();
         inner.phase = if more { Phase::Ready } else { Phase::Idle };
-        if inner.dead {
+        if inner.waiting > 0 {
             self.let_go.notify_all();
         }
         more
@@ -232,9 +237,16 @@ impl Queue {
                 }
             }
         }
+        self.settle();
+    }
+
+    /// Waits until none of its items is running.
+    pub(crate) fn settle(&self) {
         let mut inner = lock(&self.inner);
+        inner.waiting += 1;
         while inner.phase == Phase::Running {
             inner = wait(&self.let_go, inner);
         }
+        inner.waiting -= 1;
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::gpu::{CompileError, EncodeError};
 use ash::vk;
+use winsys_dxg::ErrorKind;
 
 /// The result of an operation of the runtime.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -86,6 +87,23 @@ impl Error {
         }
     }
 
+    /// For a descriptor that could not be made.
+    pub(crate) fn exporting(e: winsys_dxg::Error) -> Error {
+        match e.kind() {
+            ErrorKind::NoMemory => Error::OutOfHostMemory,
+            ErrorKind::NoDescriptors => Error::TooManyObjects,
+            _ => Error::InvalidExternalHandle(e.to_string()),
+        }
+    }
+
+    /// For a descriptor that could not be opened.
+    pub(crate) fn importing(e: winsys_dxg::Error) -> Error {
+        match e.kind() {
+            ErrorKind::NoMemory | ErrorKind::NoDescriptors => Error::OutOfHostMemory,
+            _ => Error::InvalidExternalHandle(e.to_string()),
+        }
+    }
+
     /// What happened, for a debug message.
     pub fn message(&self) -> String {
         self.to_string()
@@ -104,7 +122,6 @@ impl From<EncodeError> for Error {
 
 impl From<winsys_dxg::Error> for Error {
     fn from(e: winsys_dxg::Error) -> Error {
-        use winsys_dxg::ErrorKind;
         match e.kind() {
             // A creation that is refused without a reason is most often one that found no memory.
             ErrorKind::NoMemory | ErrorKind::Refused => Error::OutOfDeviceMemory,

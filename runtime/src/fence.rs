@@ -189,7 +189,7 @@ impl Fence {
     /// [`Error::InvalidExternalHandle`] if the fence was not made for it.
     pub fn export_opaque_fd(&self) -> Result<OwnedFd> {
         match lock(&self.state).shared() {
-            Some(fence) => Ok(fence.export_fd()?),
+            Some(fence) => fence.export_fd().map_err(Error::exporting),
             None => Err(Error::InvalidExternalHandle("the fence was not made to be exported so".to_owned())),
         }
     }
@@ -199,8 +199,7 @@ impl Fence {
     /// # Errors
     /// [`Error::InvalidExternalHandle`].
     pub fn import_opaque_fd(&self, fd: &OwnedFd, temporary: bool) -> Result<()> {
-        let fence = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd())
-            .map_err(|e| Error::InvalidExternalHandle(e.to_string()))?;
+        let fence = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(Error::importing)?;
         let payload = Payload::Shared(Arc::new(fence));
         let mut state = lock(&self.state);
         if temporary {
@@ -225,7 +224,7 @@ impl Fence {
                 return Err(Error::InvalidExternalHandle("the fence has nothing to wait for".to_owned()));
             }
             Payload::Point(p) if p.is_reached()? => None,
-            Payload::Point(p) => Some(p.fence.export_sync_file(p.value)?),
+            Payload::Point(p) => Some(p.fence.export_sync_file(p.value).map_err(Error::exporting)?),
         };
         state.temporary = None;
         state.permanent = Payload::Unsignaled;
@@ -240,8 +239,8 @@ impl Fence {
         let payload = match fd {
             None => Payload::Signaled,
             Some(fd) => {
-                let (fence, value) = winsys_dxg::Fence::import_sync_file(self.device.winsys(), fd.as_fd())
-                    .map_err(|e| Error::InvalidExternalHandle(e.to_string()))?;
+                let (fence, value) =
+                    winsys_dxg::Fence::import_sync_file(self.device.winsys(), fd.as_fd()).map_err(Error::importing)?;
                 Payload::Point(Point { fence: Arc::new(fence), value })
             }
         };

@@ -13,7 +13,7 @@ use crate::submit_signal::SubmitSignal;
 use ash::vk;
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex};
-use winsys_dxg::{Commands, ContextDesc, FencePoint, Submission, VaUpdate};
+use winsys_dxg::{Commands, ContextDesc, ErrorKind, FencePoint, Submission, VaUpdate};
 
 /// A semaphore with a value (ignored for binary ones).
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,11 @@ fn scheduling_priority(priority: vk::QueueGlobalPriorityKHR) -> Option<i32> {
     }
 }
 
+/// Whether a kind of error says that somebody did not want to, rather than could not.
+fn refused(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Refused | ErrorKind::Invalid | ErrorKind::NotSupported)
+}
+
 impl Queue {
     pub(crate) fn new(
         device: &winsys_dxg::Device,
@@ -110,7 +115,7 @@ impl Queue {
             gpu: gpu.clone(),
             inner: winsys_dxg::Queue::create(device, &desc, &data).map_err(|e| match priority {
                 // The same context without a priority is made all the time, so it is the priority that is refused.
-                Some(p) if p > 0 && e.kind() != winsys_dxg::ErrorKind::NoMemory => Error::NotPermitted,
+                Some(p) if p > 0 && refused(e.kind()) => Error::NotPermitted,
                 _ => Error::from(e),
             })?,
             signal: signal.clone(),

@@ -244,10 +244,10 @@ impl Semaphore {
     pub fn export_fd(&self, ty: vk::ExternalSemaphoreHandleTypeFlags) -> Result<Option<OwnedFd>> {
         match (&self.kind, ty) {
             (Kind::Timeline(fence), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD) => {
-                Ok(Some(lock(fence).export_fd()?))
+                Ok(Some(lock(fence).export_fd().map_err(Error::exporting)?))
             }
             (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD) => match lock(binary).shared() {
-                Some(fence) => Ok(Some(fence.export_fd()?)),
+                Some(fence) => Ok(Some(fence.export_fd().map_err(Error::exporting)?)),
                 None => Err(Error::InvalidExternalHandle("the semaphore was not made to be exported so".to_owned())),
             },
             (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD) => {
@@ -259,7 +259,7 @@ impl Semaphore {
                 let fd = match payload {
                     Payload::Signaled => None,
                     Payload::Point(p) if p.is_reached()? => None,
-                    Payload::Point(p) => Some(p.fence.export_sync_file(p.value)?),
+                    Payload::Point(p) => Some(p.fence.export_sync_file(p.value).map_err(Error::exporting)?),
                     Payload::Unsignaled | Payload::Shared(_) => {
                         return Err(Error::InvalidExternalHandle("the semaphore has no signal pending".to_owned()));
                     }
@@ -284,15 +284,16 @@ impl Semaphore {
         fd: Option<OwnedFd>,
         temporary: bool,
     ) -> Result<()> {
-        let invalid = |e: winsys_dxg::Error| Error::InvalidExternalHandle(e.to_string());
         match (&self.kind, ty, fd) {
             (Kind::Timeline(fence), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD, Some(fd)) => {
-                let imported = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(invalid)?;
+                let imported =
+                    winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(Error::importing)?;
                 *lock(fence) = Arc::new(imported);
                 Ok(())
             }
             (Kind::Binary(binary), vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD, Some(fd)) => {
-                let imported = winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(invalid)?;
+                let imported =
+                    winsys_dxg::Fence::import_fd(self.device.winsys(), fd.as_fd()).map_err(Error::importing)?;
                 let payload = Payload::Shared(Arc::new(imported));
                 let mut binary = lock(binary);
                 if temporary {
@@ -306,8 +307,8 @@ impl Semaphore {
                 let payload = match fd {
                     None => Payload::Signaled,
                     Some(fd) => {
-                        let (fence, value) =
-                            winsys_dxg::Fence::import_sync_file(self.device.winsys(), fd.as_fd()).map_err(invalid)?;
+                        let (fence, value) = winsys_dxg::Fence::import_sync_file(self.device.winsys(), fd.as_fd())
+                            .map_err(Error::importing)?;
                         Payload::Point(Point { fence: Arc::new(fence), value })
                     }
                 };

@@ -46,9 +46,24 @@ impl RawDevice {
     pub(crate) fn call<A: Arg>(&self, arg: &mut A) -> Result<Ret> {
         self.adapter.call(arg).inspect_err(|e| {
             if e.kind() == ErrorKind::DeviceLost && e.cause != Cause::Forked {
-                self.lost.store(true, Ordering::Relaxed);
+                self.give_up();
             }
         })
+    }
+
+    /// Takes the device for lost, and lets the system know if it does not: nobody waits for the work of a lost device before its
+    /// memory goes, so it has to end.
+    fn give_up(&self) {
+        if self.lost.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (device, state_type) = (self.handle, DeviceStateType::EXECUTION);
+        let mut state = GetDeviceState { device, state_type, ..Default::default() };
+        let asked = self.adapter.call(&mut state);
+        if asked.is_ok() && state.execution_state() == DeviceExecutionState::ACTIVE {
+            // There is nothing more to do if the system refuses.
+            let _ = self.adapter.call(&mut MarkDeviceAsError { device, reason: DeviceErrorReason::GENERIC });
+        }
     }
 }
 
@@ -140,6 +155,11 @@ impl Device {
     /// Notes that the device is lost; there is no way back.
     pub fn mark_lost(&self) {
         self.inner.raw.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the device for lost although the system may not.
+    pub(crate) fn give_up(&self) {
+        self.inner.raw.give_up();
     }
 
     /// Asks for the execution state. Cheap: the kernel keeps it at hand.

@@ -148,7 +148,7 @@ impl Queue {
         let mut accepted = false;
         let result = self.run(work, &mut state, &mut accepted);
         if result.is_err() && accepted {
-            self.device.mark_lost();
+            self.device.give_up();
         }
         result
     }

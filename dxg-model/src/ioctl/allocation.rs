@@ -257,6 +257,7 @@ pub(super) fn destroy(p: &Process, a: &mut DestroyAllocation2) -> Answer {
         handles.into_vec()
     };
     let at_once = a.flags.contains(DestroyAllocation2Flags::ASSUME_NOT_IN_USE);
+    p.settle_lost();
     for h in handles {
         if let Ok(allocation) = p.allocation(h) {
             p.remove(h);

@@ -73,6 +73,7 @@ pub(super) fn map(p: &Process, a: &mut MapGpuVirtualAddress) -> Answer {
 pub(super) fn free(p: &Process, a: &mut FreeGpuVirtualAddress) -> Answer {
     p.adapter(a.adapter)?;
     p.host(Ioctl::FreeGpuVirtualAddress)?;
+    p.settle_lost();
     p.space.free(a.base_address, a.size)?;
     Ok(0)
 }

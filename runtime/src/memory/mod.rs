@@ -219,8 +219,8 @@ impl Memory {
     /// An opaque descriptor with which other processes can open the memory.
     ///
     /// # Errors
-    /// [`Error::InvalidExternalHandle`] if it was not made to be exported.
+    /// [`Error::InvalidExternalHandle`] if it was not made to be exported; [`Error::TooManyObjects`], [`Error::OutOfHostMemory`].
     pub fn export_fd(&self) -> Result<OwnedFd> {
-        self.inner.export_fd().map_err(|e| Error::InvalidExternalHandle(e.to_string()))
+        self.inner.export_fd().map_err(Error::exporting)
     }
 }

@@ -1,7 +1,9 @@
 //! Nodes: the kernel's, and wrappers around any.
 
+mod failing;
 mod kernel;
 mod logged;
 
+pub use failing::Failing;
 pub use kernel::KernelNode;
 pub use logged::Logged;

@@ -3,6 +3,8 @@
 //! Loads move up to the first of them, stores down to the last; in between there is nothing that could make a
 //! difference. Bounds are checked per element, so that the meaning at the end of a buffer stays the same.
 //!
+//! Integers and floats of one size go together, with the bits of some as the others.
+//!
 //! Only what looks like a piece of a structure is merged: the dynamic offset must be a multiple of the size of the whole.
 //! `x[i]` and `x[i + 1]` stay two accesses, as each of them is contiguous over invocations and both together are not.
 
@@ -20,7 +22,7 @@ pub fn run(kernel: &mut Kernel) -> bool {
     let facts = MemoryFacts::new(kernel);
     let mut body = std::mem::take(&mut kernel.body);
     let divisors = divisors(kernel, &body);
-    let mut c = Combine { kernel, facts, divisors, changed: false };
+    let mut c = Combine { kernel, facts, divisors, behind: HashMap::default(), changed: false };
     c.region(&mut body);
     let changed = c.changed;
     kernel.body = body;
@@ -34,13 +36,22 @@ struct Base {
     object: Option<Value>,
     slot: SlotId,
     off: Option<Value>,
+    /// Of the elements, or that of integers of the same size.
     ty: Type,
     flags: Access,
 }
 
+/// The type of integers that have the bits of a type; the type itself if there is none.
+fn bits_of(ty: Type) -> Type {
+    match ty {
+        Type::F16 | Type::F32 | Type::F64 => Type::int(ty.bits()).unwrap_or(ty),
+        Type::Bool | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Buf => ty,
+    }
+}
+
 fn split(addr: &Addr, ty: Type, access: Access) -> (Base, i64) {
     let flags = Access { align: 1, ..access };
-    let base = |object, slot, off| Base { space: addr.space(), object, slot, off, ty, flags };
+    let base = |object, slot, off| Base { space: addr.space(), object, slot, off, ty: bits_of(ty), flags };
     match *addr {
         Addr::Buffer { buf, off, imm } => (base(Some(buf), SlotId(0), off), imm),
         Addr::Global { addr, imm } => (base(Some(addr), SlotId(0), None), imm),
@@ -58,10 +69,12 @@ struct Member {
 }
 
 struct Combine<'k> {
-    kernel: &'k Kernel,
+    kernel: &'k mut Kernel,
     facts: MemoryFacts,
     /// A number that divides each value; 0 for zero.
     divisors: Vec<u64>,
+    /// What comes behind instructions of the region at hand.
+    behind: HashMap<usize, Vec<Inst>>,
     changed: bool,
 }
 
@@ -112,7 +125,11 @@ impl Combine<'_> {
         let mut insts: Vec<Option<Inst>> = std::mem::take(&mut region.insts).into_iter().map(Some).collect();
         self.loads(&mut insts);
         self.stores(&mut insts);
-        region.insts = insts.into_iter().flatten().collect();
+        let mut behind = std::mem::take(&mut self.behind);
+        for (index, inst) in insts.into_iter().enumerate() {
+            region.insts.extend(inst);
+            region.insts.extend(behind.remove(&index).into_iter().flatten());
+        }
     }
 
     fn loads(&mut self, insts: &mut [Option<Inst>]) {
@@ -237,10 +254,61 @@ impl Combine<'_> {
             }
             if j > i + 1 {
                 self.changed = true;
-                merge_run(&group[i..j], insts, loads);
+                self.merge_run(&group[i..j], insts, loads);
             }
             i = j;
         }
+    }
+
+    /// Makes one access of the members, which are in the order of their addresses.
+    fn merge_run(&mut self, run: &[Member], insts: &mut [Option<Inst>], load: bool) {
+        let indices = run.iter().map(|m| m.index);
+        let Some(at) = (if load { indices.min() } else { indices.max() }) else { return };
+        let mut results: SmallVec<[Value; 2]> = SmallVec::new();
+        let mut all: SmallVec<[Value; 4]> = SmallVec::new();
+        let mut first = None;
+        let ty = match &insts[at] {
+            Some(Inst { op: Op::Store { values, .. }, .. }) => self.kernel.ty(values[0]),
+            Some(inst) if !inst.results.is_empty() => self.kernel.ty(inst.results[0]),
+            _ => return,
+        };
+        for m in run {
+            let Some(inst) = insts[m.index].take() else { continue };
+            // Elements of the other type are made, or made use of, where the access was.
+            match inst.op {
+                Op::Load { addr, .. } => {
+                    first = first.or(Some(addr));
+                    for r in inst.results {
+                        results.push(self.as_type(r, ty, m.index, true));
+                    }
+                }
+                Op::Store { addr, values, .. } => {
+                    first = first.or(Some(addr));
+                    for v in values {
+                        all.push(self.as_type(v, ty, m.index, false));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(addr) = first {
+            let access = run[0].access;
+            let op = if load { Op::Load { addr, access } } else { Op::Store { addr, values: all, access } };
+            insts[at] = Some(Inst { results, op });
+        }
+    }
+
+    /// A value of type `ty` with the bits of `v`, behind an instruction: `v` itself, one that `v` is made of (`whence`), or one that
+    /// is made of `v`.
+    fn as_type(&mut self, v: Value, ty: Type, index: usize, whence: bool) -> Value {
+        if self.kernel.ty(v) == ty {
+            return v;
+        }
+        let other = self.kernel.value(ty);
+        let (result, from) = if whence { (v, other) } else { (other, v) };
+        let inst = Inst { results: SmallVec::from_slice(&[result]), op: Op::alu(AluOp::Bitcast, &[from]) };
+        self.behind.entry(index).or_default().push(inst);
+        other
     }
 }
 
@@ -251,30 +319,4 @@ const fn same_memory(a: Space, b: Space) -> bool {
             | (Space::Shared, Space::Shared)
             | (Space::Slot, Space::Slot)
     )
-}
-
-/// Makes one access of the members, which are in the order of their addresses.
-fn merge_run(run: &[Member], insts: &mut [Option<Inst>], load: bool) {
-    let indices = run.iter().map(|m| m.index);
-    let at = if load { indices.min() } else { indices.max() };
-    let mut results: SmallVec<[Value; 2]> = SmallVec::new();
-    let mut all: SmallVec<[Value; 4]> = SmallVec::new();
-    let mut first = None;
-    for m in run {
-        let Some(inst) = insts[m.index].take() else { continue };
-        results.extend(inst.results);
-        match inst.op {
-            Op::Load { addr, .. } => first = first.or(Some(addr)),
-            Op::Store { addr, values, .. } => {
-                first = first.or(Some(addr));
-                all.extend(values);
-            }
-            _ => {}
-        }
-    }
-    if let (Some(addr), Some(at)) = (first, at) {
-        let access = run[0].access;
-        let op = if load { Op::Load { addr, access } } else { Op::Store { addr, values: all, access } };
-        insts[at] = Some(Inst { results, op });
-    }
 }

@@ -44,7 +44,7 @@ impl Gen<'_> {
     }
 
     /// A vector in memory, to be read by lane.
-    fn spill_lanes(&mut self, index: u32, v: Val) -> Val {
+    pub fn spill_lanes(&mut self, index: u32, v: Val) -> Val {
         let t = self.m.type_of(v);
         let p = self.scratch(index, t);
         self.m.store(v, p, 64);

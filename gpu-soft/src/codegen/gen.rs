@@ -92,6 +92,8 @@ pub struct Gen<'a> {
     pub shared_at: u64,
     /// Offset of each slot in the arena, for subgroup 0.
     pub slots_at: Vec<u64>,
+    /// Cells of the words of slots that are small arrays; none of other slots.
+    pub small: Vec<Vec<Val>>,
     /// Bytes between the private memories of two subgroups; 0 if they share it.
     pub private_stride: u64,
     scratch: HashMap<(u32, Ty), Val>,
@@ -165,6 +167,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         arena_bytes: 0,
         shared_at: 0,
         slots_at: Vec::new(),
+        small: vec![Vec::new(); k.slots.len()],
         private_stride: 0,
         scratch: HashMap::new(),
         buffers: HashMap::new(),
@@ -183,6 +186,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
     };
     g.return_direct = !plan.split && g.uni.return_join() <= Level::Subgroup;
     g.plan_collect();
+    g.make_small();
     g.arena_layout()?;
     g.kernel()?;
     g.stats.instructions = m.instruction_count();
@@ -226,8 +230,11 @@ impl<'a> Gen<'a> {
         self.shared_at = self.arena_alloc(u64::from(self.k.shared_size) + 64)?;
         let mut size = 0u64;
         let mut offsets = Vec::new();
-        for slot in &self.k.slots {
+        for (slot, small) in self.k.slots.iter().zip(&self.small) {
             offsets.push(size);
+            if !small.is_empty() {
+                continue;
+            }
             size += u64::from(slot.size.div_ceil(4)) * 4 * u64::from(self.lanes);
             size = size.next_multiple_of(ARENA_ALIGN as u64);
         }

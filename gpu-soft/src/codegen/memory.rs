@@ -8,6 +8,7 @@ use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::linear::Near;
 use super::llvm::{Block, Icmp, Ty, Val};
+use super::quads::Starts;
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
@@ -28,6 +29,11 @@ impl Piece {
     /// The size that accesses of that many bytes from each lane's offset must be checked against.
     fn check(&self, bytes: u64) -> Option<Val> {
         self.size.filter(|_| self.room < bytes)
+    }
+
+    /// Whether accesses of that many bytes must be checked.
+    pub fn checks(&self, bytes: u32) -> bool {
+        self.check(u64::from(bytes)).is_some()
     }
 }
 
@@ -283,6 +289,9 @@ impl Gen<'_> {
                     let vals =
                         self.strided_load(results.len(), addr, &piece, &first, step as u32, guard, ty, access, mask)?;
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
+                } else if !single && self.evenly(results.len(), ty, &piece, &first, stride, mask) {
+                    let vals = self.even_load(results.len(), addr, &piece, &first, stride, guard, ty, access, mask)?;
+                    vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
                 } else {
                     let off = self.lanes_of_place(&piece, addr)?;
                     self.lane_load(results.len(), Place::Lanes(piece, off), ty, access, mask)?
@@ -472,12 +481,88 @@ impl Gen<'_> {
         Ok(vals.into_iter().map(|v| Rep::Vec(v, None)).collect())
     }
 
+    /// Whether words of lanes that stand at equal distances are moved lane by lane, as quads: lanes that are not active must be readable.
+    fn evenly(&self, n: usize, ty: Type, piece: &Piece, first: &Bases, stride: i64, mask: Mask) -> bool {
+        let readable = piece.base.is_some() && piece.size.is_some();
+        self.is_quad(n, ty) && first.whole() && stride >= 4 * n as i64 && (mask == Mask::Full || readable)
+    }
+
+    /// Bytes from the first lane's words to the end of the last one's.
+    fn even_span(&self, n: usize, stride: i64) -> u64 {
+        stride as u64 * u64::from(self.lanes - 1) + 4 * n as u64
+    }
+
+    /// The condition that strided accesses are as they look, where there is one.
+    fn all_of(&self, inside: Option<Val>, guard: Option<Val>) -> Option<Val> {
+        match (inside, guard) {
+            (None, x) | (x, None) => x,
+            (Some(a), Some(b)) => Some(self.m.and(a, b)),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn even_load(
+        &mut self,
+        n: usize,
+        addr: &Addr,
+        piece: &Piece,
+        first: &Bases,
+        stride: i64,
+        guard: Option<Val>,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<Vec<Val>> {
+        self.stats.strided += 1;
+        let m = self.m;
+        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
+        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
+        let align = Self::align(access, 4);
+        let Some(ok) = self.all_of(inside, guard) else { return Ok(self.quad_load(&starts, n as u32, ty, align)) };
+        let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
+        m.likely_br(ok, quick, slow);
+        m.position(quick);
+        let quick = (self.quad_load(&starts, n as u32, ty, align), m.current());
+        m.br(end);
+        m.position(slow);
+        let off = self.lanes_of_place(piece, addr)?;
+        let slow = (self.words_load(n, &Place::Lanes(*piece, off), ty, access, mask)?, m.current());
+        m.br(end);
+        m.position(end);
+        Ok(self.either(&quick, &slow))
+    }
+
+    /// What one of two blocks has made.
+    fn either(&self, a: &(Vec<Val>, Block), b: &(Vec<Val>, Block)) -> Vec<Val> {
+        let both = a.0.iter().zip(&b.0);
+        both.map(|(x, y)| self.m.phi(self.m.type_of(*x), &[(*x, a.1), (*y, b.1)])).collect()
+    }
+
     fn lane_load_vals(&mut self, n: usize, place: Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Val>> {
+        if !self.is_quad(n, ty) || access.atomic || access.volatile {
+            return self.words_load(n, &place, ty, access, mask);
+        }
+        let m = self.m;
+        let zeros = self.zeros();
+        let (starts, other) = self.quad_starts(&place, 4 * n as u32, mask, zeros)?;
+        let quick = (self.quad_load(&starts, n as u32, ty, Self::align(access, 4)), m.current());
+        let Some(other) = other else { return Ok(quick.0) };
+        let end = self.block(c"quads.end");
+        m.br(end);
+        m.position(other);
+        let slow = (self.words_load(n, &place, ty, access, mask)?, m.current());
+        m.br(end);
+        m.position(end);
+        Ok(self.either(&quick, &slow))
+    }
+
+    /// Word after word.
+    fn words_load(&mut self, n: usize, place: &Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Val>> {
         let t = self.ty(ty, self.lanes);
         let align = Self::align(access, ty.bytes());
         let mut out = Vec::new();
         for i in 0..n {
-            let (ptrs, valid) = self.lane_pointers(&place, i as u64 * u64::from(ty.bytes()), ty.bytes(), mask)?;
+            let (ptrs, valid) = self.lane_pointers(place, i as u64 * u64::from(ty.bytes()), ty.bytes(), mask)?;
             out.push(if access.atomic || access.volatile {
                 self.each_lane_load(ty, ptrs, align, valid, access.atomic)
             } else {
@@ -566,6 +651,8 @@ impl Gen<'_> {
                 let single = access.atomic || access.volatile;
                 if fits && (step == 1 || (!single && self.spreads(mask, step == n))) {
                     self.strided_store(values, addr, &piece, &first, step as u32, guard, ty, access, mask)
+                } else if !single && mask == Mask::Full && self.evenly(values.len(), ty, &piece, &first, stride, mask) {
+                    self.even_store(values, addr, &piece, &first, stride, guard, ty, access)
                 } else {
                     let off = self.lanes_of_place(&piece, addr)?;
                     self.stats.gathers += 1;
@@ -703,11 +790,68 @@ impl Gen<'_> {
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments)]
+    fn even_store(
+        &mut self,
+        values: &[Value],
+        addr: &Addr,
+        piece: &Piece,
+        first: &Bases,
+        stride: i64,
+        guard: Option<Val>,
+        ty: Type,
+        access: &Access,
+    ) -> Result<()> {
+        self.stats.strided += 1;
+        let m = self.m;
+        let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
+        let n = values.len();
+        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
+        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
+        let align = Self::align(access, 4);
+        let Some(ok) = self.all_of(inside, guard) else {
+            self.quad_store(&starts, &vals, align);
+            return Ok(());
+        };
+        let (quick, slow, end) = (self.block(c"store"), self.block(c"store.slow"), self.block(c"store.end"));
+        m.likely_br(ok, quick, slow);
+        m.position(quick);
+        self.quad_store(&starts, &vals, align);
+        m.br(end);
+        m.position(slow);
+        let off = self.lanes_of_place(piece, addr)?;
+        self.words_store(values, &Place::Lanes(*piece, off), ty, access, Mask::Full)?;
+        m.br(end);
+        m.position(end);
+        Ok(())
+    }
+
     fn lane_store(&mut self, values: &[Value], place: Place, ty: Type, access: &Access, mask: Mask) -> Result<()> {
+        let n = values.len();
+        if !self.is_quad(n, ty) || access.atomic || access.volatile {
+            return self.words_store(values, &place, ty, access, mask);
+        }
+        let m = self.m;
+        let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
+        let waste = self.scratch(6, m.vector(m.int(32), 4));
+        let (starts, other) = self.quad_starts(&place, 4 * n as u32, mask, waste)?;
+        self.quad_store(&starts, &vals, Self::align(access, 4));
+        let Some(other) = other else { return Ok(()) };
+        let end = self.block(c"quads.end");
+        m.br(end);
+        m.position(other);
+        self.words_store(values, &place, ty, access, mask)?;
+        m.br(end);
+        m.position(end);
+        Ok(())
+    }
+
+    /// Word after word.
+    fn words_store(&mut self, values: &[Value], place: &Place, ty: Type, access: &Access, mask: Mask) -> Result<()> {
         let align = Self::align(access, ty.bytes());
         for (i, &value) in values.iter().enumerate() {
             let v = self.vector(value)?;
-            let (ptrs, valid) = self.lane_pointers(&place, i as u64 * u64::from(ty.bytes()), ty.bytes(), mask)?;
+            let (ptrs, valid) = self.lane_pointers(place, i as u64 * u64::from(ty.bytes()), ty.bytes(), mask)?;
             if access.atomic {
                 self.each_lane_store(ty, v, ptrs, align, valid);
             } else {

@@ -17,6 +17,8 @@
 //!   `filter`, `reader`: filtered reads of that kind, and texels of formats that only the view knows.
 //! * `lanes`: lanes picked, joined and interleaved; `spread`: masks of wide vectors.
 //! * `collect`, `replay`: atomic additions that reach memory together.
+//! * `small`: small private arrays.
+//! * `quads`: neighbouring words at addresses of their own.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
@@ -47,8 +49,10 @@ mod op;
 mod plain;
 mod plan;
 mod private;
+mod quads;
 mod reader;
 mod replay;
+mod small;
 mod spread;
 mod start;
 mod subgroup;

@@ -47,7 +47,8 @@ impl Gen<'_> {
         let row = m.mul(m.lshr(off, k(2)), k(WORD * self.lanes));
         let within = m.and(off, k(3));
         let at = m.add(m.add(row, within), self.iota(Type::I32, i64::from(WORD)));
-        m.byte_ptr(base, m.zext(at, m.vector(m.int(64), self.lanes)))
+        // Known to be small, so that the extension to the width of addresses is seen to be none; what is not, is not accessed.
+        m.element_ptr(m.int(8), base, m.and(at, k(0x3fff_ffff)))
     }
 
     pub fn private_load(
@@ -59,6 +60,9 @@ impl Gen<'_> {
         access: &Access,
         mask: Mask,
     ) -> Result<()> {
+        if !self.small[slot.index()].is_empty() {
+            return self.small_load(results, slot, off, imm, mask);
+        }
         let m = self.m;
         let base = self.slot_base(slot);
         let size = self.k.slots[slot.index()].size;
@@ -152,6 +156,9 @@ impl Gen<'_> {
         access: &Access,
         mask: Mask,
     ) -> Result<()> {
+        if !self.small[slot.index()].is_empty() {
+            return self.small_store(values, slot, off, imm, mask);
+        }
         let m = self.m;
         let base = self.slot_base(slot);
         let size = self.k.slots[slot.index()].size;

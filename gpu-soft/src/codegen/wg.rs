@@ -197,6 +197,7 @@ impl<'a> Gen<'a> {
         if !self.plan.split {
             self.each_subgroup(|g| {
                 let mask = g.initial_mask();
+                g.clear_small();
                 g.insts(s.insts, mask, YieldTo::Nowhere, |_, _| Ok(()))?;
                 Ok(())
             })?;

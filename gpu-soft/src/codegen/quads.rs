@@ -1,0 +1,129 @@
+//! Several neighbouring words from each lane's own address: two, three or four at a time are moved as a whole, lane by lane, and
+//! transposed. Gathers and scatters move one word at a time, and take about as long as a move for each lane.
+
+use super::gen::{Gen, Mask, Result};
+use super::llvm::{Block, Val};
+use super::memory::Place;
+use compiler::sir::Type;
+
+/// Where the words of each lane begin.
+pub enum Starts {
+    /// One after the other, so many bytes apart.
+    Evenly(Val, i64),
+    /// Pointers in memory.
+    Pointers(Val),
+}
+
+impl Gen<'_> {
+    /// Whether so many values of a type go together.
+    pub fn is_quad(&self, n: usize, ty: Type) -> bool {
+        (2..=4).contains(&n) && matches!(ty, Type::I32 | Type::F32)
+    }
+
+    /// Where the words of lanes stand; code for the case that those of all active lanes are in bounds follows, and the block for the
+    /// other case is given if there is one. Lanes that are not active are sent to `instead`.
+    pub fn quad_starts(
+        &mut self,
+        place: &Place,
+        bytes: u32,
+        mask: Mask,
+        instead: Val,
+    ) -> Result<(Starts, Option<Block>)> {
+        let m = self.m;
+        let (ptrs, valid) = self.lane_pointers(place, 0, bytes, mask)?;
+        let active = self.mask_val(mask);
+        let checked = match place {
+            Place::Uniform(piece, _) | Place::Strided { piece, .. } | Place::Lanes(piece, _) => piece.checks(bytes),
+            Place::Buffers { size, .. } => size.is_some(),
+        };
+        let other = checked.then(|| {
+            let (quick, other) = (self.block(c"quads"), self.block(c"words"));
+            let missing = self.any(Mask::Val(self.to_mask(m.and(active, m.not(valid)))));
+            m.likely_br(m.not(missing), quick, other);
+            m.position(quick);
+            other
+        });
+        let ptrs = if mask == Mask::Full { ptrs } else { m.select(active, ptrs, self.splat(instead)) };
+        Ok((Starts::Pointers(self.spill_lanes(1, ptrs)), other))
+    }
+
+    fn quad_ptr(&self, starts: &Starts, lane: u32) -> Val {
+        let m = self.m;
+        match starts {
+            Starts::Evenly(first, stride) => {
+                m.byte_ptr(*first, self.i64c(i64::from(lane).wrapping_mul(*stride) as u64))
+            }
+            Starts::Pointers(ptrs) => m.load(m.ptr(), m.byte_ptr(*ptrs, self.i64c(u64::from(lane) * 8)), 8),
+        }
+    }
+
+    /// Loads `n` words for each lane; a vector for each word.
+    pub fn quad_load(&mut self, starts: &Starts, n: u32, ty: Type, align: u32) -> Vec<Val> {
+        let m = self.m;
+        let piece = m.vector(self.scalar_ty(ty), n);
+        let widened: Vec<i32> = vec![0, 1, if n > 2 { 2 } else { -1 }, if n > 3 { 3 } else { -1 }];
+        // As many lanes as fill a register.
+        let each = self.lanes.min(self.opts.width.lanes());
+        let mut words = vec![Vec::new(); n as usize];
+        for first in (0..self.lanes).step_by(each as usize) {
+            let pieces: Vec<Val> =
+                (first..first + each).map(|lane| m.load(piece, self.quad_ptr(starts, lane), align)).collect();
+            let columns: Vec<Val> = if n == 2 {
+                // Two lanes beside each other fill a quarter of a row.
+                let rows = [0, 2].map(|j| {
+                    let pairs: Vec<Val> = pieces.chunks(4).map(|p| m.shuffle(p[j], p[j + 1], &[0, 1, 2, 3])).collect();
+                    self.concat(&pairs, 4)
+                });
+                [[0, 2, 4, 6], [1, 3, 5, 7]].map(|p| self.by_quarters(rows[0], rows[1], each, p)).to_vec()
+            } else {
+                let quads: Vec<Val> = match n {
+                    4 => pieces,
+                    _ => pieces.iter().map(|v| m.shuffle(*v, m.poison(piece), &widened)).collect(),
+                };
+                let rows: Vec<Val> = (0..4)
+                    .map(|j| self.concat(&quads.iter().skip(j).step_by(4).copied().collect::<Vec<_>>(), 4))
+                    .collect();
+                self.transpose(&rows, each).to_vec()
+            };
+            words.iter_mut().zip(columns).for_each(|(w, c)| w.push(c));
+        }
+        words.iter().map(|w| self.concat(w, each)).collect()
+    }
+
+    /// Stores words of each lane.
+    pub fn quad_store(&mut self, starts: &Starts, words: &[Val], align: u32) {
+        let m = self.m;
+        let each = self.lanes.min(self.opts.width.lanes());
+        let n = words.len() as i32;
+        for first in (0..self.lanes).step_by(each as usize) {
+            let mut columns: Vec<Val> = words.iter().map(|w| self.pick(*w, each, first, 1)).collect();
+            columns.resize(4, m.poison(m.type_of(columns[0])));
+            let rows = self.transpose(&columns, each);
+            for lane in 0..each {
+                let at = (lane / 4 * 4) as i32;
+                let row = rows[lane as usize % 4];
+                let v = m.shuffle(row, m.poison(m.type_of(row)), &(at..at + n).collect::<Vec<_>>());
+                m.store(v, self.quad_ptr(starts, first + lane), align);
+            }
+        }
+    }
+
+    /// In each group of four elements of four vectors rows become columns.
+    fn transpose(&self, rows: &[Val], lanes: u32) -> [Val; 4] {
+        let low = |a: Val, b: Val| self.by_quarters(a, b, lanes, [0, 4, 1, 5]);
+        let high = |a: Val, b: Val| self.by_quarters(a, b, lanes, [2, 6, 3, 7]);
+        let (a, b) = (low(rows[0], rows[1]), high(rows[0], rows[1]));
+        let (c, d) = (low(rows[2], rows[3]), high(rows[2], rows[3]));
+        let first = |a: Val, b: Val| self.by_quarters(a, b, lanes, [0, 1, 4, 5]);
+        let second = |a: Val, b: Val| self.by_quarters(a, b, lanes, [2, 3, 6, 7]);
+        [first(a, c), second(a, c), first(b, d), second(b, d)]
+    }
+
+    /// Picks in each group of four elements from those of two vectors.
+    fn by_quarters(&self, a: Val, b: Val, lanes: u32, pattern: [i32; 4]) -> Val {
+        let n = lanes as i32;
+        let of = |p: i32| if p < 4 { p } else { n + p - 4 };
+        let indices: Vec<i32> = (0..n).map(|i| i / 4 * 4 + of(pattern[i as usize % 4])).collect();
+        self.m.shuffle(a, b, &indices)
+    }
+}

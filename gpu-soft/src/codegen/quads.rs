@@ -61,7 +61,7 @@ impl Gen<'_> {
     pub fn quad_load(&mut self, starts: &Starts, n: u32, ty: Type, align: u32) -> Vec<Val> {
         let m = self.m;
         let piece = m.vector(self.scalar_ty(ty), n);
-        let widened: Vec<i32> = vec![0, 1, if n > 2 { 2 } else { -1 }, if n > 3 { 3 } else { -1 }];
+        let widened = [0, 1, if n > 2 { 2 } else { -1 }, if n > 3 { 3 } else { -1 }];
         // As many lanes as fill a register.
         let each = self.lanes.min(self.opts.width.lanes());
         let mut words = vec![Vec::new(); n as usize];

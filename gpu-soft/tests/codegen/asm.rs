@@ -222,3 +222,63 @@ body {{
         assert_eq!(build(&kernel("%0"), width).0.stats.jam, 1, "{width:?}");
     }
 }
+
+/// Structures at addresses of their own are moved as a whole, and small arrays stay in registers.
+#[test]
+fn structures_and_small_arrays_need_no_gathers() {
+    let structures = r#"kernel "structures"
+local_size 64 1 1
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin global_id.x
+  %1:buf = buffer 0.0
+  %2:buf = buffer 0.1
+  %3:i64 = zext %0
+  %4:i64 = const 4
+  %5:i64 = imul %3 %4
+  %6:i32 = load buffer(%1 %5 0) align 4
+  %7:i64 = zext %6
+  %8:i64 = const 48
+  %9:i64 = imul %7 %8
+  %10:f32 %11:f32 %12:f32 %13:f32 = load buffer(%1 %9 0) align 4
+  %14:f32 %15:f32 %16:f32 = load buffer(%1 %9 16) align 4
+  %17:f32 %18:f32 = load buffer(%1 %9 32) align 4
+  %19:f32 = fadd %17 %18
+  store buffer(%2 %9 0) %10 %11 %12 %19 align 4
+  store buffer(%2 %9 32) %13 %14 %15 align 4
+  store buffer(%2 %9 16) %16 %17 align 4
+  return
+}
+"#;
+    let array = r#"kernel "array"
+local_size 64 1 1
+slot $0 size 32 align 4
+binding 0.0 storage_buffer count 1 written
+body {
+  %0:i32 = builtin global_id.x
+  %1:buf = buffer 0.0
+  %2:i64 = zext %0
+  %3:i64 = const 4
+  %4:i64 = imul %2 %3
+  %5:i32 = load buffer(%1 %4 0) align 4
+  %6:i32 = const 2
+  %7:i32 = shl %5 %6
+  store slot($0 %7 0) %5 align 4
+  %8:i32 = load slot($0 %5 0) align 4
+  store buffer(%1 %4 0) %8 align 4
+  return
+}
+"#;
+    for width in widths() {
+        for text in [structures, array] {
+            let kernel = parse(text).expect("parses");
+            let slots = bindings();
+            let options =
+                Options { want_asm: true, robust_storage: false, robust_uniform: false, ..Options::new(width, &slots) };
+            let asm = compile(&kernel, &options).expect("compiles").asm.expect("asked for");
+            assert_eq!(count(&asm, "vpgather") + count(&asm, "vgather") + count(&asm, "vpscatter"), 0, "{asm}");
+            assert_eq!(count(&asm, "vscatter"), 0, "{asm}");
+        }
+    }
+}

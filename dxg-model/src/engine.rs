@@ -53,7 +53,9 @@ pub struct Identity {
     pub shared_memory: u64,
     /// Whether hardware queues exist. The model's configuration can turn them off.
     pub hw_scheduling: bool,
-    /// Answer to the driver-private adapter query (type 0).
+    /// Whether it is a GPU in software, as opposed to one of silicon in the processor.
+    pub software: bool,
+    /// Answer to the driver-private adapter query (type 0), unless [`Engine::umd_private`] says another.
     pub umd_private: Vec<u8>,
 }
 
@@ -147,6 +149,12 @@ pub struct AllocationDesc {
 pub trait Engine: Send + Sync + core::fmt::Debug {
     /// Who the adapter is. Must not change.
     fn identity(&self) -> &Identity;
+
+    /// Answer to the driver-private adapter query, given the address space: hosts tell drivers how to divide it.
+    fn umd_private(&self, space: &AddressSpace) -> Vec<u8> {
+        let _ = space;
+        self.identity().umd_private.clone()
+    }
 
     /// Executes one command buffer to completion, on the scheduler thread of the node (it may use
     /// threads of its own). Calls for different nodes come at the same time; calls for one node

@@ -54,9 +54,23 @@ pub struct Debug {
     pub zero: bool,
 }
 
-/// `VKDXG_MODEL`.
+/// Which adapter the model presents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelGpu {
+    /// The software GPU.
+    #[default]
+    Soft,
+    /// An Intel GPU that executes nothing, for drivers that other people made.
+    Intel,
+}
+
+/// `VKDXG_MODEL`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelSwitches {
+    /// `intel`: which adapter.
+    pub gpu: ModelGpu,
+    /// `store=FOLDER`: where the host's driver package is, where said.
+    pub driver_store: Option<String>,
     /// Switches off the guest driver's oddities.
     pub no_quirks: bool,
     /// Longest delay of paging work; none: done at once.
@@ -176,8 +190,8 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_MODEL",
-        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS",
-        doc: "how the model behaves where real systems differ, separated by commas",
+        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,intel,store=FOLDER",
+        doc: "how the model behaves where real systems differ, and which adapter it has, separated by commas",
         parse: parse_model,
     },
     Variable {
@@ -276,11 +290,13 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
             "hwqueue" => m.hw_queues = Some(true),
             "nohwqueue" => m.hw_queues = Some(false),
             "async" => m.asynchronous = true,
+            "intel" => m.gpu = ModelGpu::Intel,
             other => {
-                let number = other.split_once('=').and_then(|(key, n)| Some((key, n.parse::<u64>().ok()?)));
-                match number {
-                    Some(("pending", us)) => m.pending = Some(Duration::from_micros(us)),
-                    Some(("watchdog", ms)) => m.watchdog = Some(Duration::from_millis(ms)),
+                let (key, value) = other.split_once('=').unwrap_or((other, ""));
+                match (key, value.parse::<u64>()) {
+                    ("pending", Ok(us)) => m.pending = Some(Duration::from_micros(us)),
+                    ("watchdog", Ok(ms)) => m.watchdog = Some(Duration::from_millis(ms)),
+                    ("store", _) if !value.is_empty() => m.driver_store = Some(value.to_owned()),
                     _ => unknown.push(word),
                 }
             }
@@ -382,8 +398,13 @@ mod tests {
                 hw_queues: Some(false),
                 asynchronous: true,
                 watchdog: Some(Duration::from_millis(90)),
+                ..ModelSwitches::default()
             }
         );
+        let (o, w) = with("VKDXG_MODEL", "intel,store=/opt/store");
+        assert!(w.is_empty());
+        assert_eq!((o.model.gpu, o.model.driver_store.as_deref()), (ModelGpu::Intel, Some("/opt/store")));
+        assert_eq!(with("VKDXG_MODEL", "store=").1.len(), 1);
         assert_eq!(with("VKDXG_MODEL", "pending=soon").1.len(), 1);
     }
 

@@ -6,7 +6,8 @@
 pub mod env;
 
 use dxg_abi::{Ioctl, Node};
-use env::{Debug, Options};
+use dxg_model::Engine;
+use env::{Debug, ModelGpu, Options};
 use std::fs::File;
 use std::io::BufWriter;
 use std::num::NonZeroUsize;
@@ -17,6 +18,16 @@ use winsys_dxg::{KernelNode, Logged, Traced};
 
 /// The kernel's device file.
 pub const KERNEL_NODE: &str = KernelNode::PATH;
+
+/// The folder of the host's driver package where none is said: one of the names that such packages have.
+fn package(gpu: ModelGpu) -> Option<String> {
+    match gpu {
+        ModelGpu::Soft => None,
+        ModelGpu::Intel => {
+            Some(r"C:\Windows\System32\DriverStore\FileRepository\iigd_dch.inf_amd64_0000000000000000".to_owned())
+        }
+    }
+}
 
 fn model_config(options: &Options) -> dxg_model::Config {
     let m = &options.model;
@@ -30,6 +41,7 @@ fn model_config(options: &Options) -> dxg_model::Config {
         },
         hw_queues: m.hw_queues.unwrap_or(default.hw_queues),
         watchdog: m.watchdog.map_or(default.watchdog, |limit| (!limit.is_zero()).then_some(limit)),
+        driver_store: m.driver_store.clone().or_else(|| package(m.gpu)),
         ..default
     }
 }
@@ -40,7 +52,12 @@ fn model_config(options: &Options) -> dxg_model::Config {
 /// When the system does not give the address space for the GPU.
 pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
     let threads = options.debug.serial.then_some(NonZeroUsize::MIN);
-    let engine = Arc::new(gpu_soft::engine::SoftEngine::new(threads));
+    let soft = gpu_soft::engine::SoftEngine::new(threads);
+    let engine: Arc<dyn Engine> = match options.model.gpu {
+        ModelGpu::Soft => Arc::new(soft),
+        // What the processor's GPU may use is half of what a GPU in software may.
+        ModelGpu::Intel => Arc::new(gpu_intel::engine::IntelEngine::new(soft.identity().shared_memory / 2)),
+    };
     Ok(dxg_model::Model::new(model_config(options), engine)?)
 }
 

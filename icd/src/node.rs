@@ -158,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn an_adapter_that_nobody_drives_is_left_out_with_a_reason() {
+        let model_switches = env::ModelSwitches { gpu: env::ModelGpu::Intel, ..Default::default() };
+        let options = Options { node: NodeChoice::Model, model: model_switches, ..Options::default() };
+        assert!(Platform::new(&options).adapters.is_empty());
+        let winsys = Winsys::new(model(&options).expect("model"), WinsysConfig::default());
+        let adapters = winsys.adapters().expect("adapters");
+        assert_eq!(adapters.len(), 1);
+        let reason = explain(&adapters[0], &options).expect_err("nobody drives it");
+        assert!(!reason.is_empty());
+    }
+
+    #[test]
     fn instances_share_a_platform_and_the_last_one_ends_it() {
         let (a, b) = (Platform::current(), Platform::current());
         assert!(Arc::ptr_eq(&a, &b));

@@ -95,9 +95,9 @@ fn answer(p: &Process, kind: Type, data: &mut [u8]) -> Result<(), NtStatus> {
     let hw = id.hw_scheduling && p.config.hw_queues;
     match kind {
         Type::UMDRIVERPRIVATE => {
-            let blob = &id.umd_private;
+            let blob = p.engine.umd_private(&p.space);
             let room = data.get_mut(..blob.len()).ok_or(NtStatus::BUFFER_TOO_SMALL)?;
-            room.copy_from_slice(blob);
+            room.copy_from_slice(&blob);
             data[blob.len()..].fill(0);
             Ok(())
         }
@@ -117,7 +117,8 @@ fn answer(p: &Process, kind: Type, data: &mut [u8]) -> Result<(), NtStatus> {
         ),
         Type::DRIVERVERSION | Type::DRIVERVERSION_RENDER => put(data, &id.wddm_version),
         Type::ADAPTERTYPE | Type::ADAPTERTYPE_RENDER => {
-            put(data, &(AdapterType::RENDER_SUPPORTED | AdapterType::SOFTWARE_DEVICE | AdapterType::PARAVIRTUALIZED))
+            let kind = if id.software { AdapterType::SOFTWARE_DEVICE } else { AdapterType::HYBRID_INTEGRATED };
+            put(data, &(AdapterType::RENDER_SUPPORTED | AdapterType::PARAVIRTUALIZED | kind))
         }
         Type::WDDM_2_0_CAPS => put(data, &(Wddm20Caps::SUPPORT_64_BIT_ATOMICS | Wddm20Caps::GPU_MMU_SUPPORTED)),
         Type::WDDM_2_7_CAPS => put(

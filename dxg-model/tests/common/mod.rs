@@ -62,6 +62,7 @@ impl TestEngine {
                 dedicated_memory: 0,
                 shared_memory: 1 << 30,
                 hw_scheduling: true,
+                software: true,
                 umd_private: vec![1, 2, 3, 4, 5, 6, 7, 8],
             },
             runs: AtomicU64::new(0),

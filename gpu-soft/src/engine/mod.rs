@@ -97,6 +97,7 @@ impl SoftEngine {
             dedicated_memory: 0,
             shared_memory: system_memory(),
             hw_scheduling: true,
+            software: true,
             umd_private: crate::umd::UmdInfo::CURRENT.to_bytes().to_vec(),
         };
         SoftEngine {

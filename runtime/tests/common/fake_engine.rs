@@ -36,6 +36,7 @@ impl FakeEngine {
                 dedicated_memory: 0,
                 shared_memory: 1 << 32,
                 hw_scheduling: false,
+                software: true,
                 umd_private: Vec::new(),
             },
             clock: AtomicU64::new(1000),

@@ -37,6 +37,7 @@ impl TestGpu {
             dedicated_memory: 0,
             shared_memory: 1 << 30,
             hw_scheduling: true,
+            software: true,
             umd_private: vec![5, 6, 7, 8],
         };
         Arc::new(Self { identity })

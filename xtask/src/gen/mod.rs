@@ -1,4 +1,4 @@
-//! `cargo xtask gen`: Rust sources derived from the Vulkan registry.
+//! `cargo xtask gen`: Rust sources derived from the Vulkan registry and from the data in `xtask/data`.
 
 mod access;
 mod commands;
@@ -7,6 +7,7 @@ mod features;
 mod names;
 mod properties;
 mod types;
+mod win_types;
 
 use crate::registry::{Command, Registry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ pub const REGISTRY: &str = "/usr/share/vulkan/registry/vk.xml";
 const OUTPUT: &str = "icd/src/generated";
 /// Folder of the types that clients need.
 const CLIENT: &str = "cts/src/generated";
+/// Folder of what is known of the Windows headers.
+const WINDOWS: &str = "dxcore/src/generated";
 /// Newest core version the driver implements (major, minor).
 const NEWEST_CORE: (u32, u32) = (1, 4);
 /// Handles that never exist in this driver: passed on without being decoded.
@@ -150,11 +153,14 @@ pub fn run(root: &Path, check: bool) -> Result<String, String> {
         (CLIENT, "mod.rs", "//! Vulkan as far as the bindings are too old to know it.\n\npub mod types;\n".to_owned()),
         (CLIENT, "types.rs", types),
     ];
-    for (folder, name, text) in &files {
+    let all = files.iter().map(|(folder, name, text)| (*folder, *name, format!("{HEADER}{text}")));
+    let windows = win_types::generate(root)?;
+    let windows = windows.iter().map(|(name, text)| (WINDOWS, *name, format!("{}{text}", win_types::HEADER)));
+    let all: Vec<_> = all.chain(windows).collect();
+    for (folder, name, text) in &all {
         let folder = root.join(folder);
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let path = folder.join(name);
-        let text = format!("{HEADER}{text}");
         if check {
             if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
                 return Err(format!("{} is stale: run `cargo xtask gen`", path.display()));
@@ -163,5 +169,6 @@ pub fn run(root: &Path, check: bool) -> Result<String, String> {
             std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
-    Ok(format!("{} files in {OUTPUT} and {CLIENT} {}", files.len(), if check { "are fresh" } else { "written" }))
+    let state = if check { "are fresh" } else { "written" };
+    Ok(format!("{} files in {OUTPUT}, {CLIENT} and {WINDOWS} {state}", all.len()))
 }

@@ -1,7 +1,9 @@
 //! Kernels run by the interpreter, over real GPU memory: slow, exact, and without a code generator.
 
 use crate::binary::{Bound, LoadError};
-use crate::image::{Coords, ImageDesc, Lookup, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET};
+use crate::image::{
+    Coords, ImageDesc, Lookup, PackedImage, PackedSampler, Residency, SamplerDesc, View, COMBINED_SAMPLER_OFFSET,
+};
 use crate::kernel_abi::{BindingSlot, BufferDesc};
 use compiler::interp::{
     BufferView, Descriptor, Executor, Fault, GroupInfo, ImageAccess, Limits, Machine, Program, SampleRequest, Texel,
@@ -167,33 +169,35 @@ impl SoftMachine<'_> {
         })
     }
 
-    /// Address of a descriptor, `None` if its set is not bound or the element is out of range.
-    fn descriptor(&self, desc: Descriptor) -> Result<Option<u64>, Fault> {
-        let slot = self.slot(desc)?;
+    /// Address of `size` bytes of a descriptor from an offset on, `None` if its set is not bound or the element is out of range.
+    /// They are mapped for the GPU; what packets name as sets may be anything.
+    fn descriptor(&mut self, desc: Descriptor, offset: u32, size: usize) -> Result<Option<u64>, Fault> {
+        let slot = *self.slot(desc)?;
         let base = self.bound.sets.get(desc.set as usize).copied().unwrap_or(0);
         if base == 0 || desc.element >= slot.count {
             return Ok(None);
         }
-        Ok(Some(base.wrapping_add(u64::from(slot.offset) + u64::from(desc.element) * u64::from(slot.stride))))
+        let place = u64::from(slot.offset) + u64::from(desc.element) * u64::from(slot.stride) + u64::from(offset);
+        let at = base.wrapping_add(place);
+        self.check(at, size as u64, false)?;
+        Ok(Some(at))
     }
 
-    fn image(&self, desc: Descriptor) -> Result<ImageDesc, Fault> {
+    fn image(&mut self, desc: Descriptor) -> Result<ImageDesc, Fault> {
         let read = |at: u64| {
-            // SAFETY: set memory that the application bound holds an image descriptor at this address.
+            // SAFETY: the bytes of a descriptor are mapped there, and any bytes are one.
             unsafe { ImageDesc::read(at as *const u8) }
         };
-        Ok(self.descriptor(desc)?.map_or_else(ImageDesc::default, read))
+        Ok(self.descriptor(desc, 0, size_of::<PackedImage>())?.map_or_else(ImageDesc::default, read))
     }
 
-    fn sampler(&self, desc: Descriptor, combined: bool) -> Result<SamplerDesc, Fault> {
+    fn sampler(&mut self, desc: Descriptor, combined: bool) -> Result<SamplerDesc, Fault> {
         let offset = if combined { COMBINED_SAMPLER_OFFSET } else { self.slot(desc)?.sampler_offset };
-        let offset = u64::from(offset);
-        let at = self.descriptor(desc)?;
         let read = |at: u64| {
-            // SAFETY: set memory that the application bound holds a sampler descriptor at this address.
-            unsafe { SamplerDesc::read(at.wrapping_add(offset) as *const u8) }
+            // SAFETY: the bytes of a sampler are mapped there, and any bytes are one.
+            unsafe { SamplerDesc::read(at as *const u8) }
         };
-        Ok(at.map_or_else(SamplerDesc::default, read))
+        Ok(self.descriptor(desc, offset, size_of::<PackedSampler>())?.map_or_else(SamplerDesc::default, read))
     }
 }
 
@@ -256,8 +260,8 @@ impl Machine for SoftMachine<'_> {
             let size = if base == 0 || desc.element >= slot.count { 0 } else { u64::from(size) };
             return Ok(BufferView { addr: base.wrapping_add(at), size });
         }
-        let Some(at) = self.descriptor(desc)? else { return Ok(BufferView::default()) };
-        // SAFETY: set memory that the application bound holds a buffer descriptor at this address.
+        let Some(at) = self.descriptor(desc, 0, size_of::<BufferDesc>())? else { return Ok(BufferView::default()) };
+        // SAFETY: the bytes of a descriptor are mapped there, and any bytes are one.
         let d = unsafe { (at as *const BufferDesc).read_unaligned() };
         Ok(BufferView { addr: d.addr, size: d.size })
     }

@@ -40,6 +40,7 @@ impl Bench {
         bench.track(bench.data.as_ptr() as u64, 4096 * 4, true);
         bench.track(bench.commands.as_ptr() as u64, 1 << 16, true);
         bench.track(bench.kernel.as_ptr() as u64, bench.kernel.len() as u64, false);
+        bench.track(bench.set.as_ptr() as u64, 16, false);
         bench
     }
 
@@ -281,6 +282,13 @@ fn accesses_outside_of_memory_are_faults() {
     let kernel = b.kernel.as_ptr() as u64;
     emit(&mut s, &packet::Write { dst: kernel, bytes: 4 }, &[&[0; 4]]);
     assert_eq!(b.run(&s, &Cancel::new()), Err(EngineFault::PageFault { address: kernel, write: true }));
+    // A set that is nowhere: the kernel's read of a descriptor is the access.
+    for set in [8, hole, u64::MAX - 7, 0x8000_0000_0000_0000] {
+        let mut s = b.dispatch([1, 1, 1], 0);
+        let end = s.len();
+        s[end - 8..].copy_from_slice(&set.to_le_bytes());
+        assert_eq!(b.run(&s, &Cancel::new()), Err(EngineFault::PageFault { address: set, write: false }));
+    }
     // Not a kernel.
     let s = {
         let mut s = b.dispatch([1, 1, 1], 0);

@@ -15,11 +15,9 @@ pub enum Outcome {
     Hang,
     /// Nobody can tell.
     Unknown,
-    /// A kernel would be handed a pointer that is none of ours. Kernels follow pointers, as they would on hardware.
-    Wild,
 }
 
-use Outcome::{BadPacket, Hang, PageFault, Wild};
+use Outcome::{BadPacket, Hang, PageFault};
 
 /// Steps after which a stream counts as one that takes long.
 const LONG: u64 = 4096;
@@ -37,8 +35,6 @@ pub struct Oracle<'a> {
     /// Invocations, if they are known.
     invocations: Option<u64>,
     steps: u64,
-    /// Something was stored where command buffers are.
-    rewritten: bool,
 }
 
 /// Bytes from the first of the first run to the last of the last.
@@ -77,7 +73,6 @@ impl<'a> Oracle<'a> {
             held_back: false,
             invocations: Some(0),
             steps: 0,
-            rewritten: false,
         }
     }
 
@@ -144,13 +139,7 @@ impl<'a> Oracle<'a> {
         self.bytes(at).map(u64::from_le_bytes)
     }
 
-    /// Takes note of a store.
-    fn stored(&mut self, at: u64) {
-        self.rewritten |= at < self.world.command_part().end();
-    }
-
     fn put(&mut self, at: u64, bytes: &[u8]) {
-        self.stored(at);
         let at = self.offset(at);
         self.memory[at..at + bytes.len()].copy_from_slice(bytes);
         if !self.blind {
@@ -160,7 +149,6 @@ impl<'a> Oracle<'a> {
 
     fn loosen(&mut self, at: u64, len: u64) {
         if len > 0 {
-            self.stored(at);
             let at = self.offset(at);
             self.loose[at..at + len as usize].fill(true);
         }
@@ -168,7 +156,6 @@ impl<'a> Oracle<'a> {
 
     fn copy(&mut self, src: u64, dst: u64, size: u64) {
         if size > 0 {
-            self.stored(dst);
             let (src, dst, size) = (self.offset(src), self.offset(dst), size as usize);
             self.memory.copy_within(src..src + size, dst);
             self.loose.copy_within(src..src + size, dst);
@@ -190,7 +177,7 @@ impl<'a> Oracle<'a> {
             Ok(()) => Outcome::Done,
             Err(outcome) => outcome,
         };
-        if self.blind && outcome != Wild {
+        if self.blind {
             Outcome::Unknown
         } else {
             outcome
@@ -204,7 +191,8 @@ impl<'a> Oracle<'a> {
                 return Ok(());
             }
             if self.is_loose(at, bytes) {
-                return Err(Wild);
+                self.go_blind();
+                return Err(Outcome::Unknown);
             }
             let from = self.offset(at);
             let chunk = self.memory[from..from + bytes as usize].to_vec();
@@ -220,8 +208,7 @@ impl<'a> Oracle<'a> {
         loop {
             let Some((found, next)) = packet::next(bytes, at).map_err(|_| BadPacket)? else { return Ok(None) };
             if self.long(1) {
-                // A command buffer that changes itself, round after round, may become anything.
-                return Err(if self.rewritten { Wild } else { Outcome::Unknown });
+                return Err(Outcome::Unknown);
             }
             match found.opcode {
                 Opcode::End => return Ok(None),
@@ -469,10 +456,13 @@ impl<'a> Oracle<'a> {
         if total == 0 {
             return Ok(());
         }
-        if set.is_some_and(|set| set != self.world.set && set != 0) {
-            return Err(Wild);
-        }
         if !self.kernel(kernel)? || self.long(total) {
+            return Ok(());
+        }
+        if let Some(set) = set.filter(|set| *set != self.world.set && *set != 0) {
+            self.can(set, 16, false)?;
+            // Whatever stands there is the buffer.
+            self.go_blind();
             return Ok(());
         }
         self.invocations = self.invocations.map(|n| n.wrapping_add(total * 8));
@@ -498,8 +488,8 @@ impl<'a> Oracle<'a> {
 
     fn dispatch(&mut self, found: &Found<'_>) -> Step {
         let (p, tail) = match found.split::<packet::Dispatch>() {
-            // What is held back is not looked at; who is blind does not know what is.
-            _ if self.held_back && !self.blind => return Ok(()),
+            // What is held back is not looked at.
+            _ if self.held_back => return Ok(()),
             other => other.map_err(|_| BadPacket)?,
         };
         let (set, _) = data(tail, p.push_bytes, p.set_count, p.dynamic_count)?;
@@ -518,7 +508,7 @@ impl<'a> Oracle<'a> {
 
     fn generated(&mut self, found: &Found<'_>) -> Step {
         let (p, tail) = match found.split::<packet::DispatchGenerated>() {
-            _ if self.held_back && !self.blind => return Ok(()),
+            _ if self.held_back => return Ok(()),
             other => other.map_err(|_| BadPacket)?,
         };
         let (set, rest) = data(tail, p.push_bytes, p.set_count, p.dynamic_count)?;
@@ -535,8 +525,7 @@ impl<'a> Oracle<'a> {
         for number in 0..u64::from(sequences) {
             let mut kernel = (p.kernel, p.kernel_bytes);
             if self.long(1 + u64::from(p.token_count)) {
-                // The tokens are known, and so is the set, whatever the data say.
-                return if set.is_some_and(|s| s != self.world.set && s != 0) { Err(Wild) } else { Ok(()) };
+                return Ok(());
             }
             for token in tokens.chunks_exact(step) {
                 let t = Token::read_from_bytes(token).expect("a token");

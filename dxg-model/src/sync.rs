@@ -58,6 +58,8 @@ struct State {
     /// The value of kinds without a page.
     value: u64,
     waiters: Vec<Waiter>,
+    /// Number of waiters at which those are dropped whose wait another object has ended.
+    crowd: usize,
     /// Destroyed: every wait is over.
     closed: bool,
     /// The device was lost: the value stays all-ones.
@@ -73,6 +75,9 @@ pub(crate) struct SyncObject {
     pub(crate) board: Option<Board>,
     state: Mutex<State>,
 }
+
+/// Waiters that are no reason to look whether they still wait.
+const CROWD: usize = 32;
 
 type Woken = SmallVec<[Target; 4]>;
 
@@ -99,7 +104,7 @@ impl SyncObject {
         page: Option<FencePage>,
         board: Option<Board>,
     ) -> Arc<Self> {
-        let state = Mutex::new(State { page, value: 0, waiters: Vec::new(), closed: false, lost: false });
+        let state = Mutex::new(State { page, value: 0, waiters: Vec::new(), crowd: CROWD, closed: false, lost: false });
         Arc::new(Self { kind, flags, board, state })
     }
 
@@ -323,6 +328,10 @@ impl SyncObject {
         };
         if !satisfied {
             if let Some(target) = target {
+                if st.waiters.len() >= st.crowd {
+                    st.waiters.retain(|w| !matches!(&w.target, Target::Cpu(wait) if wait.is_over()));
+                    st.crowd = 2 * st.waiters.len() + CROWD;
+                }
                 st.waiters.push(Waiter { value, target: target.clone() });
                 if let Some(board) = &self.board {
                     board.attend(self);
@@ -409,6 +418,11 @@ impl CpuWait {
         this
     }
 
+    /// Whether it has ended; a wait for any of some objects stays registered with the others.
+    fn is_over(&self) -> bool {
+        self.missing.load(Ordering::Acquire) <= 0
+    }
+
     /// One object reached its value.
     fn reached(&self) {
         if self.missing.fetch_sub(1, Ordering::AcqRel) != 1 {
@@ -436,5 +450,26 @@ impl CpuWait {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_others_have_ended_are_dropped() {
+        let fence = |value| SyncObject::plain(Kind::Legacy, SynchronizationObjectFlags::default(), value);
+        let (never, reached) = (fence(0), fence(1));
+        let pending = CpuWait::start(&[(never.clone(), 7)], false, None);
+        for _ in 0..10_000 {
+            let wait = CpuWait::start(&[(never.clone(), 1), (reached.clone(), 1)], true, None);
+            assert!(wait.is_over());
+        }
+        assert!(lock(&never.state).waiters.len() <= 2 * CROWD, "{}", lock(&never.state).waiters.len());
+        // One that still waits is not.
+        assert!(!pending.is_over());
+        never.signal(7);
+        assert!(pending.is_over());
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::adapter::Adapter;
 use crate::error::{Cause, Error, ErrorKind, Result};
+use crate::events::Events;
 use crate::paging::PagingQueue;
-use crate::wait::EventPool;
 use dxg_abi::{
     Arg, CreateDevice, CreateDeviceFlags, DestroyDevice, DeviceErrorReason, DeviceExecutionState, DevicePageFaultState,
     DeviceResetState, DeviceStateType, GetDeviceState, Handle, MarkDeviceAsError, Ret,
@@ -76,7 +76,7 @@ impl Drop for RawDevice {
 struct DeviceInner {
     // Order matters: the paging queue goes before its device.
     paging: PagingQueue,
-    events: EventPool,
+    events: Events,
     trim: RwLock<Option<Arc<TrimHook>>>,
     raw: Arc<RawDevice>,
 }
@@ -112,14 +112,14 @@ impl Device {
         }
         let raw = Arc::new(RawDevice { adapter: adapter.clone(), handle: arg.device, lost: AtomicBool::new(false) });
         let paging = PagingQueue::create(raw.clone())?;
-        Ok(Self { inner: Arc::new(DeviceInner { paging, events: EventPool::default(), trim: RwLock::new(None), raw }) })
+        Ok(Self { inner: Arc::new(DeviceInner { paging, events: Events::default(), trim: RwLock::new(None), raw }) })
     }
 
     pub(crate) fn call<A: Arg>(&self, arg: &mut A) -> Result<Ret> {
         self.inner.raw.call(arg)
     }
 
-    pub(crate) fn events(&self) -> &EventPool {
+    pub(crate) fn events(&self) -> &Events {
         &self.inner.events
     }
 

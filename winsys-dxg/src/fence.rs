@@ -208,6 +208,7 @@ impl Fence {
 
 impl Drop for Fence {
     fn drop(&mut self) {
+        self.device.events().forget(self.handle);
         match self.owner {
             Owner::Itself => {
                 let _ = self.device.call(&mut DestroySynchronizationObject { sync_object: self.handle });

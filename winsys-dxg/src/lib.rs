@@ -29,6 +29,7 @@ mod config;
 mod context;
 mod device;
 mod error;
+mod events;
 mod fence;
 mod fork;
 mod hw_queue;

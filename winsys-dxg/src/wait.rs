@@ -2,12 +2,12 @@
 
 use crate::device::Device;
 use crate::error::{Cause, Error, Result};
+use crate::events::Condition;
 use crate::sys::FencePage;
 use dxg_abi::{Arg, Errno, Handle, WaitForSynchronizationObjectFromCpu, WaitFromCpuFlags};
-use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use smallvec::SmallVec;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Whether all or one of several conditions end a wait.
@@ -36,41 +36,8 @@ pub(crate) struct Point<'a> {
     pub(crate) value: u64,
 }
 
-/// eventfds that have fired and been read: ready for another wait. One whose wait was given up
-/// still belongs to the system and is not put back.
-#[derive(Debug, Default)]
-pub(crate) struct EventPool(Mutex<Vec<OwnedFd>>);
-
 /// Looks at the pages without giving the processor away in between: some microseconds.
 const TIGHT: u32 = 8;
-
-/// Descriptors kept for reuse.
-const POOL: usize = 8;
-
-impl EventPool {
-    fn take(&self) -> Result<OwnedFd> {
-        if let Some(fd) = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(fd);
-        }
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::os)?;
-        if fd.as_raw_fd() != 0 {
-            return Ok(fd);
-        }
-        // Number 0 means "no event" in the request.
-        rustix::io::fcntl_dupfd_cloexec(&fd, 3).map_err(Error::os)
-    }
-
-    fn put(&self, fd: OwnedFd) {
-        let mut count = [0u8; 8];
-        if rustix::io::read(&fd, &mut count).is_err() {
-            return;
-        }
-        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < POOL {
-            pool.push(fd);
-        }
-    }
-}
 
 /// Whether the conditions hold; an error if they do only because the device was lost.
 fn holds(device: &Device, points: &[Point<'_>], mode: WaitMode) -> Result<bool> {
@@ -136,10 +103,13 @@ pub(crate) fn wait(
         }
     }
 
+    let condition = Condition { points: points.iter().map(|p| (p.handle, p.value)).collect(), mode };
     loop {
-        let event = device.events().take()?;
-        request_event(device, points, mode, &event)?;
-        // One event: it fires once, or the wait is given up and it stays with the system.
+        let (event, requested) = device.events().take(&condition)?;
+        if !requested {
+            request_event(device, points, mode, &event)?;
+        }
+        // One event: it fires once, or the wait is given up and it waits for the next one.
         loop {
             let left = deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
             let nap = left.min(config.lost_check.max(Duration::from_millis(1)));
@@ -155,6 +125,11 @@ pub(crate) fn wait(
                 return Err(Error::lost());
             }
             if expired(Instant::now()) {
+                if fired {
+                    device.events().put(event);
+                } else {
+                    device.events().give_up(condition, event);
+                }
                 return Ok(WaitOutcome::TimedOut);
             }
             if fired {

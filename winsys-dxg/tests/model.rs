@@ -552,3 +552,49 @@ fn tables_end_where_the_model_ends() {
         assert_eq!((table.highest, table.missing.len()), (table_end, lacks));
     }
 }
+
+#[test]
+fn waits_that_time_out_cost_one_event() {
+    let node = model(Config::default());
+    let device = device(node.clone(), WinsysConfig::default());
+    let fence = Fence::create(&device, &FenceDesc::default()).expect("fence");
+    let short = Some(Duration::from_micros(100));
+    for i in 0..600 {
+        // A few values, and more than are remembered.
+        let value = if i < 300 { 1 + i % 3 } else { 1 + i };
+        assert_eq!(fence.wait(value, short).expect("wait"), WaitOutcome::TimedOut);
+    }
+    assert!(node.census().events <= 64, "{:?}", node.census());
+    // They are woken all the same, at once.
+    std::thread::scope(|s| {
+        let waiter = s.spawn(|| {
+            let start = Instant::now();
+            assert_eq!(fence.wait(2, Some(Duration::from_secs(20))).expect("wait"), WaitOutcome::Reached);
+            start.elapsed()
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        fence.signal(2).expect("signal");
+        assert!(waiter.join().expect("no panic") < Duration::from_millis(700));
+    });
+    fence.signal(10_000).expect("signal");
+    assert_eq!(fence.wait(700, short).expect("wait"), WaitOutcome::Reached);
+    assert_eq!(node.census().events, 0);
+    // A fence that comes to have the name of one that is gone.
+    for _ in 0..400 {
+        let fence = Fence::create(&device, &FenceDesc::default()).expect("fence");
+        assert_eq!(fence.wait(5, short).expect("wait"), WaitOutcome::TimedOut);
+        if fence.handle().0 % 4096 == 0 {
+            std::thread::scope(|s| {
+                let waiter = s.spawn(|| {
+                    let start = Instant::now();
+                    assert_eq!(fence.wait(5, None).expect("wait"), WaitOutcome::Reached);
+                    start.elapsed()
+                });
+                std::thread::sleep(Duration::from_millis(3));
+                fence.signal(5).expect("signal");
+                assert!(waiter.join().expect("no panic") < Duration::from_millis(700));
+            });
+        }
+    }
+    assert_eq!(node.census().events, 0);
+}

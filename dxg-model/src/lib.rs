@@ -15,6 +15,7 @@ mod census;
 mod config;
 mod content;
 mod device;
+mod doorbell;
 mod engine;
 mod events;
 mod handles;

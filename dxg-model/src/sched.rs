@@ -5,16 +5,15 @@
 //! from whichever thread. So a blocked queue holds nothing up and a wait between queues costs no
 //! round trip. Ready queues take turns after each command buffer, higher priority first.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::thread::futex;
-
 use crate::device::Device;
+use crate::doorbell::Doorbell;
 use crate::engine::{EngineFault, Job};
 use crate::lock::{lock, wait, wait_for};
 use crate::process::Process;
@@ -34,9 +33,8 @@ struct Running {
 #[derive(Debug)]
 pub(crate) struct NodeSched {
     ready: Mutex<VecDeque<Arc<Queue>>>,
-    /// Bumped with every entry of the ready list; futex word of the sleeping thread.
-    arrivals: AtomicU32,
-    sleeping: AtomicBool,
+    /// Rung with every entry of the ready list.
+    bell: Doorbell,
     stop: AtomicBool,
     started: AtomicBool,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -52,8 +50,7 @@ impl NodeSched {
     pub(crate) fn new(spin: Duration) -> Arc<Self> {
         Arc::new(Self {
             ready: Mutex::default(),
-            arrivals: AtomicU32::new(0),
-            sleeping: AtomicBool::new(false),
+            bell: Doorbell::new(),
             stop: AtomicBool::new(false),
             started: AtomicBool::new(false),
             thread: Mutex::new(None),
@@ -91,20 +88,13 @@ impl NodeSched {
     /// Adds a ready queue.
     pub(crate) fn push(&self, queue: Arc<Queue>) {
         lock(&self.ready).push_back(queue);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        self.arrivals.fetch_add(1, Ordering::SeqCst);
-        if self.sleeping.load(Ordering::SeqCst) {
-            let _ = futex::wake(&self.arrivals, futex::Flags::PRIVATE, 1);
-        }
+        self.bell.ring();
     }
 
     /// Ends the thread and waits for it.
     pub(crate) fn shut_down(&self) {
         self.stop.store(true, Ordering::Release);
-        self.wake();
+        self.bell.ring();
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
             // A panic of the thread has been reported by the runtime already.
@@ -138,27 +128,22 @@ impl NodeSched {
 
     fn next_queue(&self) -> Option<Arc<Queue>> {
         loop {
-            let seen = self.arrivals.load(Ordering::SeqCst);
+            let heard = self.bell.rings();
             if self.stop.load(Ordering::Acquire) {
                 return None;
             }
             if let Some(queue) = self.pop() {
                 return Some(queue);
             }
-            if self.spin_until_changed(seen) {
-                continue;
+            if !self.spin_until_rung(heard) {
+                self.bell.sleep(heard);
             }
-            self.sleeping.store(true, Ordering::SeqCst);
-            if self.arrivals.load(Ordering::SeqCst) == seen {
-                let _ = futex::wait(&self.arrivals, futex::Flags::PRIVATE, seen, None);
-            }
-            self.sleeping.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Looks for arrivals for a while: tightly at first, then giving the processor away between
+    /// Listens for a while: tightly at first, then giving the processor away between
     /// looks, so that whoever is to submit can run.
-    fn spin_until_changed(&self, seen: u32) -> bool {
+    fn spin_until_rung(&self, heard: u32) -> bool {
         const TIGHT: u32 = 64;
         if self.spin.is_zero() {
             return false;
@@ -166,7 +151,7 @@ impl NodeSched {
         let until = Instant::now() + self.spin;
         let mut rounds = 0u32;
         loop {
-            if self.arrivals.load(Ordering::SeqCst) != seen {
+            if self.bell.rings() != heard {
                 return true;
             }
             rounds += 1;
@@ -176,7 +161,7 @@ impl NodeSched {
             }
             std::thread::yield_now();
             if Instant::now() >= until {
-                return self.arrivals.load(Ordering::SeqCst) != seen;
+                return self.bell.rings() != heard;
             }
         }
     }

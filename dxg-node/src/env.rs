@@ -153,7 +153,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable {
         name: "VKDXG_TRACE",
         values: "FILE",
-        doc: "records every request to the node in a file that dxgtrace reads",
+        doc: "records every request to the node in a file that dxgtrace reads; %p in its name becomes the process id",
         parse: |v, o| {
             o.trace = Some(v.into());
             Ok(())

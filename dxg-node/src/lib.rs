@@ -11,7 +11,7 @@ use env::{Debug, ModelGpu, Options};
 use std::fs::File;
 use std::io::BufWriter;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use winsys_dxg::{KernelNode, Logged, Traced};
@@ -69,9 +69,15 @@ pub fn kernel(path: &Path) -> std::io::Result<Arc<dyn Node>> {
     Ok(Arc::new(KernelNode::open(path)?))
 }
 
+/// The file of a recording: `%p` stands for the process id, so that processes that share their environment do not share files.
+fn recording(path: &Path) -> PathBuf {
+    let Some(text) = path.to_str() else { return path.to_owned() };
+    text.replace("%p", &std::process::id().to_string()).into()
+}
+
 /// Records what passes to a node in a file.
 fn record(node: Arc<dyn Node>, path: &Path) -> std::io::Result<Arc<dyn Node>> {
-    let file = BufWriter::new(File::create(path)?);
+    let file = BufWriter::new(File::create(recording(path))?);
     Ok(Arc::new(Traced::new(node, file)?))
 }
 
@@ -151,6 +157,13 @@ impl Node for Selected {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn recordings_are_named_after_processes() {
+        let pid = std::process::id();
+        assert_eq!(recording(Path::new("/a/%p.trace")), PathBuf::from(format!("/a/{pid}.trace")));
+        assert_eq!(recording(Path::new("/a/b")), PathBuf::from("/a/b"));
+    }
 
     #[test]
     fn debug_words_choose_requests() {

@@ -154,6 +154,10 @@ impl<'a> Client<'a> {
     /// Waits for own submissions and looks at what they did.
     fn look(&mut self, up_to: u64) -> Result<()> {
         let w = self.world;
+        if self.random.below(4) == 0 {
+            // Given up at most times.
+            self.own().wait(up_to, Some(Duration::from_micros(30)))?;
+        }
         let outcome = self.own().wait(up_to, Some(LIMIT))?;
         assert_eq!(outcome, WaitOutcome::Reached, "thread {} waits for {up_to} for ever", self.thread);
         for number in self.looked + 1..=up_to {

@@ -583,7 +583,7 @@ fn waits_that_time_out_cost_one_event() {
     for _ in 0..400 {
         let fence = Fence::create(&device, &FenceDesc::default()).expect("fence");
         assert_eq!(fence.wait(5, short).expect("wait"), WaitOutcome::TimedOut);
-        if fence.handle().0 % 4096 == 0 {
+        if fence.handle().0.is_multiple_of(4096) {
             std::thread::scope(|s| {
                 let waiter = s.spawn(|| {
                     let start = Instant::now();

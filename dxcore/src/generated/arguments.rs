@@ -2,8 +2,11 @@
 
 //! The arguments of the calls, as the Windows headers lay them out.
 
-/// Name, size and fields (name, offset, size) of every structure.
-pub(crate) static ARGUMENTS: &[(&str, usize, &[(&str, usize, usize)])] = &[
+/// Name, offset and size of a field.
+type Field = (&'static str, usize, usize);
+
+/// Name, size and fields of every structure.
+pub(crate) static ARGUMENTS: &[(&str, usize, &[Field])] = &[
     ("D3DKMT_OPENADAPTERFROMLUID", 12, &[
         ("AdapterLuid", 0, 8),
         ("hAdapter", 8, 4),

@@ -24,7 +24,7 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("D3DKMT_DRIVER_DESCRIPTION", &["DRIVER_DESCRIPTION", "DRIVER_DESCRIPTION_RENDER"]),
 ];
 
-/// Names that the structure of a call has in the Linux header only.
+/// The arguments of calls: what stands before the first payload.
 fn argument_structs(data: &Value) -> impl Iterator<Item = &Value> {
     list(data, "structs").iter().take_while(|s| name(s) != TEXTS[0].0)
 }
@@ -122,7 +122,8 @@ fn payloads(data: &Value) -> Result<String, String> {
 fn arguments(data: &Value) -> Result<String, String> {
     let mut out = String::from(
         "//! The arguments of the calls, as the Windows headers lay them out.\n\n\
-         /// Name, size and fields (name, offset, size) of every structure.\npub(crate) static ARGUMENTS: &[(&str, usize, &[(&str, usize, usize)])] = &[\n",
+         /// Name, offset and size of a field.\ntype Field = (&'static str, usize, usize);\n\n\
+         /// Name, size and fields of every structure.\npub(crate) static ARGUMENTS: &[(&str, usize, &[Field])] = &[\n",
     );
     for s in argument_structs(data) {
         writeln!(out, "    (\"{}\", {}, &[", name(s), number(s, "size")?).ok();

@@ -24,6 +24,8 @@ pub enum NodeChoice {
 pub struct Debug {
     /// Print every request to the node.
     pub ioctl: bool,
+    /// Print which adapters are left out, and why.
+    pub adapters: bool,
     /// Print GPU address-space work.
     pub vm: bool,
     /// Print submissions.
@@ -146,7 +148,8 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_DEBUG",
-        values: "ioctl,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,quick,nocache,panic,zero",
+        values:
+            "ioctl,adapters,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,quick,nocache,panic,zero",
         doc: "what to print and what to change for debugging, separated by commas",
         parse: parse_debug,
     },
@@ -247,6 +250,7 @@ fn parse_debug(v: &str, o: &mut Options) -> Result<(), String> {
         match word.split_once('=') {
             None => match word {
                 "ioctl" => d.ioctl = true,
+                "adapters" => d.adapters = true,
                 "vm" => d.vm = true,
                 "submit" => d.submit = true,
                 "sync" => d.sync = true,

@@ -80,8 +80,14 @@ fn known_adapters(node: Arc<dyn Node>, options: &Options) -> Vec<(Adapter, Arc<d
         .unwrap_or_default()
         .into_iter()
         .filter_map(|adapter| {
-            let gpu = DRIVERS.iter().find_map(|d| (d.probe)(&adapter, options).ok())?;
-            Some((adapter, gpu))
+            let gpu = DRIVERS.iter().find_map(|d| (d.probe)(&adapter, options).ok());
+            if let (None, true, Err(refusals)) = (&gpu, options.debug.adapters, explain(&adapter, options)) {
+                let name = adapter.driver_description().unwrap_or_default();
+                for (driver, reason) in refusals {
+                    eprintln!("vulkan-dxg: adapter \"{name}\" is left out by {driver}: {reason}");
+                }
+            }
+            Some((adapter, gpu?))
         })
         .collect()
 }

@@ -62,6 +62,23 @@ fn a_node_that_is_not_there_is_explained() {
 }
 
 #[test]
+fn adapters_of_others_are_listed_with_the_reason() {
+    let output = run(&["--json", "--node", "model", "--no-loader"], &[("VKDXG_MODEL", "intel")]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    assert_eq!((&report["usable"], &report["device"]), (&false.into(), &"none".into()));
+    let adapter = &report["adapters"][0];
+    assert_eq!((&adapter["pci"]["vendor"], &adapter["pci"]["vendor_name"]), (&0x8086.into(), &"Intel".into()));
+    assert_eq!(adapter["driven_by"], Value::Null);
+    assert!(adapter["reason"].as_str().expect("a reason").contains("Intel"), "{adapter}");
+    assert_eq!(adapter["refusals"][0]["driver"], "gpu-soft");
+    let store = &adapter["driver_store"];
+    assert!(store["host"].as_str().expect("a path").contains("FileRepository"), "{store}");
+    assert!(store["guest"].as_str().expect("a path").starts_with("/usr/lib/wsl/drivers/"), "{store}");
+    assert!(report["hints"][0].as_str().expect("a hint").contains("none of the adapters"));
+}
+
+#[test]
 fn manifests_are_listed_with_what_is_wrong() {
     let folder = std::env::temp_dir().join(format!("dxginfo-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("folder");

@@ -72,6 +72,10 @@ impl Report {
             let at = if insisted { 0 } else { hints.len() };
             hints.splice(at..at, node.hints.iter().cloned());
         }
+        if device == "none" && !adapters.is_empty() {
+            let instead = "'--node auto' shows what programs get without these settings";
+            hints.insert(0, format!("this driver uses none of the adapters; the reasons stand with them. {instead}"));
+        }
         let loader = with_loader.then(|| loader::look(system));
         hints.extend(loader.iter().flat_map(|l| l.hints()));
         let usable = device != "none";

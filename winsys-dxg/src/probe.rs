@@ -48,21 +48,17 @@ pub struct Vendor {
 
 /// The makers whose adapters are met behind `/dev/dxg`.
 pub const VENDORS: &[Vendor] = &[
-    Vendor {
-        id: 0x8086,
-        name: "Intel",
-        state: "there is no crate for Intel GPUs yet; Xe is the first that is planned",
-    },
-    Vendor { id: 0x1002, name: "AMD", state: "there is no crate for AMD GPUs yet; RDNA is planned after Intel Xe" },
-    Vendor { id: 0x10de, name: "NVIDIA", state: "there is no crate for NVIDIA GPUs" },
+    Vendor { id: 0x8086, name: "Intel", state: "no crate drives Intel GPUs yet; Xe is the first that is planned" },
+    Vendor { id: 0x1002, name: "AMD", state: "no crate drives AMD GPUs yet; RDNA is planned after Intel Xe" },
+    Vendor { id: 0x10de, name: "NVIDIA", state: "no crate drives NVIDIA GPUs" },
     Vendor {
         id: 0x1414,
         name: "Microsoft",
         state: "the host's software renderer is a renderer of Direct3D, not a GPU that executes commands",
     },
-    Vendor { id: 0x4d4f_4351, name: "Qualcomm", state: "there is no crate for Qualcomm GPUs" },
-    Vendor { id: 0x17cb, name: "Qualcomm", state: "there is no crate for Qualcomm GPUs" },
-    Vendor { id: 0x5143, name: "Qualcomm", state: "there is no crate for Qualcomm GPUs" },
+    Vendor { id: 0x4d4f_4351, name: "Qualcomm", state: "no crate drives Qualcomm GPUs" },
+    Vendor { id: 0x17cb, name: "Qualcomm", state: "no crate drives Qualcomm GPUs" },
+    Vendor { id: 0x5143, name: "Qualcomm", state: "no crate drives Qualcomm GPUs" },
 ];
 
 impl Vendor {

@@ -200,7 +200,7 @@ fn reason(kind: Option<AdapterType>, pci: Option<&Pci>) -> String {
         None => "the host does not tell its PCI ids, and no GPU crate knows it".to_owned(),
         Some(pci) => match Vendor::find(pci.vendor) {
             Some(vendor) => vendor.state.to_owned(),
-            None => format!("there is no crate for GPUs of vendor {:#06x}", pci.vendor),
+            None => format!("no crate drives GPUs of vendor {:#06x}", pci.vendor),
         },
     }
 }

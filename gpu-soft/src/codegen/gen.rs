@@ -9,6 +9,7 @@ use super::llvm::{Block, Icmp, Module, Ty, Val};
 use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
 use super::texture::Textures;
+use super::whole::Wholes;
 use super::{unsupported, CodegenError, Options, Stats};
 use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
 use crate::loader::ENTRY;
@@ -107,6 +108,8 @@ pub struct Gen<'a> {
     pub push: Option<Val>,
     /// How values with a guarded claim were made.
     pub guarded: HashMap<Value, (AluOp, SmallVec<[Value; 4]>)>,
+    /// Structures in the order of memory.
+    pub wholes: Wholes,
     /// What offsets are made of.
     pub sums: Sums,
     /// Values that some operation has as an operand.
@@ -178,6 +181,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         dynamics: None,
         push: None,
         guarded: HashMap::new(),
+        wholes: Wholes::new(k),
         sums: sums(k),
         used: used(k),
         collect: Collect::default(),
@@ -485,6 +489,7 @@ impl<'a> Gen<'a> {
 
     /// Forgets all values: those of one stretch are not valid in another.
     pub fn end_scope(&mut self) {
+        self.wholes.forget();
         for v in self.scope.drain(..) {
             self.vals[v.index()] = None;
         }

@@ -8,7 +8,6 @@ use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::linear::Near;
 use super::llvm::{Block, Icmp, Ty, Val};
-use super::quads::Starts;
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
@@ -27,7 +26,7 @@ pub struct Piece {
 
 impl Piece {
     /// The size that accesses of that many bytes from each lane's offset must be checked against.
-    fn check(&self, bytes: u64) -> Option<Val> {
+    pub fn check(&self, bytes: u64) -> Option<Val> {
         self.size.filter(|_| self.room < bytes)
     }
 
@@ -166,7 +165,7 @@ impl Gen<'_> {
     }
 
     /// Offsets by lane of a strided place; to be emitted where they are needed.
-    fn lanes_of_place(&mut self, piece: &Piece, addr: &Addr) -> Result<Offsets> {
+    pub fn lanes_of_place(&mut self, piece: &Piece, addr: &Addr) -> Result<Offsets> {
         match addr {
             Addr::Buffer { off: Some(o), imm, .. } => self.lane_offsets(piece, *o, *imm as u64, Type::I64),
             Addr::Global { addr, imm } => self.lane_offsets(piece, *addr, *imm as u64, Type::I64),
@@ -186,7 +185,7 @@ impl Gen<'_> {
         m.intrinsic("llvm.usub.sat", &[t], &[size, less])
     }
 
-    fn ptr(&self, piece: &Piece, off: Val) -> Val {
+    pub fn ptr(&self, piece: &Piece, off: Val) -> Val {
         match piece.base {
             Some(b) => self.m.byte_ptr(b, off),
             None => self.m.inttoptr(off, self.m.ptr()),
@@ -246,7 +245,7 @@ impl Gen<'_> {
         self.pick(v, n, r as u32 * n, 1)
     }
 
-    fn align(access: &Access, bytes: u32) -> u32 {
+    pub fn align(access: &Access, bytes: u32) -> u32 {
         access.align.clamp(1, bytes.max(1))
     }
 
@@ -286,8 +285,13 @@ impl Gen<'_> {
                     }
                     out
                 } else if fits && (step == 1 || (!single && (checked || self.spreads(mask, step == n)))) {
-                    let vals =
-                        self.strided_load(results.len(), addr, &piece, &first, step as u32, guard, ty, access, mask)?;
+                    let n = results.len();
+                    let mut vals = self.strided_load(n, addr, &piece, &first, step as u32, guard, ty, access, mask)?;
+                    // What is behind the elements is the whole of them.
+                    let wholes = vals.split_off(n);
+                    if !wholes.is_empty() {
+                        self.wholes.note(results, wholes);
+                    }
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
                 } else if !single && self.evenly(results.len(), ty, &piece, &first, stride, mask) {
                     let vals = self.even_load(results.len(), addr, &piece, &first, stride, guard, ty, access, mask)?;
@@ -397,8 +401,10 @@ impl Gen<'_> {
         // Memory that is not checked may be read for active lanes only, and not behind the last element.
         let checked = piece.base.is_some() && piece.size.is_some();
         let masked = !checked && (mask != Mask::Full || step != n as u32);
+        let keep = step > 1 && step == n as u32 && self.wholes.wanted();
         let read = |g: &Self, masks: &[Val]| {
             let mut parts = vec![Vec::new(); n];
+            let mut wholes = Vec::new();
             for (r, &at) in first.all().iter().enumerate() {
                 let p = g.ptr(piece, at);
                 let v = if let Some(mask) = masks.get(r) {
@@ -413,8 +419,11 @@ impl Gen<'_> {
                 for (i, part) in parts.iter_mut().enumerate() {
                     part.push(if step == 1 { v } else { g.pick(v, lanes, i as u32, step) });
                 }
+                if keep {
+                    wholes.push(v);
+                }
             }
-            parts.iter().map(|p| g.concat(p, lanes)).collect::<Vec<Val>>()
+            parts.iter().map(|p| g.concat(p, lanes)).chain(wholes).collect::<Vec<Val>>()
         };
         // There are masked loads of words in AVX, but no others.
         let costly = self.masks_cost() && (ty.bits() < 32 || self.opts.width == Width::W4) && step == n as u32;
@@ -451,12 +460,17 @@ impl Gen<'_> {
         m.br(end);
         m.position(slow);
         let off = self.lanes_of_place(piece, addr)?;
-        let slow_vals: Vec<Val> = self.lane_load_vals(n, Place::Lanes(*piece, off), ty, access, mask)?;
+        let mut slow_vals: Vec<Val> = self.words_load(n, &Place::Lanes(*piece, off), ty, access, mask)?;
+        if keep {
+            for r in 0..first.all().len() {
+                let parts: Vec<Val> = slow_vals[..n].iter().map(|v| self.lanes_of_base(*v, first, r)).collect();
+                slow_vals.push(self.interleave(&parts, lanes, step));
+            }
+        }
         let slow_end = m.current();
         m.br(end);
         m.position(end);
-        let t = self.ty(ty, self.lanes);
-        Ok((0..n).map(|i| m.phi(t, &[(quick_vals[i], quick_end), (slow_vals[i], slow_end)])).collect())
+        Ok(self.either(&(quick_vals, quick_end), &(slow_vals, slow_end)))
     }
 
     /// How many lanes each base of a strided access stands for.
@@ -469,7 +483,7 @@ impl Gen<'_> {
     }
 
     /// Whether `span` bytes from each base are inside of a size, if that is to be checked.
-    fn all_inside(&self, size: Option<Val>, first: &Bases, span: u64) -> Option<Val> {
+    pub fn all_inside(&self, size: Option<Val>, first: &Bases, span: u64) -> Option<Val> {
         let m = self.m;
         let limit = self.limit(size?, span);
         first.all().iter().map(|f| m.icmp(Icmp::Ult, *f, limit)).reduce(|a, b| m.and(a, b))
@@ -481,59 +495,16 @@ impl Gen<'_> {
         Ok(vals.into_iter().map(|v| Rep::Vec(v, None)).collect())
     }
 
-    /// Whether words of lanes that stand at equal distances are moved lane by lane, as quads: lanes that are not active must be readable.
-    fn evenly(&self, n: usize, ty: Type, piece: &Piece, first: &Bases, stride: i64, mask: Mask) -> bool {
-        let readable = piece.base.is_some() && piece.size.is_some();
-        self.is_quad(n, ty) && first.whole() && stride >= 4 * n as i64 && (mask == Mask::Full || readable)
-    }
-
-    /// Bytes from the first lane's words to the end of the last one's.
-    fn even_span(&self, n: usize, stride: i64) -> u64 {
-        stride as u64 * u64::from(self.lanes - 1) + 4 * n as u64
-    }
-
     /// The condition that strided accesses are as they look, where there is one.
-    fn all_of(&self, inside: Option<Val>, guard: Option<Val>) -> Option<Val> {
+    pub fn all_of(&self, inside: Option<Val>, guard: Option<Val>) -> Option<Val> {
         match (inside, guard) {
             (None, x) | (x, None) => x,
             (Some(a), Some(b)) => Some(self.m.and(a, b)),
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn even_load(
-        &mut self,
-        n: usize,
-        addr: &Addr,
-        piece: &Piece,
-        first: &Bases,
-        stride: i64,
-        guard: Option<Val>,
-        ty: Type,
-        access: &Access,
-        mask: Mask,
-    ) -> Result<Vec<Val>> {
-        self.stats.strided += 1;
-        let m = self.m;
-        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
-        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
-        let align = Self::align(access, 4);
-        let Some(ok) = self.all_of(inside, guard) else { return Ok(self.quad_load(&starts, n as u32, ty, align)) };
-        let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
-        m.likely_br(ok, quick, slow);
-        m.position(quick);
-        let quick = (self.quad_load(&starts, n as u32, ty, align), m.current());
-        m.br(end);
-        m.position(slow);
-        let off = self.lanes_of_place(piece, addr)?;
-        let slow = (self.words_load(n, &Place::Lanes(*piece, off), ty, access, mask)?, m.current());
-        m.br(end);
-        m.position(end);
-        Ok(self.either(&quick, &slow))
-    }
-
     /// What one of two blocks has made.
-    fn either(&self, a: &(Vec<Val>, Block), b: &(Vec<Val>, Block)) -> Vec<Val> {
+    pub fn either(&self, a: &(Vec<Val>, Block), b: &(Vec<Val>, Block)) -> Vec<Val> {
         let both = a.0.iter().zip(&b.0);
         both.map(|(x, y)| self.m.phi(self.m.type_of(*x), &[(*x, a.1), (*y, b.1)])).collect()
     }
@@ -557,7 +528,7 @@ impl Gen<'_> {
     }
 
     /// Word after word.
-    fn words_load(&mut self, n: usize, place: &Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Val>> {
+    pub fn words_load(&mut self, n: usize, place: &Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Val>> {
         let t = self.ty(ty, self.lanes);
         let align = Self::align(access, ty.bytes());
         let mut out = Vec::new();
@@ -745,6 +716,7 @@ impl Gen<'_> {
         }
         let align = Self::align(access, ty.bytes());
         let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
+        let whole = if n > 1 && step == n { self.whole(values, first.all().len(), lanes * step)? } else { None };
         let inside = self.all_inside(piece.check(u64::from(ty.bytes()) * u64::from(n)), first, span);
         let ok = match (inside, guard) {
             (None, None) => None,
@@ -761,8 +733,13 @@ impl Gen<'_> {
         let put = |g: &Self, masks: &[Val]| {
             for (r, &at) in first.all().iter().enumerate() {
                 let p = g.ptr(piece, at);
-                let parts: Vec<Val> = vals.iter().map(|v| g.lanes_of_base(*v, first, r)).collect();
-                let wide = g.interleave(&parts, lanes, step);
+                let wide = match &whole {
+                    Some(whole) => whole[r],
+                    None => {
+                        let parts: Vec<Val> = vals.iter().map(|v| g.lanes_of_base(*v, first, r)).collect();
+                        g.interleave(&parts, lanes, step)
+                    }
+                };
                 match masks.get(r) {
                     None => m.store(wide, p, align),
                     Some(mask) => g.masked_store(wide, p, align, *mask),
@@ -783,44 +760,8 @@ impl Gen<'_> {
         m.position(slow);
         if ok.is_some() {
             let off = self.lanes_of_place(piece, addr)?;
-            self.lane_store(values, Place::Lanes(*piece, off), ty, access, mask)?;
+            self.words_store(values, &Place::Lanes(*piece, off), ty, access, mask)?;
         }
-        m.br(end);
-        m.position(end);
-        Ok(())
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn even_store(
-        &mut self,
-        values: &[Value],
-        addr: &Addr,
-        piece: &Piece,
-        first: &Bases,
-        stride: i64,
-        guard: Option<Val>,
-        ty: Type,
-        access: &Access,
-    ) -> Result<()> {
-        self.stats.strided += 1;
-        let m = self.m;
-        let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
-        let n = values.len();
-        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
-        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
-        let align = Self::align(access, 4);
-        let Some(ok) = self.all_of(inside, guard) else {
-            self.quad_store(&starts, &vals, align);
-            return Ok(());
-        };
-        let (quick, slow, end) = (self.block(c"store"), self.block(c"store.slow"), self.block(c"store.end"));
-        m.likely_br(ok, quick, slow);
-        m.position(quick);
-        self.quad_store(&starts, &vals, align);
-        m.br(end);
-        m.position(slow);
-        let off = self.lanes_of_place(piece, addr)?;
-        self.words_store(values, &Place::Lanes(*piece, off), ty, access, Mask::Full)?;
         m.br(end);
         m.position(end);
         Ok(())
@@ -847,7 +788,14 @@ impl Gen<'_> {
     }
 
     /// Word after word.
-    fn words_store(&mut self, values: &[Value], place: &Place, ty: Type, access: &Access, mask: Mask) -> Result<()> {
+    pub fn words_store(
+        &mut self,
+        values: &[Value],
+        place: &Place,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<()> {
         let align = Self::align(access, ty.bytes());
         for (i, &value) in values.iter().enumerate() {
             let v = self.vector(value)?;

@@ -18,7 +18,7 @@
 //! * `lanes`: lanes picked, joined and interleaved; `spread`: masks of wide vectors.
 //! * `collect`, `replay`: atomic additions that reach memory together.
 //! * `small`: small private arrays.
-//! * `quads`: neighbouring words at addresses of their own.
+//! * `whole`: structures that are computed in the order of memory. `quads`: neighbouring words at addresses of their own.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
@@ -63,6 +63,7 @@ mod texture;
 #[cfg(test)]
 mod texture_tests;
 mod wg;
+mod whole;
 
 use crate::kernel_abi::{BindingSlot, Header, Width};
 use compiler::sir::Kernel;

@@ -1,10 +1,11 @@
 //! Several neighbouring words from each lane's own address: two, three or four at a time are moved as a whole, lane by lane, and
 //! transposed. Gathers and scatters move one word at a time, and take about as long as a move for each lane.
 
+use super::affine::Bases;
 use super::gen::{Gen, Mask, Result};
 use super::llvm::{Block, Val};
-use super::memory::Place;
-use compiler::sir::Type;
+use super::memory::{Piece, Place};
+use compiler::sir::{Access, Addr, Type, Value};
 
 /// Where the words of each lane begin.
 pub enum Starts {
@@ -125,5 +126,86 @@ impl Gen<'_> {
         let of = |p: i32| if p < 4 { p } else { n + p - 4 };
         let indices: Vec<i32> = (0..n).map(|i| i / 4 * 4 + of(pattern[i as usize % 4])).collect();
         self.m.shuffle(a, b, &indices)
+    }
+
+    // ---- accesses at equal distances ----
+
+    /// Whether words of lanes that stand at equal distances are moved lane by lane, as quads: lanes that are not active must be readable.
+    pub fn evenly(&self, n: usize, ty: Type, piece: &Piece, first: &Bases, stride: i64, mask: Mask) -> bool {
+        let readable = piece.base.is_some() && piece.size.is_some();
+        self.is_quad(n, ty) && first.whole() && stride >= 4 * n as i64 && (mask == Mask::Full || readable)
+    }
+
+    /// Bytes from the first lane's words to the end of the last one's.
+    fn even_span(&self, n: usize, stride: i64) -> u64 {
+        stride as u64 * u64::from(self.lanes - 1) + 4 * n as u64
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub fn even_load(
+        &mut self,
+        n: usize,
+        addr: &Addr,
+        piece: &Piece,
+        first: &Bases,
+        stride: i64,
+        guard: Option<Val>,
+        ty: Type,
+        access: &Access,
+        mask: Mask,
+    ) -> Result<Vec<Val>> {
+        self.stats.strided += 1;
+        let m = self.m;
+        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
+        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
+        let align = Self::align(access, 4);
+        let Some(ok) = self.all_of(inside, guard) else { return Ok(self.quad_load(&starts, n as u32, ty, align)) };
+        let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
+        m.likely_br(ok, quick, slow);
+        m.position(quick);
+        let quick = (self.quad_load(&starts, n as u32, ty, align), m.current());
+        m.br(end);
+        m.position(slow);
+        let off = self.lanes_of_place(piece, addr)?;
+        let slow = (self.words_load(n, &Place::Lanes(*piece, off), ty, access, mask)?, m.current());
+        m.br(end);
+        m.position(end);
+        Ok(self.either(&quick, &slow))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub fn even_store(
+        &mut self,
+        values: &[Value],
+        addr: &Addr,
+        piece: &Piece,
+        first: &Bases,
+        stride: i64,
+        guard: Option<Val>,
+        ty: Type,
+        access: &Access,
+    ) -> Result<()> {
+        self.stats.strided += 1;
+        let m = self.m;
+        let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
+        let n = values.len();
+        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
+        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
+        let align = Self::align(access, 4);
+        let Some(ok) = self.all_of(inside, guard) else {
+            self.quad_store(&starts, &vals, align);
+            return Ok(());
+        };
+        let (quick, slow, end) = (self.block(c"store"), self.block(c"store.slow"), self.block(c"store.end"));
+        m.likely_br(ok, quick, slow);
+        m.position(quick);
+        self.quad_store(&starts, &vals, align);
+        m.br(end);
+        m.position(slow);
+        let off = self.lanes_of_place(piece, addr)?;
+        self.words_store(values, &Place::Lanes(*piece, off), ty, access, Mask::Full)?;
+        m.br(end);
+        m.position(end);
+        Ok(())
     }
 }

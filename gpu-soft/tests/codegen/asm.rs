@@ -282,3 +282,45 @@ body {
         }
     }
 }
+
+/// Structures whose elements are all computed in one way are not transposed.
+#[test]
+fn whole_structures_are_not_shuffled() {
+    let text = r#"kernel "saxpy4"
+local_size 64 1 1
+push 4
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin global_id.x
+  %1:i64 = zext %0
+  %2:i64 = const 16
+  %3:i64 = imul %1 %2
+  %4:f32 = load push(0) align 4
+  %5:buf = buffer 0.0
+  %6:buf = buffer 0.1
+  %7:f32 %8:f32 %9:f32 %10:f32 = load buffer(%5 %3 0) align 4
+  %11:f32 %12:f32 %13:f32 %14:f32 = load buffer(%6 %3 0) align 4
+  %15:f32 = fmul %4 %7
+  %16:f32 = fmul %4 %8
+  %17:f32 = fmul %4 %9
+  %18:f32 = fmul %4 %10
+  %19:f32 = fadd %15 %11
+  %20:f32 = fadd %16 %12
+  %21:f32 = fadd %17 %13
+  %22:f32 = fadd %18 %14
+  store buffer(%6 %3 0) %19 %20 %21 %22 align 4
+  return
+}
+"#;
+    for width in widths() {
+        let kernel = parse(text).expect("parses");
+        let slots = bindings();
+        let options =
+            Options { want_asm: true, robust_storage: false, robust_uniform: false, ..Options::new(width, &slots) };
+        let asm = compile(&kernel, &options).expect("compiles").asm.expect("asked for");
+        for shuffle in ["vperm", "vunpck", "unpck", "vshuf", "vinsert", "vblend"] {
+            assert_eq!(count(&asm, shuffle), 0, "{width:?} {shuffle}: {asm}");
+        }
+    }
+}

@@ -35,6 +35,9 @@ pub struct Config {
     pub query_status: bool,
     /// Bytes that may be resident at once; `None` for what the adapter's identity says.
     pub budget: Option<u64>,
+    /// Whether memory has to be resident wherever an engine asks if it may access it, rather than for command buffers alone: finds
+    /// clients that do not keep what they use.
+    pub strict_residency: bool,
     /// Folder of the driver package in the host's driver store, as queries of the registry answer it; `None` for a host without a
     /// package, as behind a GPU in software.
     pub driver_store: Option<String>,
@@ -65,6 +68,7 @@ impl Default for Config {
             pending: Pending::Never,
             query_status: true,
             budget: None,
+            strict_residency: false,
             driver_store: None,
             table_end: dxg_abi::IOCTL_NR_MAX,
             sync_files: false,

@@ -91,6 +91,9 @@ impl Process {
     pub(crate) fn new(config: Config, engine: Arc<dyn Engine>) -> std::io::Result<Arc<Self>> {
         let space = AddressSpace::new(config.address_space)?;
         space.attach(&engine);
+        if config.strict_residency {
+            space.be_strict();
+        }
         let identity = engine.identity();
         let sizes = identity.dedicated_memory.saturating_add(identity.shared_memory);
         let residency = Residency::new(config.budget.unwrap_or(sizes));

@@ -83,6 +83,10 @@ pub struct ModelSwitches {
     pub asynchronous: bool,
     /// Longest run of a command buffer, where said; zero: no limit.
     pub watchdog: Option<Duration>,
+    /// Most bytes that can be resident, where said.
+    pub budget: Option<u64>,
+    /// Whether the GPU reaches only what is resident.
+    pub strict_residency: bool,
 }
 
 /// The shader cache on disk.
@@ -193,7 +197,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_MODEL",
-        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,intel,store=FOLDER",
+        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,budget=N[K|M|G],resident,intel,store=FOLDER",
         doc: "how the model behaves where real systems differ, and which adapter it has, separated by commas",
         parse: parse_model,
     },
@@ -294,12 +298,17 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
             "hwqueue" => m.hw_queues = Some(true),
             "nohwqueue" => m.hw_queues = Some(false),
             "async" => m.asynchronous = true,
+            "resident" => m.strict_residency = true,
             "intel" => m.gpu = ModelGpu::Intel,
             other => {
                 let (key, value) = other.split_once('=').unwrap_or((other, ""));
                 match (key, value.parse::<u64>()) {
                     ("pending", Ok(us)) => m.pending = Some(Duration::from_micros(us)),
                     ("watchdog", Ok(ms)) => m.watchdog = Some(Duration::from_millis(ms)),
+                    ("budget", _) => match parse_size(value) {
+                        Some(bytes) => m.budget = Some(bytes),
+                        None => unknown.push(word),
+                    },
                     ("store", _) if !value.is_empty() => m.driver_store = Some(value.to_owned()),
                     _ => unknown.push(word),
                 }
@@ -392,7 +401,7 @@ mod tests {
 
     #[test]
     fn model_switches() {
-        let (o, w) = with("VKDXG_MODEL", "noquirks,pending=250,nohwqueue,async,watchdog=90");
+        let (o, w) = with("VKDXG_MODEL", "noquirks,pending=250,nohwqueue,async,watchdog=90,budget=48M,resident");
         assert!(w.is_empty());
         assert_eq!(
             o.model,
@@ -402,6 +411,8 @@ mod tests {
                 hw_queues: Some(false),
                 asynchronous: true,
                 watchdog: Some(Duration::from_millis(90)),
+                budget: Some(48 << 20),
+                strict_residency: true,
                 ..ModelSwitches::default()
             }
         );
@@ -410,6 +421,7 @@ mod tests {
         assert_eq!((o.model.gpu, o.model.driver_store.as_deref()), (ModelGpu::Intel, Some("/opt/store")));
         assert_eq!(with("VKDXG_MODEL", "store=").1.len(), 1);
         assert_eq!(with("VKDXG_MODEL", "pending=soon").1.len(), 1);
+        assert_eq!(with("VKDXG_MODEL", "budget=much").1.len(), 1);
     }
 
     #[test]

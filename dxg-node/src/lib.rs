@@ -42,6 +42,8 @@ fn model_config(options: &Options) -> dxg_model::Config {
         hw_queues: m.hw_queues.unwrap_or(default.hw_queues),
         watchdog: m.watchdog.map_or(default.watchdog, |limit| (!limit.is_zero()).then_some(limit)),
         driver_store: m.driver_store.clone().or_else(|| package(m.gpu)),
+        budget: m.budget.or(default.budget),
+        strict_residency: m.strict_residency,
         ..default
     }
 }

@@ -100,6 +100,9 @@ impl Buffer {
     /// None on valid use.
     pub fn bind(&self, memory: &Memory, offset: u64) -> Result<()> {
         self.address.store(memory.address().wrapping_add(offset), Ordering::Release);
+        if self.create.usage.contains(vk::BufferUsageFlags::SHADER_DEVICE_ADDRESS) {
+            memory.pin();
+        }
         Ok(())
     }
 

@@ -83,12 +83,22 @@ impl DescriptorPool {
         let align = u64::from(device.props().descriptor_align.max(1));
         let memory = if bytes == 0 { None } else { Some(Arc::new(device.heap().alloc(bytes, align.max(64))?)) };
         let state = State { ranges: RangeAlloc::new(bytes), sets: Vec::new(), free_slots: Vec::new(), live: 0 };
-        Ok(Arc::new(DescriptorPool {
-            device: device.clone(),
-            memory,
-            create: create.clone(),
-            state: Mutex::new(state),
-        }))
+        let pool = DescriptorPool { device: device.clone(), memory, create: create.clone(), state: Mutex::new(state) };
+        let pool = Arc::new(pool);
+        if pool.memory.is_some() {
+            device.uses().add_pool(&pool);
+        }
+        Ok(pool)
+    }
+
+    /// Shows the memory of each set whose address is wanted.
+    pub(crate) fn contents(&self, wanted: &dyn Fn(u64) -> bool, show: &mut dyn FnMut(&[u8])) {
+        let sets: Vec<Arc<DescriptorSet>> = lock(&self.state).sets.iter().flatten().cloned().collect();
+        let mut bytes = Vec::new();
+        for set in sets.iter().filter(|s| wanted(s.address())) {
+            set.read(&mut bytes);
+            show(&bytes);
+        }
     }
 
     /// Allocates sets: all of them or none.

@@ -81,6 +81,15 @@ impl DescriptorSet {
         })
     }
 
+    /// Everything in its memory.
+    pub(crate) fn read(&self, out: &mut Vec<u8>) {
+        out.clear();
+        if let Some(memory) = &self.memory {
+            out.resize(self.size as usize, 0);
+            memory.read(self.offset, out);
+        }
+    }
+
     #[inline]
     fn target(&self) -> Target<'_> {
         match &self.memory {

@@ -9,6 +9,7 @@ use crate::physical_device::PhysicalDevice;
 use crate::pipeline::KernelStore;
 use crate::queue::Queue;
 use crate::submit_signal::SubmitSignal;
+use crate::uses::UseRegistry;
 use ash::vk;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -42,6 +43,9 @@ pub struct DeviceFeatures {
     pub null_descriptor: bool,
     /// Compile every pipeline anew, for debugging of the compiler.
     pub no_kernel_cache: bool,
+    /// Descriptors lie in memory of the application (descriptor buffers, descriptor heaps), which is not looked through for what
+    /// submissions use.
+    pub descriptors_anywhere: bool,
 }
 
 /// VkDeviceCreateInfo.
@@ -77,6 +81,7 @@ pub struct Device {
     names: Mutex<HashMap<(i32, u64), String>>,
     border_colors: BorderColors,
     kernel_store: OnceLock<Arc<dyn KernelStore>>,
+    uses: Arc<UseRegistry>,
 }
 
 impl Device {
@@ -105,6 +110,7 @@ impl Device {
             .ok_or_else(|| Error::InitializationFailed("no memory type for descriptors and commands".to_owned()))?;
         let winsys = winsys_dxg::Device::create(physical.adapter(), &winsys_dxg::DeviceDesc::default())?;
         let signal = Arc::new(SubmitSignal::default());
+        let uses = Arc::new(UseRegistry::default());
         let mut queues = Vec::new();
         for q in &create.queues {
             let family =
@@ -112,7 +118,7 @@ impl Device {
                     Error::InitializationFailed(format!("queue family {} has no such queues", q.family))
                 })?;
             let made: Result<Vec<Arc<Queue>>> = (0..q.count)
-                .map(|index| Ok(Arc::new(Queue::new(&winsys, physical.gpu(), &signal, (q, index), family)?)))
+                .map(|index| Ok(Arc::new(Queue::new(&winsys, physical.gpu(), (&signal, &uses), (q, index), family)?)))
                 .collect();
             queues.push((*q, made?));
         }
@@ -127,6 +133,7 @@ impl Device {
             names: Mutex::new(HashMap::new()),
             border_colors: BorderColors::default(),
             kernel_store: OnceLock::new(),
+            uses,
         }))
     }
 
@@ -241,6 +248,11 @@ impl Device {
             None => format!("execution state {:?}", info.state),
         };
         Some(DeviceFault { description, address, write })
+    }
+
+    /// What submissions can use.
+    pub(crate) fn uses(&self) -> &UseRegistry {
+        &self.uses
     }
 
     /// Memory for the driver's own use.

@@ -56,6 +56,7 @@ mod submit_signal;
 #[path = "../tests/common/fake_gpu.rs"]
 mod testing;
 mod update_template;
+mod uses;
 
 pub use buffer::{Buffer, BufferCreate};
 pub use buffer_view::BufferView;

@@ -10,10 +10,11 @@ use crate::point::Point;
 use crate::semaphore::{QueueSignal, QueueWait, Semaphore};
 use crate::sparse::{SparseBind, SparseImageBind};
 use crate::submit_signal::SubmitSignal;
+use crate::uses::UseRegistry;
 use ash::vk;
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex};
-use winsys_dxg::{Commands, ContextDesc, ErrorKind, FencePoint, Submission, VaUpdate};
+use winsys_dxg::{Commands, ContextDesc, ErrorKind, FencePoint, Submission, Uses, VaUpdate};
 
 /// A semaphore with a value (ignored for binary ones).
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,7 @@ pub struct Queue {
     gpu: Arc<dyn Gpu>,
     inner: winsys_dxg::Queue,
     signal: Arc<SubmitSignal>,
+    uses: Arc<UseRegistry>,
     family: u32,
     index: u32,
     flags: vk::QueueFlags,
@@ -103,7 +105,7 @@ impl Queue {
     pub(crate) fn new(
         device: &winsys_dxg::Device,
         gpu: &Arc<dyn Gpu>,
-        signal: &Arc<SubmitSignal>,
+        (signal, uses): (&Arc<SubmitSignal>, &Arc<UseRegistry>),
         (create, index): (&QueueCreate, u32),
         info: &QueueFamily,
     ) -> Result<Queue> {
@@ -119,6 +121,7 @@ impl Queue {
                 _ => Error::from(e),
             })?,
             signal: signal.clone(),
+            uses: uses.clone(),
             family,
             index,
             flags: info.flags,
@@ -275,13 +278,15 @@ impl Queue {
             let waits: SmallVec<[FencePoint<'_>; 8]> = pending.waits.iter().map(Point::raw).collect();
             let rewinds: SmallVec<[FencePoint<'_>; 2]> = pending.rewinds.iter().map(Point::raw).collect();
             let signals: SmallVec<[FencePoint<'_>; 8]> = pending.signals.iter().map(Point::raw).collect();
-            self.inner.submit(&Submission {
+            let work = Submission {
                 waits: &waits,
                 rewinds: &rewinds,
                 updates: &pending.updates,
                 commands: &commands,
                 signals: &signals,
-            })?
+                uses: Uses::All,
+            };
+            self.hand_over(&work, &pending.buffers)?
         };
         for (semaphore, point) in pending.exported.drain(..) {
             semaphore.submitted(point);
@@ -300,6 +305,21 @@ impl Queue {
         }
         *pending = Pending::default();
         Ok(())
+    }
+
+    /// Submits work of these command buffers, and says what it uses where there is not room for all memory.
+    fn hand_over(&self, work: &Submission<'_>, buffers: &[&CommandBuffer]) -> Result<u64> {
+        let device = self.inner.device();
+        if !device.is_pressed() {
+            match self.inner.submit(work) {
+                // That there is not room for all may have turned out just now.
+                Err(e) if e.kind() == ErrorKind::NoMemory && device.is_pressed() => {}
+                done => return Ok(done?),
+            }
+        }
+        let Some(used) = self.uses.of(&*self.gpu, buffers) else { return Ok(self.inner.submit(work)?) };
+        let list: Vec<&winsys_dxg::Memory> = used.iter().map(|m| m.winsys()).collect();
+        Ok(self.inner.submit(&Submission { uses: Uses::Listed(&list), ..*work })?)
     }
 
     /// Waits until everything submitted is done.

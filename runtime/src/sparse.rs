@@ -88,7 +88,10 @@ impl<'a> SparseBind<'a> {
         // The last bytes of a resource may be bound by themselves.
         let size = self.size.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
         match self.memory {
-            Some(m) => out.extend(VaUpdate::map_memory(range, self.offset, m.memory.winsys(), m.offset, size)?),
+            Some(m) => {
+                m.memory.pin();
+                out.extend(VaUpdate::map_memory(range, self.offset, m.memory.winsys(), m.offset, size)?);
+            }
             None => out.push(VaUpdate::Unmap { range, offset: self.offset, size }),
         }
         Ok(())
@@ -173,6 +176,7 @@ impl<'a> SparseImageBind<'a> {
             let (offset, size) = (base + first * SPARSE_BLOCK, n * SPARSE_BLOCK);
             match self.memory {
                 Some(m) => {
+                    m.memory.pin();
                     let from = m.offset.checked_add(done).ok_or_else(wrong)?;
                     out.extend(VaUpdate::map_memory(range, offset, m.memory.winsys(), from, size)?);
                 }

@@ -4,12 +4,13 @@ use crate::adapter::Adapter;
 use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::events::Events;
 use crate::paging::PagingQueue;
+use crate::trim::Trimmer;
 use dxg_abi::{
     Arg, CreateDevice, CreateDeviceFlags, DestroyDevice, DeviceErrorReason, DeviceExecutionState, DevicePageFaultState,
     DeviceResetState, DeviceStateType, GetDeviceState, Handle, MarkDeviceAsError, Ret,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 /// Options of a device.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,10 +18,6 @@ pub struct DeviceDesc {
     /// Lift the limit on the run time of commands.
     pub disable_gpu_timeout: bool,
 }
-
-/// Called when memory cannot be made resident: gives up residency of something else and returns
-/// how many bytes that freed, 0 when there is nothing left. The argument is how many are wanted.
-pub type TrimHook = dyn Fn(u64) -> u64 + Send + Sync;
 
 /// What is known about the loss of a device.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +74,7 @@ struct DeviceInner {
     // Order matters: the paging queue goes before its device.
     paging: PagingQueue,
     events: Events,
-    trim: RwLock<Option<Arc<TrimHook>>>,
+    trimmer: Trimmer,
     raw: Arc<RawDevice>,
 }
 
@@ -112,7 +109,9 @@ impl Device {
         }
         let raw = Arc::new(RawDevice { adapter: adapter.clone(), handle: arg.device, lost: AtomicBool::new(false) });
         let paging = PagingQueue::create(raw.clone())?;
-        Ok(Self { inner: Arc::new(DeviceInner { paging, events: Events::default(), trim: RwLock::new(None), raw }) })
+        Ok(Self {
+            inner: Arc::new(DeviceInner { paging, events: Events::default(), trimmer: Trimmer::default(), raw }),
+        })
     }
 
     pub(crate) fn call<A: Arg>(&self, arg: &mut A) -> Result<Ret> {
@@ -213,13 +212,7 @@ impl Device {
         self.call(&mut MarkDeviceAsError { device: self.handle(), reason }).map(drop)
     }
 
-    /// Sets what is called when memory does not fit. The hook may evict memory; it must not make
-    /// memory resident.
-    pub fn set_trim_hook(&self, hook: Option<Arc<TrimHook>>) {
-        *self.inner.trim.write().unwrap_or_else(std::sync::PoisonError::into_inner) = hook;
-    }
-
-    pub(crate) fn trim_hook(&self) -> Option<Arc<TrimHook>> {
-        self.inner.trim.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    pub(crate) fn trimmer(&self) -> &Trimmer {
+        &self.inner.trimmer
     }
 }

@@ -44,6 +44,7 @@ mod sharing;
 mod statistics;
 mod sys;
 pub mod trace;
+mod trim;
 mod va;
 mod wait;
 
@@ -52,7 +53,7 @@ pub use allocation::{Allocation, HostPointer};
 pub use channel::Winsys;
 pub use config::{PagingWait, QueuePreference, WinsysConfig};
 pub use context::{Context, ContextDesc};
-pub use device::{Device, DeviceDesc, FaultInfo, TrimHook};
+pub use device::{Device, DeviceDesc, FaultInfo};
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use fence::{Fence, FenceDesc, FencePoint};
 pub use hw_queue::HwQueue;
@@ -65,6 +66,7 @@ pub use queries::driver_store_folder;
 pub use queue::{Commands, Queue, Submission};
 pub use statistics::{AdapterStatistics, GroupStatistics, SegmentStatistics};
 pub use trace::Traced;
+pub use trim::Uses;
 pub use va::{VaPlacement, VaRange, VaUpdate};
 pub use wait::{WaitMode, WaitOutcome};
 

@@ -6,13 +6,14 @@ use crate::allocation::{Allocation, HostPointer};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::sys::{Pages, View, PAGE};
+use crate::trim::Entry;
 use crate::va::{self, VaPlacement, VaRange};
 use dxg_abi::{GpuVaProtection, GpuVaReservationType, GPU_VA_RESERVE_ALIGN};
 use smallvec::SmallVec;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 /// What memory is made of.
 #[derive(Clone, Copy)]
@@ -121,8 +122,8 @@ pub struct Memory {
     lead: u64,
     windows: SmallVec<[Window; 1]>,
     va: Option<Va>,
-    /// Whether a residency reference is held.
-    resident: Mutex<bool>,
+    /// Whether it is resident, and what moves it away.
+    entry: Arc<Entry>,
     allocations: SmallVec<[Allocation; 1]>,
     // After the allocations: the device uses the pages until those are gone.
     _pages: Option<Pages>,
@@ -149,7 +150,7 @@ impl Memory {
             lead: 0,
             windows: SmallVec::new(),
             va: None,
-            resident: Mutex::new(false),
+            entry: Arc::default(),
             allocations: SmallVec::new(),
             _pages: None,
         };
@@ -220,7 +221,7 @@ impl Memory {
             lead: 0,
             windows: SmallVec::new(),
             va: None,
-            resident: Mutex::new(false),
+            entry: Arc::default(),
             allocations: SmallVec::new(),
             _pages: None,
         };
@@ -295,7 +296,13 @@ impl Memory {
                 Va::Reserved(range)
             }
         });
+        let bytes = self.allocations.iter().map(Allocation::size).sum();
+        self.entry.is_made_of(self.handles(), bytes);
         self.make_resident()
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
     }
 
     /// The device.

@@ -6,6 +6,7 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fence::{Fence, FenceDesc, FencePoint};
 use crate::hw_queue::HwQueue;
+use crate::trim::{QueueMark, Uses};
 use crate::va::{self, VaUpdate};
 use dxg_abi::{Handle, UPDATE_GPU_VA_OPERATIONS_MAX};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,8 @@ pub struct Submission<'a> {
     pub commands: &'a [Commands<'a>],
     /// Points to signal afterwards.
     pub signals: &'a [FencePoint<'a>],
+    /// The memory that the commands use: made resident first, if it is not.
+    pub uses: Uses<'a>,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,7 @@ pub struct Queue {
     device: Device,
     kind: Kind,
     progress: Arc<Fence>,
+    mark: Arc<QueueMark>,
     state: Mutex<State>,
 }
 
@@ -96,7 +100,8 @@ impl Queue {
     }
 
     fn new(device: &Device, kind: Kind, progress: Arc<Fence>) -> Self {
-        Self { device: device.clone(), kind, progress, state: Mutex::default() }
+        let mark = device.trimmer().register_queue(&progress);
+        Self { device: device.clone(), kind, progress, mark, state: Mutex::default() }
     }
 
     /// The device.
@@ -130,12 +135,14 @@ impl Queue {
     /// there are any). Nothing is allocated.
     ///
     /// # Errors
-    /// [`ErrorKind::DeviceLost`] if the device is lost. If something fails after a
+    /// [`ErrorKind::DeviceLost`] if the device is lost; [`ErrorKind::NoMemory`] if what the submission uses does not fit beside what
+    /// others use. If something fails after a
     /// part of the submission was accepted, the device is marked as lost: its state is unknown.
     pub fn submit(&self, work: &Submission<'_>) -> Result<u64> {
         if self.device.is_lost() {
             return Err(Error::lost());
         }
+        let admission = self.device.trimmer().enter(&self.device, work.uses)?;
         if self.device.config().paging_wait == PagingWait::Cpu {
             self.device.paging_queue().wait_cpu(&self.device)?;
         }
@@ -147,8 +154,10 @@ impl Queue {
 
         let mut accepted = false;
         let result = self.run(work, &mut state, &mut accepted);
-        if result.is_err() && accepted {
-            self.device.give_up();
+        match &result {
+            Ok(value) => admission.queued(&self.mark, *value),
+            Err(_) if accepted => self.device.give_up(),
+            Err(_) => {}
         }
         result
     }

@@ -28,8 +28,15 @@ pub struct Link {
 impl Link {
     /// Starts the other process in a role.
     pub fn start(role: &str) -> R<Link> {
+        Link::start_with(role, &[])
+    }
+
+    /// Starts the other process in a role with some environment variables.
+    pub fn start_with(role: &str, variables: &[(&str, String)]) -> R<Link> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        let child = Command::new(std::env::current_exe()?).args(["--role", role]).stdin(Stdio::from(theirs)).spawn()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--role", role]).envs(variables.iter().map(|(k, v)| (k, v))).stdin(Stdio::from(theirs));
+        let child = command.spawn()?;
         Link { socket: ours, child: Some(child) }.patient()
     }
 
@@ -97,6 +104,9 @@ impl Link {
     pub fn end(mut self) -> R {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let status = child.wait()?;
+        if status.code() == Some(i32::from(crate::SKIPPED)) {
+            skip!("the other process can not");
+        }
         check!(status.success(), "the other process ended with {status}");
         Ok(())
     }

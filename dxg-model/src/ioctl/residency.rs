@@ -83,6 +83,7 @@ pub(super) fn evict(p: &Process, a: &mut Evict) -> Answer {
     p.mute_host(Ioctl::Evict)?;
     let list = p.allocations(&handles, Some(&device)).map_err(|_| Failure::EOVERFLOW)?;
     p.residency.evict(&list);
+    p.space.evicted();
     a.num_bytes_to_trim = p.residency.usage().saturating_sub(p.residency.budget);
     Ok(0)
 }

@@ -116,6 +116,8 @@ pub struct AddressSpace {
     inner: RwLock<Inner>,
     fences: RwLock<HashMap<u64, Weak<SyncObject>>>,
     generation: AtomicU64,
+    /// Whether only what is resident can be accessed.
+    strict: AtomicBool,
     engine: OnceLock<Weak<dyn Engine>>,
 }
 
@@ -179,6 +181,7 @@ impl AddressSpace {
             inner: RwLock::new(Inner { cursor, ..Inner::default() }),
             fences: RwLock::default(),
             generation: AtomicU64::new(1),
+            strict: AtomicBool::new(false),
             engine: OnceLock::new(),
         }))
     }
@@ -186,6 +189,18 @@ impl AddressSpace {
     /// Makes an engine hear of changes.
     pub(crate) fn attach(&self, engine: &Arc<dyn Engine>) {
         let _ = self.engine.set(Arc::downgrade(engine));
+    }
+
+    /// From now on only what is resident can be accessed.
+    pub(crate) fn be_strict(&self) {
+        self.strict.store(true, Ordering::Release);
+    }
+
+    /// Memory stopped being resident.
+    pub(crate) fn evicted(&self) {
+        if self.strict.load(Ordering::Acquire) {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// First address of the main range.
@@ -204,14 +219,16 @@ impl AddressSpace {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Whether all of `[address, address + len)` is mapped and readable, or writable if `write`.
+    /// Whether all of `[address, address + len)` is mapped and readable, or writable if `write`; and resident, if the model is
+    /// strict about that.
     pub fn check(&self, address: u64, len: u64, write: bool) -> bool {
-        read(&self.inner).segments.first_fault(address, len, write, false).is_none()
+        self.first_fault(address, len, write).is_none()
     }
 
     /// First address of the range that cannot be accessed, if there is one.
     pub fn first_fault(&self, address: u64, len: u64, write: bool) -> Option<u64> {
-        read(&self.inner).segments.first_fault(address, len, write, false)
+        let strict = self.strict.load(Ordering::Acquire);
+        read(&self.inner).segments.first_fault(address, len, write, strict)
     }
 
     /// As [`AddressSpace::first_fault`] for reads, with residency.

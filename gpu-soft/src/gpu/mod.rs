@@ -110,6 +110,14 @@ impl Gpu for Soft {
         crate::binary::accepts(binary)
     }
 
+    fn addresses(&self, bytes: &[u8], out: &mut Vec<u64>) -> bool {
+        // In packets as in descriptors an address is a word at a multiple of its size.
+        let words = bytes.chunks_exact(8).filter_map(|w| w.try_into().ok()).map(u64::from_le_bytes);
+        // Nothing lies on the first page.
+        out.extend(words.filter(|w| *w >= 4096));
+        true
+    }
+
     fn timestamp_now(&self) -> Option<u64> {
         Some(crate::engine::now())
     }

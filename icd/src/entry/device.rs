@@ -80,6 +80,7 @@ pub fn create_device(
             robust_image_access: features.robustImageAccess,
             robust_image_access2: features.robustImageAccess2,
             null_descriptor: features.nullDescriptor,
+            descriptors_anywhere: features.descriptorBuffer || features.descriptorHeap,
             no_kernel_cache: crate::env::options().debug.nocache || no_internal_cache,
         },
     };

@@ -192,6 +192,11 @@ impl CommandBuffer {
         }
     }
 
+    /// Shows the packets, and what was placed beside them.
+    pub(crate) fn contents(&self, show: &mut dyn FnMut(&[u8])) {
+        lock(&self.inner).memory.contents(show);
+    }
+
     /// Notes a submission; `None` is one that is finished at once.
     pub(crate) fn submitted(&self, point: Option<Point>) {
         let mut inner = lock(&self.inner);

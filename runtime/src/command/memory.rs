@@ -47,6 +47,17 @@ impl CommandMemory {
         !self.packets.is_empty()
     }
 
+    /// Shows all packets and data.
+    pub fn contents(&self, show: &mut dyn FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        for chunk in self.packets.iter().chain(&self.data) {
+            bytes.clear();
+            bytes.resize(usize::try_from(chunk.used).unwrap_or(0), 0);
+            chunk.block.read(0, &mut bytes);
+            show(&bytes);
+        }
+    }
+
     /// Places data and returns its address.
     pub fn upload(&mut self, pool: &CommandPool, data: &[u8], align: u64) -> Result<u64> {
         let align = align.clamp(1, 4096);

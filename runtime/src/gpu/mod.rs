@@ -108,6 +108,13 @@ pub trait Gpu: Send + Sync + std::fmt::Debug {
         let _ = (family, address, bytes, out);
     }
 
+    /// Appends every GPU address that these bytes of packets or of descriptors may name, and perhaps numbers that are none: what
+    /// begins there, or a byte of it, is what is used. False if that cannot be told; then all memory counts as used.
+    fn addresses(&self, bytes: &[u8], out: &mut Vec<u64>) -> bool {
+        let _ = (bytes, out);
+        false
+    }
+
     /// The GPU's timestamp clock, in ticks of [`GpuProps::timestamp_period`], read now on the CPU; `None` if it cannot be read so.
     fn timestamp_now(&self) -> Option<u64> {
         None

@@ -60,7 +60,8 @@ pub struct MemoryRequirements {
 /// From this size on, in bytes, an allocation is refused unless the system has that much memory to give.
 const LARGE: u64 = 1 << 30;
 
-/// A VkDeviceMemory: resident and mapped for the GPU from the start.
+/// A VkDeviceMemory: resident and mapped for the GPU from the start. When there is not room for all, what no submission uses may
+/// be moved away for a while.
 #[derive(Debug)]
 pub struct Memory {
     device: Arc<Device>,
@@ -134,7 +135,17 @@ impl Memory {
         if info.priority != DEFAULT_PRIORITY {
             memory.set_priority(info.priority);
         }
-        Ok(Arc::new(memory))
+        let memory = Arc::new(memory);
+        if !device.features().descriptors_anywhere {
+            memory.inner.set_movable(true);
+            device.uses().add_memory(&memory);
+        }
+        Ok(memory)
+    }
+
+    /// Keeps the memory with the GPU from now on: it is used in ways that submissions do not show.
+    pub(crate) fn pin(&self) {
+        self.inner.set_movable(false);
     }
 
     /// How much the memory should stay with the GPU when there is not enough for all, 0 to 1. A hint: a system that does not take

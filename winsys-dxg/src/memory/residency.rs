@@ -2,105 +2,24 @@
 
 use super::Memory;
 use crate::allocation::Allocation;
-use crate::error::{Cause, Error, ErrorKind, Result};
+use crate::error::{Cause, Error, Result};
 use dxg_abi::{
-    AllocationResidencyStatus, Arg, Errno, Evict, EvictFlags, GetAllocationPriority, Handle, MakeResident,
-    MakeResidentFlags, OfferAllocations, OfferPriority, QueryAllocationResidency, ReclaimAllocations2, ReclaimResult,
-    SetAllocationPriority, MAKE_RESIDENT_ALLOC_MAX,
+    AllocationResidencyStatus, Arg, Errno, GetAllocationPriority, Handle, OfferAllocations, OfferPriority,
+    QueryAllocationResidency, ReclaimAllocations2, ReclaimResult, SetAllocationPriority, MAKE_RESIDENT_ALLOC_MAX,
 };
 use smallvec::SmallVec;
-use std::sync::PoisonError;
 
 /// The system's scale of priorities, from 0.0 to 1.0.
 const PRIORITIES: (u32, u32) = (0x2800_0000, 0xc800_0000);
 
 impl Memory {
-    /// Whether a residency reference is held.
-    pub fn is_resident(&self) -> bool {
-        *self.resident.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the memory resident, if it is not.
-    ///
-    /// When it does not fit, the device's trim hook is asked to give something up, as long as it
-    /// finds something; the last attempt tells the system that there is nothing left to give.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoMemory`] when it does not fit in the end.
-    pub fn make_resident(&self) -> Result<()> {
-        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if *resident {
-            return Ok(());
-        }
-        let handles = self.handles();
-        let mut done = 0;
-        let result = handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize).try_for_each(|chunk| {
-            self.add_reference(chunk)?;
-            done += chunk.len();
-            Ok(())
-        });
-        match result {
-            Ok(()) => *resident = true,
-            // All or nothing, as within one request.
-            Err(_) => self.drop_reference(&handles[..done], EvictFlags::default()),
-        }
-        result
-    }
-
-    fn add_reference(&self, handles: &[Handle]) -> Result<()> {
-        let mut flags = MakeResidentFlags::default();
-        // What the system writes about bytes to trim is not to be relied on.
-        let wanted = self.allocations.iter().map(Allocation::size).sum();
-        // A hook that always claims success must not keep us here.
-        let mut attempts = 0;
-        loop {
-            let mut arg = MakeResident {
-                paging_queue: self.device.paging_queue().handle(),
-                alloc_count: handles.len() as u32,
-                allocation_list: handles.as_ptr() as u64,
-                flags,
-                ..Default::default()
-            };
-            match self.device.call(&mut arg) {
-                Ok(ret) => {
-                    self.device.paging_queue().note(ret, arg.paging_fence_value);
-                    return Ok(());
-                }
-                Err(e) if e.kind() == ErrorKind::NoMemory && flags == MakeResidentFlags::default() => {
-                    attempts += 1;
-                    let freed = match self.device.trim_hook() {
-                        Some(hook) if attempts <= 64 => hook(wanted),
-                        _ => 0,
-                    };
-                    if freed == 0 {
-                        flags = MakeResidentFlags::CANT_TRIM_FURTHER;
-                    }
-                }
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    fn drop_reference(&self, handles: &[Handle], flags: EvictFlags) {
-        for chunk in handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
-            let mut arg = Evict {
-                device: self.device.handle(),
-                alloc_count: chunk.len() as u32,
-                allocations: chunk.as_ptr() as u64,
-                flags,
-                ..Default::default()
-            };
-            // It has no status to speak of.
-            let _ = self.device.call(&mut arg);
-        }
-    }
-
     /// Tells the system how much the memory should stay with the GPU when there is not enough for
     /// all: 0 the least, 0.5 as usual, 1 the most.
     ///
     /// # Errors
     /// Those of the request.
     pub fn set_priority(&self, priority: f32) -> Result<()> {
+        self.entry.set_priority(priority);
         let (least, most) = (f64::from(PRIORITIES.0), f64::from(PRIORITIES.1));
         let value = (least + f64::from(priority.clamp(0.0, 1.0)) * (most - least)) as u32;
         let handles = self.handles();
@@ -117,17 +36,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Lets the system take the memory from the GPU; the content stays. The GPU must not use it
-    /// until it is made resident again.
-    pub fn evict(&self) {
-        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *resident) {
-            let handles = self.handles();
-            self.drop_reference(&handles, EvictFlags::default());
-        }
-    }
-
-    fn handles(&self) -> SmallVec<[Handle; 4]> {
+    pub(super) fn handles(&self) -> SmallVec<[Handle; 4]> {
         self.allocations.iter().map(Allocation::handle).collect()
     }
 
@@ -188,7 +97,7 @@ impl Memory {
     /// Takes offered memory back and says whether the content is still there. The next submission waits until it is.
     ///
     /// # Errors
-    /// Those of the request; [`ErrorKind::NoMemory`] if there is no memory for it any more.
+    /// Those of the request; [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) if there is no memory for it any more.
     pub fn reclaim(&self) -> Result<bool> {
         let mut kept = true;
         for chunk in self.handles().chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {

@@ -186,6 +186,8 @@ errnos! {
     ENODEV = 19;
     /// A bad argument or handle, or a failure that has no errno.
     EINVAL = 22;
+    /// Too many open files in the system.
+    ENFILE = 23;
     /// Too many open files.
     EMFILE = 24;
     /// Not in this kernel, or another process's descriptor.

@@ -44,3 +44,4 @@ pub use config::{Config, Pending};
 pub use engine::{AllocationDesc, Cancel, ClockSample, Engine, EngineFault, EngineType, Identity, Job, NodeInfo};
 pub use model::{Fault, Model};
 pub use space::{AddressSpace, VaRange};
+pub use sys::spawn_with;

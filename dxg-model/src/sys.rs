@@ -83,8 +83,20 @@ pub(crate) fn peer(fd: RawFd) -> Option<(Vec<u8>, u32)> {
 /// Starts a thread that takes no signals of the application, except those raised by its own
 /// instructions (an engine may handle these).
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
+    spawn_with(std::thread::Builder::new().name(name.to_owned()), body)
+}
+
+/// Starts a thread as the model's are: it takes no signals of the application, except those raised by its own instructions. For
+/// threads of engines.
+///
+/// # Errors
+/// The system's.
+pub fn spawn_with(
+    builder: std::thread::Builder,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<std::thread::JoinHandle<()>> {
     let old = block_signals();
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    let thread = builder.spawn(body);
     if let Some(old) = old {
         // SAFETY: restores the mask this thread had a moment ago.
         unsafe {

@@ -87,6 +87,8 @@ pub struct ModelSwitches {
     pub budget: Option<u64>,
     /// Whether the GPU reaches only what is resident.
     pub strict_residency: bool,
+    /// `fail=N`: the N-th request that can fail does, counted from 1.
+    pub fail: Option<u64>,
 }
 
 /// The shader cache on disk.
@@ -197,7 +199,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_MODEL",
-        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,budget=N[K|M|G],resident,intel,store=FOLDER",
+        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,fail=N,budget=N[K|M|G],resident,intel,store=FOLDER",
         doc: "how the model behaves where real systems differ, and which adapter it has, separated by commas",
         parse: parse_model,
     },
@@ -304,6 +306,7 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
                 let (key, value) = other.split_once('=').unwrap_or((other, ""));
                 match (key, value.parse::<u64>()) {
                     ("pending", Ok(us)) => m.pending = Some(Duration::from_micros(us)),
+                    ("fail", Ok(nth)) => m.fail = Some(nth),
                     ("watchdog", Ok(ms)) => m.watchdog = Some(Duration::from_millis(ms)),
                     ("budget", _) => match parse_size(value) {
                         Some(bytes) => m.budget = Some(bytes),
@@ -401,7 +404,7 @@ mod tests {
 
     #[test]
     fn model_switches() {
-        let (o, w) = with("VKDXG_MODEL", "noquirks,pending=250,nohwqueue,async,watchdog=90,budget=48M,resident");
+        let (o, w) = with("VKDXG_MODEL", "noquirks,pending=250,nohwqueue,async,watchdog=90,fail=7,budget=48M,resident");
         assert!(w.is_empty());
         assert_eq!(
             o.model,
@@ -411,6 +414,7 @@ mod tests {
                 hw_queues: Some(false),
                 asynchronous: true,
                 watchdog: Some(Duration::from_millis(90)),
+                fail: Some(7),
                 budget: Some(48 << 20),
                 strict_residency: true,
                 ..ModelSwitches::default()

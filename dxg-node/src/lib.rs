@@ -5,16 +5,17 @@
 
 pub mod env;
 
-use dxg_abi::{Ioctl, Node};
+use dxg_abi::{Errno, Ioctl, Node};
 use dxg_model::Engine;
 use env::{Debug, ModelGpu, Options};
 use std::fs::File;
 use std::io::BufWriter;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
-use winsys_dxg::{KernelNode, Logged, Traced};
+use winsys_dxg::{Failing, KernelNode, Logged, Traced};
 
 /// The kernel's device file.
 pub const KERNEL_NODE: &str = KernelNode::PATH;
@@ -60,7 +61,13 @@ pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
         // What the processor's GPU may use is half of what a GPU in software may.
         ModelGpu::Intel => Arc::new(gpu_intel::engine::IntelEngine::new(soft.identity().shared_memory / 2)),
     };
-    Ok(dxg_model::Model::new(model_config(options), engine)?)
+    let model = dxg_model::Model::new(model_config(options), engine)?;
+    // Of the process's first model: what comes after shows whether the program got over it.
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    Ok(match options.model.fail.filter(|_| FIRST.swap(false, Ordering::Relaxed)) {
+        Some(nth) => Arc::new(Failing::new(model, nth, Errno::ENOMEM)),
+        None => model,
+    })
 }
 
 /// A device file.

@@ -106,7 +106,7 @@ impl Error {
             Errno::ENODEV => ErrorKind::DeviceLost,
             Errno::EINVAL | Errno::EFAULT | Errno::EBADF | Errno::ENOENT | Errno::EPROTOTYPE => ErrorKind::Invalid,
             Errno::EOVERFLOW => ErrorKind::Refused,
-            Errno::ENOTRECOVERABLE | Errno::EMFILE => ErrorKind::NoDescriptors,
+            Errno::ENOTRECOVERABLE | Errno::EMFILE | Errno::ENFILE => ErrorKind::NoDescriptors,
             Errno::EAGAIN | Errno::EINPROGRESS => ErrorKind::Busy,
             _ => ErrorKind::Other,
         }

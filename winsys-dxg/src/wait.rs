@@ -1,7 +1,7 @@
 //! Waiting on the CPU with a timeout: look at the page, then sleep on an eventfd.
 
 use crate::device::Device;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::events::Condition;
 use crate::sys::FencePage;
 use dxg_abi::{Arg, Errno, Handle, WaitForSynchronizationObjectFromCpu, WaitFromCpuFlags};
@@ -38,6 +38,9 @@ pub(crate) struct Point<'a> {
 
 /// Looks at the pages without giving the processor away in between: some microseconds.
 const TIGHT: u32 = 8;
+
+/// How long a wait without an event sleeps between looks.
+const WITHOUT_EVENT: Duration = Duration::from_micros(500);
 
 /// Whether the conditions hold; an error if they do only because the device was lost.
 fn holds(device: &Device, points: &[Point<'_>], mode: WaitMode) -> Result<bool> {
@@ -105,10 +108,20 @@ pub(crate) fn wait(
 
     let condition = Condition { points: points.iter().map(|p| (p.handle, p.value)).collect(), mode };
     loop {
-        let (event, requested) = device.events().take(&condition)?;
-        if !requested {
-            request_event(device, points, mode, &event)?;
-        }
+        let Some(event) = armed_event(device, points, mode, &condition)? else {
+            if device.check_lost() {
+                return Err(Error::lost());
+            }
+            if expired(Instant::now()) {
+                return Ok(WaitOutcome::TimedOut);
+            }
+            let left = deadline.map_or(WITHOUT_EVENT, |d| d.saturating_duration_since(Instant::now()));
+            rest(left.min(WITHOUT_EVENT));
+            if holds(device, points, mode)? {
+                return Ok(WaitOutcome::Reached);
+            }
+            continue;
+        };
         // One event: it fires once, or the wait is given up and it waits for the next one.
         loop {
             let left = deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
@@ -135,11 +148,39 @@ pub(crate) fn wait(
             if fired {
                 // The system saw the condition before we do, or a fence went backwards.
                 device.events().put(event);
-                std::thread::sleep(Duration::from_micros(50));
+                rest(Duration::from_micros(50));
                 break;
             }
         }
     }
+}
+
+/// An event that the system raises once the conditions hold; none if the process has no descriptor left for it or the system no
+/// memory: a wait has to end all the same.
+fn armed_event(
+    device: &Device,
+    points: &[Point<'_>],
+    mode: WaitMode,
+    condition: &Condition,
+) -> Result<Option<OwnedFd>> {
+    let armed = device.events().take(condition).and_then(|(event, requested)| {
+        if !requested {
+            request_event(device, points, mode, &event)?;
+        }
+        Ok(event)
+    });
+    match armed {
+        Ok(event) => Ok(Some(event)),
+        Err(e) if matches!(e.kind(), ErrorKind::NoDescriptors | ErrorKind::NoMemory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Does nothing for a moment. Not by way of the C library, whose sleep is a point at which a thread can be cancelled.
+fn rest(time: Duration) {
+    let request = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
+    // A signal ends it early, which does no harm.
+    let _ = rustix::thread::nanosleep(&request);
 }
 
 /// Asks the system to raise `event` once the conditions hold.

@@ -13,12 +13,13 @@ tests! {
 }
 
 /// What `wild.comp` does.
-mod what {
+pub mod what {
     pub const LOADS: [u32; 2] = [0, 4];
     pub const STORES: [u32; 2] = [1, 5];
     pub const ATOMICS: [u32; 2] = [2, 3];
     pub const ONE_LANE: [u32; 3] = [6, 7, 8];
     pub const LOOPS: [u32; 4] = [16, 17, 18, 19];
+    pub const UNTIL_ONE: u32 = 17;
     pub const FINE: u32 = 99;
 }
 
@@ -32,14 +33,17 @@ fn hole() -> R<u64> {
 }
 
 /// A device with the kernel.
-struct Wild {
+pub struct Wild {
     k: K,
-    word: Buf,
-    t: T,
+    /// What the kernel reads and writes where nothing goes wrong.
+    pub word: Buf,
+    /// The device.
+    pub t: T,
 }
 
 impl Wild {
-    unsafe fn new() -> R<Wild> {
+    /// A device.
+    pub unsafe fn new() -> R<Wild> {
         let t = T::new(&[ash::ext::device_fault::NAME])?;
         need!(t.features.v12.buffer_device_address != 0, "bufferDeviceAddress");
         let k = t.kernel(spv!("wild"), &[], 24)?;
@@ -47,7 +51,8 @@ impl Wild {
         Ok(Wild { k, word, t })
     }
 
-    unsafe fn recorded(&self, what: u32, at: u64, stride: u32, groups: u32) -> R<vk::CommandBuffer> {
+    /// A command buffer that does one of [`what`].
+    pub unsafe fn recorded(&self, what: u32, at: u64, stride: u32, groups: u32) -> R<vk::CommandBuffer> {
         let t = &self.t;
         let good = t.d.get_buffer_device_address(&vk::BufferDeviceAddressInfo::default().buffer(self.word.h));
         let mut push = at.to_ne_bytes().to_vec();
@@ -69,7 +74,7 @@ impl Wild {
     }
 
     /// The device does what it should.
-    unsafe fn works(&self) -> R {
+    pub unsafe fn works(&self) -> R {
         self.word.fill(0);
         if let Err(error) = self.run(what::FINE, 0, 0, 1)? {
             fail!("a healthy device: {error}");

@@ -29,6 +29,7 @@ mod fuzz;
 mod generated_commands;
 mod images;
 mod instance;
+mod interruptions;
 mod link;
 mod maintenance8;
 mod math;
@@ -74,6 +75,7 @@ fn all() -> Vec<Test> {
         formats::TESTS,
         images::TESTS,
         instance::TESTS,
+        interruptions::TESTS,
         maintenance8::TESTS,
         math::TESTS,
         matrices::TESTS,

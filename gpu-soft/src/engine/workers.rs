@@ -94,7 +94,7 @@ impl Workers {
         for i in 1..count.get() {
             let shared = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name(format!("vkdxg-gpu{i}")).stack_size(STACK_BYTES);
-            match builder.spawn(move || worker(&shared)) {
+            match dxg_model::spawn_with(builder, move || worker(&shared)) {
                 Ok(handle) => threads.push(handle),
                 Err(_) => break,
             }

@@ -65,14 +65,14 @@ fn flush(t: Type, bits: u64) -> u64 {
 pub fn eval(op: AluOp, t: Type, args: &[u64], fc: &FloatControls) -> u64 {
     let m = mode(fc, t);
     let sign = 1u64 << (t.bits() - 1);
-    // Sign manipulation touches nothing but the sign.
-    match op {
-        AluOp::FNeg => return args[0] ^ sign,
-        AluOp::FAbs => return args[0] & !sign,
-        _ => {}
-    }
     let flushed = |x: u64| if m.flush_denorms { flush(t, x) } else { x };
     let a = flushed(args[0]);
+    // Besides flushing its operand, sign manipulation touches nothing but the sign.
+    match op {
+        AluOp::FNeg => return a ^ sign,
+        AluOp::FAbs => return a & !sign,
+        _ => {}
+    }
     let b = if op == AluOp::FLdexp { args[1] } else { flushed(args.get(1).copied().unwrap_or(0)) };
     let x = to_f64(t, a);
     let y = to_f64(t, b);
@@ -313,7 +313,8 @@ mod tests {
         fc.f32.flush_denorms = true;
         assert_eq!(eval(AluOp::FMul, Type::F32, &[tiny, one], &fc), 0);
         assert_eq!(eval(AluOp::FEq, Type::F32, &[tiny, 0], &fc), 1);
-        assert_eq!(eval(AluOp::FNeg, Type::F32, &[tiny], &fc), 0x8000_0001);
+        assert_eq!(eval(AluOp::FNeg, Type::F32, &[tiny], &fc), 0x8000_0000);
+        assert_eq!(eval(AluOp::FAbs, Type::F32, &[tiny | 0x8000_0000], &fc), 0);
         fc.f32.rtz = true;
         let eps = u64::from((f32::EPSILON * 0.75).to_bits());
         assert_eq!(eval(AluOp::FAdd, Type::F32, &[one, eps], &fc), one);

@@ -86,9 +86,14 @@ impl Lowering {
         let result = inst.results[0];
         let (from, to) = (kernel.ty(args[0]), kernel.ty(result));
         let (reads, makes) = match op.shape() {
-            // Sign manipulation touches nothing but the sign.
+            // Besides flushing its operand, sign manipulation touches nothing but the sign.
             AluShape::Float(_) if matches!(op, AluOp::FNeg | AluOp::FAbs) => {
-                if self.flushed.contains(&args[0]) {
+                let mut inst = inst;
+                if mode(&self.fc, from).flush_denorms {
+                    let flushed = self.flush(kernel, out, args[0]);
+                    if let Op::Alu { args, .. } = &mut inst.op {
+                        args[0] = flushed;
+                    }
                     self.flushed.insert(result);
                 }
                 out.push(inst);

@@ -243,7 +243,7 @@ impl Folder<'_> {
                 let inner = self.def(x)?;
                 let y = inner.args[0];
                 return match (op, inner.op) {
-                    (FNeg, FNeg) => Some(Simpler::Value(y)),
+                    (FNeg, FNeg) if self.exact(t) => Some(Simpler::Value(y)),
                     (FAbs, FNeg | FAbs) => alu(FAbs, [V(y)]),
                     (Bitcast, Bitcast) => alu(Bitcast, [V(y)]),
                     // Widening loses nothing, so that the way back is no rounding.

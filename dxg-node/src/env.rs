@@ -48,6 +48,10 @@ pub struct Debug {
     pub jam: Option<u32>,
     /// Compile all pipelines as if optimisation were disabled.
     pub quick: bool,
+    /// Compile to the best code before anything is run, instead of afterwards.
+    pub one_tier: bool,
+    /// Say which code is used when.
+    pub tiers: bool,
     /// No shader cache on disk.
     pub nocache: bool,
     /// Abort on a panic instead of returning an error.
@@ -155,7 +159,8 @@ pub static VARIABLES: &[Variable] = &[
     Variable {
         name: "VKDXG_DEBUG",
         values:
-            "ioctl,adapters,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,quick,nocache,panic,zero",
+            "ioctl,adapters,vm,submit,sync,ir[=pass],asm,verify,interp,serial,width=N,jam=N,quick,tier=quick|full|both,tiers,\
+             nocache,panic,zero",
         doc: "what to print and what to change for debugging, separated by commas",
         parse: parse_debug,
     },
@@ -266,6 +271,7 @@ fn parse_debug(v: &str, o: &mut Options) -> Result<(), String> {
                 "interp" => d.interp = true,
                 "serial" => d.serial = true,
                 "quick" => d.quick = true,
+                "tiers" => d.tiers = true,
                 "nocache" => d.nocache = true,
                 "panic" => d.panic = true,
                 "zero" => d.zero = true,
@@ -276,6 +282,9 @@ fn parse_debug(v: &str, o: &mut Options) -> Result<(), String> {
                 Ok(n) => d.width = Some(n),
                 Err(_) => unknown.push(word),
             },
+            Some(("tier", "both")) => (d.quick, d.one_tier) = (false, false),
+            Some(("tier", "quick")) => d.quick = true,
+            Some(("tier", "full")) => d.one_tier = true,
             Some(("jam", n)) => match n.parse() {
                 Ok(n) => d.jam = Some(n),
                 Err(_) => unknown.push(word),
@@ -396,6 +405,14 @@ mod tests {
         assert!(w.is_empty() && o.debug.ioctl && !o.debug.vm);
         assert_eq!(o.debug.ir, Some(Some("opt_gvn".to_owned())));
         assert_eq!((o.debug.width, o.debug.jam), (Some(8), Some(2)));
+        let (o, _) = with("VKDXG_DEBUG", "");
+        assert!(!o.debug.quick && !o.debug.one_tier);
+        let (o, w) = with("VKDXG_DEBUG", "tier=quick,tiers");
+        assert!(w.is_empty() && o.debug.quick && !o.debug.one_tier && o.debug.tiers);
+        let (o, w) = with("VKDXG_DEBUG", "tier=full");
+        assert!(w.is_empty() && !o.debug.quick && o.debug.one_tier);
+        let (o, w) = with("VKDXG_DEBUG", "tier=both,tier=none");
+        assert!(w.len() == 1 && !o.debug.quick && !o.debug.one_tier);
         let (o, w) = with("VKDXG_DEBUG", "asm,typo,width=x");
         assert!(o.debug.asm);
         assert_eq!(w.len(), 1);

@@ -1,4 +1,4 @@
-//! Where the time of a compilation goes: `phases FILE.spv [TIMES]` compiles a module again and again, for the width of this
+//! Where the time of a compilation goes: `phases FILE.spv [TIMES [quick]]` compiles a module again and again, for the width of this
 //! machine and all bindings that it uses, and prints the medians of the phases in processor time. For profilers, too.
 
 use compiler::{frontend, passes};
@@ -31,6 +31,7 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let file = args.next().expect("a file");
     let times: usize = args.next().map_or(20, |n| n.parse().expect("a number"));
+    let quick = args.next().is_some_and(|a| a == "quick");
     let bytes = std::fs::read(file).expect("readable");
     let words: Vec<u32> = bytes.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
     let width = Width::best().expect("a width");
@@ -42,10 +43,11 @@ fn main() {
         let mut kernel = frontend::translate(&words, &options).expect("translates");
         let translated = now();
         let before = kernel.body.size();
-        passes::optimize(&mut kernel, &passes::Options::default()).expect("optimises");
+        passes::optimize(&mut kernel, &passes::Options { short: quick, ..passes::Options::default() })
+            .expect("optimises");
         let optimised = now();
         let bindings = bindings(&kernel);
-        let binary = compile(&kernel, &Options::new(width, &bindings)).expect("compiles");
+        let binary = compile(&kernel, &Options { quick, ..Options::new(width, &bindings) }).expect("compiles");
         let generated = now();
         Loaded::load(&binary.bytes).expect("loads");
         let loaded = now();

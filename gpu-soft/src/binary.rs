@@ -2,10 +2,13 @@
 //!
 //! A prefix (magic, kind, BLAKE3 of the rest) and a payload: machine code with its header, or the kernel itself for the
 //! interpreter. The engine finds loaded kernels by the hash, and loads only what matches it.
+//!
+//! Code that better code may follow ([`Kind::First`]) has a [`Record`] behind its payload, which the hash does not cover: the user half
+//! writes there where the better code stands, and the engine what the kernel has taken so far.
 
 use crate::engine::{guard, Arena};
 use crate::interpret::Interpreted;
-use crate::kernel_abi::{BufferDesc, DispatchCtx};
+use crate::kernel_abi::{BufferDesc, DispatchCtx, Header};
 use crate::loader::{self, Loaded};
 use dxg_model::{AddressSpace, EngineFault};
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -23,7 +26,27 @@ pub enum Kind {
     Native = 1,
     /// A kernel for the interpreter.
     Interpreted = 2,
+    /// Machine code as with `Native`, and a [`Record`].
+    First = 3,
 }
+
+/// What stands behind the payload of code that better code may follow. In GPU memory, at a multiple of 8 bytes.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Record {
+    /// Not 0: the two words that follow are valid. Written by the user half, once.
+    pub followed: AtomicU32,
+    unused: u32,
+    /// Address of the binary that does the same faster.
+    pub address: AtomicU64,
+    /// Its bytes.
+    pub bytes: AtomicU64,
+    /// What the kernel has taken so far, in ticks of the time-stamp counter on all threads. Written by the engine.
+    pub spent: AtomicU64,
+}
+
+/// Bytes of a [`Record`].
+pub const RECORD_BYTES: usize = size_of::<Record>();
 
 /// Why a binary was not loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +66,9 @@ pub fn pack(kind: Kind, payload: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&(kind as u64).to_le_bytes());
     out.extend_from_slice(&hash(kind as u64, payload));
     out.extend_from_slice(payload);
+    if kind == Kind::First {
+        out.resize(out.len().next_multiple_of(8) + RECORD_BYTES, 0);
+    }
     out
 }
 
@@ -51,6 +77,12 @@ fn hash(kind: u64, payload: &[u8]) -> [u8; 32] {
     hasher.update(&kind.to_le_bytes());
     hasher.update(payload);
     *hasher.finalize().as_bytes()
+}
+
+/// Where in a binary of so many bytes the record is, if its prefix says that it has one.
+pub fn record(prefix: &[u8; PREFIX_BYTES], bytes: u64) -> Option<u64> {
+    (prefix[8..16] == (Kind::First as u64).to_le_bytes()).then_some(())?;
+    bytes.checked_sub(RECORD_BYTES as u64).filter(|at| at.is_multiple_of(8) && *at >= PREFIX_BYTES as u64)
 }
 
 /// The hash a prefix claims; `None` if it is no prefix.
@@ -64,11 +96,20 @@ fn unpack(binary: &[u8]) -> Result<(Kind, &[u8]), LoadError> {
     let (prefix, payload) = binary.split_first_chunk::<PREFIX_BYTES>().ok_or(malformed)?;
     let key = key(prefix).ok_or(malformed)?;
     let kind = u64::from_le_bytes(prefix[8..16].try_into().map_err(|_| malformed)?);
+    let payload = match kind {
+        3 => {
+            // Up to seven bytes of padding come before the record.
+            let rest = payload.len().checked_sub(RECORD_BYTES).ok_or(malformed)?;
+            Header::whole(&payload[..rest]).ok_or(malformed)?
+        }
+        _ => payload,
+    };
     if hash(kind, payload) != key {
         return Err(LoadError::Malformed("kernel binary does not match its hash"));
     }
     match kind {
         1 => Ok((Kind::Native, payload)),
+        3 => Ok((Kind::First, payload)),
         2 => Ok((Kind::Interpreted, payload)),
         _ => Err(malformed),
     }
@@ -77,9 +118,7 @@ fn unpack(binary: &[u8]) -> Result<(Kind, &[u8]), LoadError> {
 /// Whether a binary (from a cache) is undamaged and runs on this machine.
 pub fn accepts(binary: &[u8]) -> bool {
     match unpack(binary) {
-        Ok((Kind::Native, payload)) => {
-            crate::kernel_abi::Header::decode(payload).is_some_and(|(h, _)| h.width.supported())
-        }
+        Ok((Kind::Native | Kind::First, payload)) => Header::decode(payload).is_some_and(|(h, _)| h.width.supported()),
         Ok((Kind::Interpreted, payload)) => Interpreted::load(payload).is_ok(),
         Err(_) => false,
     }
@@ -123,7 +162,9 @@ impl Executable {
     /// Loads a binary.
     pub fn load(binary: &[u8]) -> Result<Executable, LoadError> {
         let code = match unpack(binary)? {
-            (Kind::Native, payload) => Code::Native(Loaded::load(payload).map_err(|error| native_error(&error))?),
+            (Kind::Native | Kind::First, payload) => {
+                Code::Native(Loaded::load(payload).map_err(|error| native_error(&error))?)
+            }
             (Kind::Interpreted, payload) => Code::Interpreted(Box::new(Interpreted::load(payload)?)),
         };
         Ok(Executable { code, pace: AtomicU64::new(0) })
@@ -196,5 +237,26 @@ mod tests {
             assert!(unpack(&bad).is_err(), "byte {i}");
         }
         assert!(unpack(&good[..PREFIX_BYTES - 1]).is_err());
+    }
+
+    #[test]
+    fn records_are_no_part_of_what_is_hashed() {
+        let header =
+            Header { width: crate::kernel_abi::Width::W16, subgroup_size: 16, local_size: [1; 3], arena_bytes: 0 };
+        for object in [&b"12345678"[..], b"123", b""] {
+            let payload = header.encode(object);
+            let mut binary = pack(Kind::First, &payload);
+            let prefix: [u8; PREFIX_BYTES] = *binary.first_chunk().unwrap();
+            let at = record(&prefix, binary.len() as u64).unwrap() as usize;
+            assert!(at >= PREFIX_BYTES + payload.len() && at < PREFIX_BYTES + payload.len() + 8);
+            assert_eq!(unpack(&binary), Ok((Kind::First, &payload[..])));
+            binary[at..].fill(0xff);
+            assert_eq!(unpack(&binary), Ok((Kind::First, &payload[..])));
+            binary[at - 9] ^= 1;
+            assert!(unpack(&binary).is_err());
+            assert!(unpack(&binary[..PREFIX_BYTES + 8]).is_err());
+        }
+        let plain = pack(Kind::Native, &header.encode(b""));
+        assert_eq!(record(plain.first_chunk().unwrap(), plain.len() as u64), None);
     }
 }

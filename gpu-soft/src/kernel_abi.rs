@@ -457,6 +457,12 @@ impl Header {
         out
     }
 
+    /// The bytes of header and object file at the beginning of more; `None` if there are less.
+    pub fn whole(bytes: &[u8]) -> Option<&[u8]> {
+        let object = u64::from_le_bytes(bytes.get(48..56)?.try_into().ok()?);
+        bytes.get(..HEADER_BYTES.checked_add(usize::try_from(object).ok()?)?)
+    }
+
     /// Splits bytes into header and object file. `None` if they are not a kernel of this version or damaged.
     pub fn decode(bytes: &[u8]) -> Option<(Header, &[u8])> {
         let head = bytes.get(..HEADER_BYTES)?;

@@ -128,6 +128,9 @@ impl Platform {
                 runtime::set_compiler_debug(runtime::CompilerDebug {
                     verify: options.debug.verify,
                     print_pass: options.debug.ir.clone().flatten(),
+                    // What a trace says of memory is what submissions and the application did with it.
+                    report_tiers: options.debug.tiers,
+                    tiers: !options.debug.one_tier && options.trace.is_none(),
                 });
                 let made = Arc::new(Self::new(options));
                 *current = Arc::downgrade(&made);

@@ -6,7 +6,7 @@ use crate::gpu::{Gpu, GpuProps, Robustness, RobustnessLevel};
 use crate::heap::Heap;
 use crate::lock::lock;
 use crate::physical_device::PhysicalDevice;
-use crate::pipeline::KernelStore;
+use crate::pipeline::{KernelStore, Tiers};
 use crate::queue::Queue;
 use crate::submit_signal::SubmitSignal;
 use crate::uses::UseRegistry;
@@ -82,6 +82,7 @@ pub struct Device {
     border_colors: BorderColors,
     kernel_store: OnceLock<Arc<dyn KernelStore>>,
     uses: Arc<UseRegistry>,
+    tiers: Tiers,
 }
 
 impl Device {
@@ -134,6 +135,7 @@ impl Device {
             border_colors: BorderColors::default(),
             kernel_store: OnceLock::new(),
             uses,
+            tiers: Tiers::default(),
         }))
     }
 
@@ -145,6 +147,16 @@ impl Device {
     /// The store, unless the device was made to keep no kernels.
     pub(crate) fn kernel_store(&self) -> Option<&dyn KernelStore> {
         self.kernel_store.get().filter(|_| !self.features.no_kernel_cache).map(|s| &**s)
+    }
+
+    /// The programs that better code may follow.
+    pub(crate) fn tiers(&self) -> &Tiers {
+        &self.tiers
+    }
+
+    /// The device is not used any more: nothing is compiled for it from now on. Returns when nothing is.
+    pub fn retire(&self) {
+        self.tiers.stop();
     }
 
     /// Indices of custom border colours.

@@ -137,7 +137,9 @@ impl From<CompileError> for Error {
     fn from(e: CompileError) -> Error {
         match e {
             CompileError::OutOfHostMemory => Error::OutOfHostMemory,
-            CompileError::Unsupported(_) | CompileError::Internal(_) => Error::Shader(e.to_string()),
+            CompileError::Unsupported(_) | CompileError::Internal(_) | CompileError::NotAtOnce(_) => {
+                Error::Shader(e.to_string())
+            }
         }
     }
 }

@@ -96,6 +96,8 @@ pub struct Options<'a> {
     pub verify: bool,
     /// Looks at the kernel after each pass.
     pub dump: Option<Dump<'a>>,
+    /// Take less time, for a kernel that will take more. Default: no.
+    pub short: bool,
     /// Write out float controls (see [`lower_float_controls`]). Default: yes.
     pub lower_float_controls: bool,
     /// Expand transcendental operations (see [`lower_math`]). Default: yes.
@@ -104,7 +106,13 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { verify: cfg!(debug_assertions), dump: None, lower_float_controls: true, lower_math: true }
+        Options {
+            verify: cfg!(debug_assertions),
+            dump: None,
+            short: false,
+            lower_float_controls: true,
+            lower_math: true,
+        }
     }
 }
 
@@ -113,6 +121,7 @@ impl std::fmt::Debug for Options<'_> {
         f.debug_struct("Options")
             .field("verify", &self.verify)
             .field("dump", &self.dump.is_some())
+            .field("short", &self.short)
             .field("lower_float_controls", &self.lower_float_controls)
             .field("lower_math", &self.lower_math)
             .finish()
@@ -184,6 +193,24 @@ const PIPELINE: &[&str] = &[
     "renumber",
 ];
 
+/// The pipeline of kernels that are to be there at once: what saves more than it takes even if a quick back end comes behind it, and
+/// what must be.
+const SHORT_PIPELINE: &[&str] = &[
+    "fold",
+    "sroa",
+    "fold",
+    "dce",
+    "gvn",
+    "block_to_if",
+    "if_to_select",
+    "lower_float_controls",
+    "lower_math",
+    "fold",
+    "gvn",
+    "dce",
+    "renumber",
+];
+
 /// Runs the pipeline.
 ///
 /// # Errors
@@ -193,7 +220,7 @@ pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError
     // either, running it again is for nothing.
     let mut changes = 1u32;
     let mut settled: Vec<(&str, u32)> = Vec::new();
-    for name in PIPELINE {
+    for name in if opts.short { SHORT_PIPELINE } else { PIPELINE } {
         if (*name == "lower_math" && !opts.lower_math)
             || (*name == "lower_float_controls" && !opts.lower_float_controls)
         {

@@ -21,7 +21,7 @@ const USAGE: &str = "usage: differential [--seeds FROM..TO] [--size N] [--timeou
   --caps MASK      bits of what programs may use at the most, see `Cap`; the devices bound it anyway
   --pair A B       two ways of running a program that must agree to 4 ULP: settings of the environment, NAME=VALUE with spaces
                    between; '' is none. Without any: this driver's interpreter and machine code at widths 4, 8 and 16,
-                   with subgroups in lock-step as the driver chooses and as many as possible
+                   with subgroups in lock-step as the driver chooses and as many as possible, and compiled quickly
   --peer A B       likewise, for different drivers: functions of limited precision may differ by 2^-9
 
 Exit code: 0 all agree, 1 findings, 2 could not run.";
@@ -79,11 +79,18 @@ fn arguments() -> Result<Arguments, String> {
         a.pairs = [(4, ""), (8, ""), (16, ""), (4, ",jam=2"), (8, ",jam=4"), (16, ",jam=4")]
             .map(|(w, jam)| Pair {
                 reference: Way(format!("VKDXG_DEBUG=interp,width={w}")),
-                other: Way(format!("VKDXG_DEBUG=width={w}{jam},nocache")),
+                other: Way(format!("VKDXG_DEBUG=width={w}{jam},tier=full,nocache")),
                 ulps: 4,
                 floor: 0.0,
             })
             .to_vec();
+        // What is there before any of that.
+        a.pairs.push(Pair {
+            reference: Way("VKDXG_DEBUG=interp,width=16".to_owned()),
+            other: Way("VKDXG_DEBUG=width=16,tier=quick,nocache".to_owned()),
+            ulps: 4,
+            floor: 0.0,
+        });
     }
     Ok(a)
 }

@@ -3,7 +3,7 @@
 //! value may have a base of its own in each.
 
 use super::gen::{Gen, Rep, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use compiler::analysis::{row_wise, MAX_ROWS};
 use compiler::sir::{AluFlags, AluOp, Type, Value};
 use smallvec::SmallVec;

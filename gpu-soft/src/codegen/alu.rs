@@ -1,7 +1,7 @@
 //! Integer operations, comparisons, conversions and selection; dispatch of all lane-wise operations.
 
 use super::gen::{Gen, Rep, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use super::unsupported;
 use compiler::sir::{AluFlags, AluOp, AluShape, Type, Value};
 use smallvec::SmallVec;
@@ -168,11 +168,13 @@ impl Gen<'_> {
             AluOp::IMul => m.mul(v[0], v[1]),
             AluOp::UMulHi | AluOp::SMulHi => {
                 let signed = op == AluOp::SMulHi;
+                if bits == 64 {
+                    return Ok(m.mul_high(signed, v[0], v[1]));
+                }
                 let wide = m.int(bits * 2);
                 let wide = if s.n == 0 { wide } else { m.vector(wide, s.n) };
                 let ext = |x: Val| if signed { m.sext(x, wide) } else { m.zext(x, wide) };
                 let product = m.mul(ext(v[0]), ext(v[1]));
-                // A shift count of 128-bit products still fits a 64-bit constant.
                 let count = m.iconst(m.int(bits * 2), u64::from(bits));
                 let count = if s.n == 0 { count } else { m.splat(count, s.n) };
                 m.trunc(m.lshr(product, count), t)

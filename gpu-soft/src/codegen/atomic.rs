@@ -3,7 +3,7 @@
 
 use super::alu::Shape;
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Block, Icmp, Order, Rmw, Ty, Val};
+use super::ir::{Block, Icmp, Order, Rmw, Ty, Val};
 use super::memory::Place;
 use super::unsupported;
 use compiler::sir::{Addr, AluFlags, AluOp, AtomicOp, GroupOp, GroupScan, Type, Value};

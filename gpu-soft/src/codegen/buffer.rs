@@ -1,7 +1,7 @@
 //! Descriptors: buffer references and pointers to image and sampler descriptors.
 
 use super::gen::{Gen, Rep, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use super::CodegenError;
 use crate::kernel_abi::{BindingSlot, BufferDesc, DispatchCtx, MAX_SETS};
 use compiler::sir::{BindingKind, Resource, Value};

@@ -3,7 +3,7 @@
 
 use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep};
-use super::llvm::{Ty, Val};
+use super::ir::{Ty, Val};
 use compiler::sir::{Type, Value};
 use smallvec::{smallvec, SmallVec};
 

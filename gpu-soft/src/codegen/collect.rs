@@ -20,7 +20,7 @@
 //! invocations do so from the beginning: beginning and emptying a table takes some time.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Icmp, Order, Rmw, Val};
+use super::ir::{Icmp, Order, Rmw, Val};
 use super::memory::Place;
 use super::replay;
 use compiler::sir::{Addr, AtomicOp, Kernel, MemoryScope, Op, Region, Resource, Space, Type, Value};

@@ -3,7 +3,7 @@
 
 use super::alu::Shape;
 use super::gen::{Gen, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use compiler::sir::{AluOp, Type};
 
 impl Gen<'_> {

@@ -2,7 +2,7 @@
 //! [`crate::image::Lookup`] computes, in the same order, so the results are the same.
 
 use super::gen::Gen;
-use super::llvm::{Block, Fcmp, Icmp, Val};
+use super::ir::{Block, Fcmp, Icmp, Val};
 use super::reader::LevelPlace;
 use super::texture::{Kind, LAYER_ROW, OFFSET_ROWS, RESULT_ROWS};
 use crate::kernel_abi::{PlainLevel, PlainTexture, TexelReader};

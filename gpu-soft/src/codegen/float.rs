@@ -2,7 +2,7 @@
 
 use super::alu::Shape;
 use super::gen::{Gen, Result};
-use super::llvm::{Fcmp, Icmp, Val};
+use super::ir::{Fcmp, Icmp, Val};
 use super::unsupported;
 use crate::kernel_abi::Width;
 use compiler::sir::{AluFlags, AluOp, Type};

@@ -2,7 +2,7 @@
 //! own saturating conversions of vectors go lane by lane.
 
 use super::gen::Gen;
-use super::llvm::{Fcmp, Val};
+use super::ir::{Fcmp, Val};
 use crate::kernel_abi::Width;
 use compiler::sir::Type;
 

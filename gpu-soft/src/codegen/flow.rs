@@ -6,7 +6,7 @@
 
 use super::cell::Cell;
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::Block;
+use super::ir::Block;
 use super::plan::Exit;
 use compiler::analysis::Level;
 use compiler::sir::{AluOp, Inst, Label, Op, Region, Value};

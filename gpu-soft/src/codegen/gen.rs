@@ -4,8 +4,8 @@ use super::affine::Claim;
 use super::cell::{Cell, Form, Place};
 use super::collect::Collect;
 use super::flow::Frame;
+use super::ir::{Block, Icmp, Module, Ty, Val};
 use super::linear::{sums, Sums};
-use super::llvm::{Block, Icmp, Module, Ty, Val};
 use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
 use super::texture::Textures;
@@ -387,7 +387,7 @@ impl<'a> Gen<'a> {
 
     // ---- blocks and cells ----
 
-    pub fn block(&self, name: &std::ffi::CStr) -> Block {
+    pub fn block(&self, name: &'static std::ffi::CStr) -> Block {
         self.m.append_block(self.function, name)
     }
 

@@ -4,7 +4,7 @@
 //! legalise that by calls of library functions for single lanes.
 
 use super::gen::Gen;
-use super::llvm::{Fcmp, Icmp, Ty, Val};
+use super::ir::{Fcmp, Icmp, Ty, Val};
 use crate::kernel_abi::Width;
 use compiler::sir::Type;
 

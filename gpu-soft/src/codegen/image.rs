@@ -2,7 +2,7 @@
 //! operation.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Block, Order, Val};
+use super::ir::{Block, Order, Val};
 use super::plain::Plain;
 use super::unsupported;
 use crate::image::COMBINED_SAMPLER_OFFSET;

@@ -1,7 +1,7 @@
 //! Lanes of vectors picked, joined and interleaved, and vectors cut into registers.
 
 use super::gen::Gen;
-use super::llvm::Val;
+use super::ir::Val;
 
 impl Gen<'_> {
     /// Every `step`-th element of a wide vector from `at` on, `n` of them.

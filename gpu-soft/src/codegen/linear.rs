@@ -3,7 +3,7 @@
 //! the size compares the index instead of the offset.
 
 use super::gen::{Gen, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use super::memory::Piece;
 use compiler::sir::{AluOp, Kernel, Op, Type, Value};
 use smallvec::SmallVec;

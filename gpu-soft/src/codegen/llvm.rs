@@ -4,6 +4,7 @@
 //! works on types that are only known at run time. Handles belong to the module that made them; there is one module per
 //! compilation and handles never leave it.
 
+use super::ir::{Fcmp, Icmp, Order, Rmw};
 use llvm_sys::core::*;
 use llvm_sys::prelude::*;
 use llvm_sys::{
@@ -26,93 +27,35 @@ pub struct Ty(pub(super) LLVMTypeRef);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Block(LLVMBasicBlockRef);
 
-/// Integer predicates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Icmp {
-    Eq,
-    Ne,
-    Ult,
-    Ule,
-    Ugt,
-    Uge,
-    Slt,
-    Sle,
-    Sgt,
-}
-
-impl Icmp {
-    fn predicate(self) -> LLVMIntPredicate {
-        match self {
-            Icmp::Eq => LLVMIntPredicate::LLVMIntEQ,
-            Icmp::Ne => LLVMIntPredicate::LLVMIntNE,
-            Icmp::Ult => LLVMIntPredicate::LLVMIntULT,
-            Icmp::Ule => LLVMIntPredicate::LLVMIntULE,
-            Icmp::Ugt => LLVMIntPredicate::LLVMIntUGT,
-            Icmp::Uge => LLVMIntPredicate::LLVMIntUGE,
-            Icmp::Slt => LLVMIntPredicate::LLVMIntSLT,
-            Icmp::Sle => LLVMIntPredicate::LLVMIntSLE,
-            Icmp::Sgt => LLVMIntPredicate::LLVMIntSGT,
-        }
+fn int_predicate(p: Icmp) -> LLVMIntPredicate {
+    match p {
+        Icmp::Eq => LLVMIntPredicate::LLVMIntEQ,
+        Icmp::Ne => LLVMIntPredicate::LLVMIntNE,
+        Icmp::Ult => LLVMIntPredicate::LLVMIntULT,
+        Icmp::Ule => LLVMIntPredicate::LLVMIntULE,
+        Icmp::Ugt => LLVMIntPredicate::LLVMIntUGT,
+        Icmp::Uge => LLVMIntPredicate::LLVMIntUGE,
+        Icmp::Slt => LLVMIntPredicate::LLVMIntSLT,
+        Icmp::Sle => LLVMIntPredicate::LLVMIntSLE,
+        Icmp::Sgt => LLVMIntPredicate::LLVMIntSGT,
     }
 }
 
-/// Floating-point predicates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fcmp {
-    /// Ordered equal.
-    Oeq,
-    /// Ordered less.
-    Olt,
-    /// Ordered less or equal.
-    Ole,
-    /// Ordered greater.
-    Ogt,
-    /// Unordered or not equal.
-    Une,
-    /// Unordered.
-    Uno,
-}
-
-impl Fcmp {
-    fn predicate(self) -> LLVMRealPredicate {
-        match self {
-            Fcmp::Oeq => LLVMRealPredicate::LLVMRealOEQ,
-            Fcmp::Olt => LLVMRealPredicate::LLVMRealOLT,
-            Fcmp::Ole => LLVMRealPredicate::LLVMRealOLE,
-            Fcmp::Ogt => LLVMRealPredicate::LLVMRealOGT,
-            Fcmp::Une => LLVMRealPredicate::LLVMRealUNE,
-            Fcmp::Uno => LLVMRealPredicate::LLVMRealUNO,
-        }
+fn real_predicate(p: Fcmp) -> LLVMRealPredicate {
+    match p {
+        Fcmp::Oeq => LLVMRealPredicate::LLVMRealOEQ,
+        Fcmp::Olt => LLVMRealPredicate::LLVMRealOLT,
+        Fcmp::Ole => LLVMRealPredicate::LLVMRealOLE,
+        Fcmp::Ogt => LLVMRealPredicate::LLVMRealOGT,
+        Fcmp::Une => LLVMRealPredicate::LLVMRealUNE,
+        Fcmp::Uno => LLVMRealPredicate::LLVMRealUNO,
     }
 }
 
-/// Read-modify-write operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rmw {
-    Add,
-    And,
-    Or,
-    Xor,
-    Exchange,
-    SMin,
-    SMax,
-    UMin,
-    UMax,
-}
-
-/// Memory orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    Monotonic,
-    AcqRel,
-}
-
-impl Order {
-    fn ordering(self) -> LLVMAtomicOrdering {
-        match self {
-            Order::Monotonic => LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic,
-            Order::AcqRel => LLVMAtomicOrdering::LLVMAtomicOrderingAcquireRelease,
-        }
+fn ordering(order: Order) -> LLVMAtomicOrdering {
+    match order {
+        Order::Monotonic => LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic,
+        Order::AcqRel => LLVMAtomicOrdering::LLVMAtomicOrderingAcquireRelease,
     }
 }
 
@@ -164,7 +107,6 @@ macro_rules! cast {
 
 impl Module {
     pub fn new(name: &str) -> Module {
-        super::start::ready();
         let name = CString::new(name.replace('\0', "")).unwrap_or_default();
         llvm!({
             let context = LLVMContextCreate();
@@ -233,10 +175,6 @@ impl Module {
         Val(llvm!(LLVMGetPoison(ty.0)))
     }
 
-    pub fn ones(&self, ty: Ty) -> Val {
-        Val(llvm!(LLVMConstAllOnes(ty.0)))
-    }
-
     pub fn const_vector(&self, elements: &[Val]) -> Val {
         let mut elements: Vec<LLVMValueRef> = elements.iter().map(|v| v.0).collect();
         Val(llvm!(LLVMConstVector(elements.as_mut_ptr(), elements.len() as u32)))
@@ -254,14 +192,6 @@ impl Module {
 
     pub fn is_constant(&self, v: Val) -> bool {
         llvm!(LLVMIsConstant(v.0)) != 0
-    }
-
-    /// The number that a floating-point constant is.
-    pub fn float_constant(&self, v: Val) -> Option<f64> {
-        llvm!({
-            let mut lossy = 0;
-            (!LLVMIsAConstantFP(v.0).is_null()).then(|| LLVMConstRealGetDouble(v.0, &mut lossy))
-        })
     }
 
     /// A read-only global with that contents.
@@ -333,15 +263,6 @@ impl Module {
 
     pub fn position(&self, block: Block) {
         llvm!(LLVMPositionBuilderAtEnd(self.builder, block.0));
-    }
-
-    pub fn current(&self) -> Block {
-        Block(llvm!(LLVMGetInsertBlock(self.builder)))
-    }
-
-    /// Whether the block that instructions are added to has its terminator already.
-    pub fn terminated(&self) -> bool {
-        !llvm!(LLVMGetBasicBlockTerminator(LLVMGetInsertBlock(self.builder))).is_null()
     }
 
     /// A stack cell, placed before the terminator of `entry` (or at its end).
@@ -454,12 +375,8 @@ impl Module {
         ptrtoint = LLVMBuildPtrToInt;
     }
 
-    pub fn not(&self, v: Val) -> Val {
-        Val(llvm!(LLVMBuildNot(self.builder, v.0, UNNAMED)))
-    }
-
-    pub fn neg(&self, v: Val) -> Val {
-        Val(llvm!(LLVMBuildNeg(self.builder, v.0, UNNAMED)))
+    pub fn fneg(&self, v: Val) -> Val {
+        Val(llvm!(LLVMBuildFNeg(self.builder, v.0, UNNAMED)))
     }
 
     /// Lets an operation be fused with another one (a·b + c with one rounding).
@@ -470,11 +387,11 @@ impl Module {
     }
 
     pub fn icmp(&self, p: Icmp, a: Val, b: Val) -> Val {
-        Val(llvm!(LLVMBuildICmp(self.builder, p.predicate(), a.0, b.0, UNNAMED)))
+        Val(llvm!(LLVMBuildICmp(self.builder, int_predicate(p), a.0, b.0, UNNAMED)))
     }
 
     pub fn fcmp(&self, p: Fcmp, a: Val, b: Val) -> Val {
-        Val(llvm!(LLVMBuildFCmp(self.builder, p.predicate(), a.0, b.0, UNNAMED)))
+        Val(llvm!(LLVMBuildFCmp(self.builder, real_predicate(p), a.0, b.0, UNNAMED)))
     }
 
     pub fn select(&self, c: Val, a: Val, b: Val) -> Val {
@@ -560,7 +477,7 @@ impl Module {
             Rmw::UMin => LLVMAtomicRMWBinOpUMin,
             Rmw::UMax => LLVMAtomicRMWBinOpUMax,
         };
-        Val(llvm!(LLVMBuildAtomicRMW(self.builder, op, ptr.0, v.0, order.ordering(), 0)))
+        Val(llvm!(LLVMBuildAtomicRMW(self.builder, op, ptr.0, v.0, ordering(order), 0)))
     }
 
     /// Compare and swap: the old value, and whether it was equal.
@@ -577,14 +494,7 @@ impl Module {
 
     /// Orders memory accesses; within this thread only (a fence for the compiler) if `local`.
     pub fn fence(&self, order: Order, local: bool) {
-        llvm!(LLVMBuildFence(self.builder, order.ordering(), i32::from(local), UNNAMED));
-    }
-
-    /// `ptr` + bytes; a vector of pointers if either is a vector.
-    pub fn byte_ptr(&self, ptr: Val, bytes: Val) -> Val {
-        let i8t = self.int(8);
-        let mut index = bytes.0;
-        Val(llvm!(LLVMBuildGEP2(self.builder, i8t.0, ptr.0, &mut index, 1, UNNAMED)))
+        llvm!(LLVMBuildFence(self.builder, ordering(order), i32::from(local), UNNAMED));
     }
 
     /// `ptr` + indices times the size of a type; indices are signed.
@@ -638,13 +548,6 @@ impl Module {
                 function = LLVMGetNextFunction(function);
             }
         });
-    }
-
-    /// Number of instructions in all functions.
-    pub fn instruction_count(&self) -> u32 {
-        let mut n = 0;
-        self.each_instruction(|_| n += 1);
-        n
     }
 
     /// Puts what a select keeps last in what it may replace it by: `select m, (x & c) | y, x` becomes `select m, y | (x & c), x`.

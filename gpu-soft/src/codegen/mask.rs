@@ -1,7 +1,7 @@
 //! Sets of active lanes.
 
 use super::gen::{Gen, Mask};
-use super::llvm::{Icmp, Ty, Val};
+use super::ir::{Icmp, Ty, Val};
 use crate::kernel_abi::Width;
 use compiler::sir::Type;
 

@@ -6,8 +6,8 @@
 
 use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
+use super::ir::{Block, Icmp, Ty, Val};
 use super::linear::Near;
-use super::llvm::{Block, Icmp, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
@@ -284,7 +284,11 @@ impl Gen<'_> {
                         out.push(Rep::Vec(self.row_lanes(&rows), None));
                     }
                     out
-                } else if fits && (step == 1 || (!single && (checked || self.spreads(mask, step == n)))) {
+                } else if fits
+                    && (step == 1
+                        || (!single
+                            && (checked || self.spreads(mask, step == n, self.lanes_per_base(&first) * step as u32))))
+                {
                     let n = results.len();
                     let mut vals = self.strided_load(n, addr, &piece, &first, step as u32, guard, ty, access, mask)?;
                     // What is behind the elements is the whole of them.
@@ -620,7 +624,10 @@ impl Gen<'_> {
                 let step = stride / bytes.max(1);
                 let fits = stride > 0 && stride % bytes == 0 && n <= step && (step <= 4 || step == n) && n <= 4;
                 let single = access.atomic || access.volatile;
-                if fits && (step == 1 || (!single && self.spreads(mask, step == n))) {
+                if fits
+                    && (step == 1
+                        || (!single && self.spreads(mask, step == n, self.lanes_per_base(&first) * step as u32)))
+                {
                     self.strided_store(values, addr, &piece, &first, step as u32, guard, ty, access, mask)
                 } else if !single && mask == Mask::Full && self.evenly(values.len(), ty, &piece, &first, stride, mask) {
                     self.even_store(values, addr, &piece, &first, stride, guard, ty, access)

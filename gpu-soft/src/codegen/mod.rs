@@ -1,4 +1,4 @@
-//! The SPMD code generator: from `sir` to x86-64 machine code with explicit vectors, through LLVM.
+//! The SPMD code generator: from `sir` to x86-64 machine code with explicit vectors, through LLVM or, at once, by a back end of our own.
 //!
 //! A subgroup is a vector: lane `l` of a `<S x T>` value belongs to the invocation with local index `subgroup·S + l`. Values that
 //! are the same in all active lanes stay scalars. Control flow that is uniform over the active lanes stays control flow;
@@ -7,6 +7,7 @@
 //! function runs a range of workgroups.
 //!
 //! * `jam`: how many subgroups are executed in lock-step.
+//! * `ir`: what the generator emits. `to_llvm`: an LLVM module of it. `quick`: machine code of it, at once.
 //! * `llvm`, `target`, `start`: the layer over LLVM's C interface.
 //! * `normalise`: switches without fallthrough. `plan`, `live`: barriers, stretches, what lives across them.
 //! * `gen`: the state of a compilation, prologue and workgroup loop; `wg`: stretches and control flow around barriers;
@@ -37,6 +38,7 @@ mod half;
 mod image;
 #[cfg(test)]
 mod image_tests;
+mod ir;
 mod jam;
 mod lanes;
 mod linear;
@@ -50,6 +52,7 @@ mod plain;
 mod plan;
 mod private;
 mod quads;
+mod quick;
 mod reader;
 mod replay;
 mod small;
@@ -62,6 +65,7 @@ mod texel;
 mod texture;
 #[cfg(test)]
 mod texture_tests;
+mod to_llvm;
 mod wg;
 mod whole;
 
@@ -140,6 +144,8 @@ pub struct Stats {
     pub object_bytes: u32,
     /// Bytes of arena per thread.
     pub arena_bytes: u64,
+    /// What the quick back end has no code for, where it was asked.
+    pub refused: Option<&'static str>,
 }
 
 /// A compiled kernel.
@@ -178,6 +184,47 @@ pub(crate) fn unsupported<T>(what: impl Into<String>) -> Result<T, CodegenError>
 /// # Errors
 /// See [`CodegenError`].
 pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenError> {
+    check(kernel, opts)?;
+    let kernel = &*normalise::normalise(kernel);
+    let mut refused = None;
+    if opts.quick && own(opts) {
+        match at_once(kernel, opts)? {
+            Ok(binary) => return Ok(binary),
+            Err(quick::Refused(why)) => refused = Some(why),
+        }
+    }
+    let (emitted, header, mut stats) = emit(kernel, opts, false)?;
+    stats.refused = refused;
+    let Some(_leave) = start::leave() else { return Err(CodegenError::Llvm("the process is ending".into())) };
+    let machine = target::Machine::new(opts.width, opts.quick)?;
+    let module = llvm::Module::new(&kernel.name);
+    machine.prepare(&module);
+    to_llvm::make(&emitted, &module);
+    module.verify().map_err(CodegenError::Llvm)?;
+    machine.optimise(&module, stats.instructions as usize)?;
+    module.kept_bits_last();
+    let ir = opts.want_ir.then(|| module.print());
+    let asm = if opts.want_asm { Some(machine.assembly(&module.copy())?) } else { None };
+    let object = machine.object(&module)?;
+    stats.object_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
+    Ok(Binary { bytes: header.encode(&object), ir, asm, stats })
+}
+
+/// Compiles a verified kernel in a fraction of the time, to code that takes several times as long. The inner result says for what there
+/// is no code of this kind.
+///
+/// # Errors
+/// See [`CodegenError`].
+pub fn compile_at_once(kernel: &Kernel, opts: &Options<'_>) -> Result<Result<Binary, &'static str>, CodegenError> {
+    check(kernel, opts)?;
+    let opts = Options { quick: true, want_ir: false, want_asm: false, ..*opts };
+    if !own(&opts) {
+        return Ok(Err("this width"));
+    }
+    Ok(at_once(&normalise::normalise(kernel), &opts)?.map_err(|quick::Refused(why)| why))
+}
+
+fn check(kernel: &Kernel, opts: &Options<'_>) -> Result<(), CodegenError> {
     if !matches!(opts.subgroup_size, 4 | 8 | 16 | 32) {
         return Err(CodegenError::Options(format!("subgroup size {}", opts.subgroup_size)));
     }
@@ -188,21 +235,37 @@ pub fn compile(kernel: &Kernel, opts: &Options<'_>) -> Result<Binary, CodegenErr
     if [fc.f16, fc.f32, fc.f64].iter().any(|m| m.flush_denorms || m.rtz) {
         return unsupported("float controls that were not lowered (rounding of 64-bit floats towards zero)");
     }
-    let kernel = &*normalise::normalise(kernel);
-    let machine = target::Machine::new(opts.width, opts.quick)?;
-    let module = llvm::Module::new(&kernel.name);
-    machine.prepare(&module);
+    Ok(())
+}
+
+/// Whether the quick back end may be asked: it knows one instruction set, and gives no texts.
+fn own(opts: &Options<'_>) -> bool {
+    opts.width == Width::W16 && !opts.want_ir && !opts.want_asm
+}
+
+/// What the generator emits for a kernel.
+fn emit(kernel: &Kernel, opts: &Options<'_>, expand: bool) -> Result<(ir::Module, Header, Stats), CodegenError> {
     let jam = jam::choose(kernel, opts);
-    let (arena_bytes, mut stats) = gen::generate(&module, kernel, opts, jam)?;
-    module.verify().map_err(CodegenError::Llvm)?;
-    machine.optimise(&module, stats.instructions as usize)?;
-    module.kept_bits_last();
-    let ir = opts.want_ir.then(|| module.print());
-    let asm = if opts.want_asm { Some(machine.assembly(&module.copy())?) } else { None };
-    let object = machine.object(&module)?;
-    stats.object_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
+    let emitted = ir::Module::new(expand);
+    let (arena_bytes, mut stats) = gen::generate(&emitted, kernel, opts, jam)?;
+    if let Some(name) = emitted.unknown() {
+        return Err(CodegenError::Llvm(format!("unknown intrinsic {name}")));
+    }
+    // Without the instruction a fused operation is a call.
+    if opts.contract && opts.width != Width::W4 {
+        emitted.contract();
+    }
     stats.arena_bytes = arena_bytes;
     let header =
         Header { width: opts.width, subgroup_size: opts.subgroup_size, local_size: kernel.local_size, arena_bytes };
-    Ok(Binary { bytes: header.encode(&object), ir, asm, stats })
+    Ok((emitted, header, stats))
+}
+
+/// Code by the quick back end, or why it makes none.
+fn at_once(kernel: &Kernel, opts: &Options<'_>) -> Result<Result<Binary, quick::Refused>, CodegenError> {
+    let (emitted, header, mut stats) = emit(kernel, opts, true)?;
+    Ok(quick::compile(&emitted).map(|object| {
+        stats.object_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
+        Binary { bytes: header.encode(&object), ir: None, asm: None, stats }
+    }))
 }

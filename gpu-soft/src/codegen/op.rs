@@ -2,7 +2,7 @@
 
 use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Order, Val};
+use super::ir::{Order, Val};
 use super::unsupported;
 use compiler::sir::{Addr, Builtin, Inst, MemoryScope, Op, Type};
 

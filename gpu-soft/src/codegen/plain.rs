@@ -6,7 +6,7 @@
 //! looked for in the offsets, and then vectors are moved. Otherwise texels are gathered and scattered.
 
 use super::gen::{Gen, Mask, Result};
-use super::llvm::{Block, Icmp, Val};
+use super::ir::{Block, Icmp, Val};
 use crate::image::is_plain;
 use crate::kernel_abi::{image_dim_code, DispatchCtx, Helpers, PlainImage};
 use crate::texel::{self, Class, Format};

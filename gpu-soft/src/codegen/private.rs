@@ -3,7 +3,7 @@
 //! Byte `o` of lane `l` stands at `(o / 4)·4S + 4l + o % 4` from the start of the slot.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use compiler::sir::{Access, SlotId, Type, Value};
 
 /// Bytes of a word.

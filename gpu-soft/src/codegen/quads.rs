@@ -3,7 +3,7 @@
 
 use super::affine::Bases;
 use super::gen::{Gen, Mask, Result};
-use super::llvm::{Block, Val};
+use super::ir::{Block, Val};
 use super::memory::{Piece, Place};
 use compiler::sir::{Access, Addr, Type, Value};
 

@@ -1,7 +1,7 @@
 //! Texels of the formats that are used most, read and written where the facts about a level say that they stand.
 
 use super::gen::Gen;
-use super::llvm::{Block, Icmp, Val};
+use super::ir::{Block, Icmp, Val};
 use super::texture::RESULT_ROWS;
 use crate::kernel_abi::{texel_reader_code, PlainLevel, PlainTexture, TexelReader, Width};
 use crate::texel::{self, Format};

@@ -4,7 +4,7 @@
 
 use super::collect::Table;
 use super::gen::{Gen, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use compiler::sir::{AluOp, Type};
 
 /// Bytes of a place of the table: the address, how many numbers there are, and the numbers.

@@ -3,7 +3,7 @@
 //! there is no memory to wait for.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use compiler::sir::{Addr, Kernel, Op, SlotId, Type, Value};
 
 /// The largest array in words.

@@ -2,14 +2,16 @@
 
 use super::affine::Bases;
 use super::gen::{Gen, Mask};
-use super::llvm::{Icmp, Val};
+use super::ir::{Icmp, Val};
 use crate::kernel_abi::Width;
 
 impl Gen<'_> {
     /// Whether accesses of some elements of a wide vector are worth it: all of them always are, and some if there are instructions
-    /// for it.
-    pub fn spreads(&self, mask: Mask, dense: bool) -> bool {
-        (mask == Mask::Full && dense) || self.opts.width != Width::W4
+    /// for it. `elements` of the vector.
+    pub fn spreads(&self, mask: Mask, dense: bool, elements: u32) -> bool {
+        // Of more bits than a mask register has the quick back end makes no masks.
+        let fits = elements <= 64 || !self.m.expands();
+        (mask == Mask::Full && dense) || (self.opts.width != Width::W4 && fits)
     }
 
     /// Per base of a strided access which elements belong to active lanes: the first `n` of every `step`.

@@ -8,7 +8,7 @@
 use llvm_sys::target::{
     LLVMInitializeX86AsmPrinter, LLVMInitializeX86Target, LLVMInitializeX86TargetInfo, LLVMInitializeX86TargetMC,
 };
-use std::sync::Once;
+use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
 /// A constructor as the dynamic linker calls it, less the arguments of `main`, which C++ does not look at.
 type Constructor = Option<unsafe extern "C" fn()>;
@@ -45,8 +45,24 @@ unsafe fn construct() {
     }
 }
 
+/// Whether the process is ending. Whoever uses LLVM reads along.
+static ENDING: RwLock<bool> = RwLock::new(false);
+
+/// Runs before LLVM's destructors do: waits for who uses it, and lets nobody begin any more. Kernels are compiled in the background,
+/// also while the program ends.
+extern "C" fn end() {
+    *ENDING.write().unwrap_or_else(PoisonError::into_inner) = true;
+}
+
+/// Leave to use LLVM, as long as it is held; `None` if the process is ending.
+pub fn leave() -> Option<RwLockReadGuard<'static, bool>> {
+    ready();
+    let ending = ENDING.read().unwrap_or_else(PoisonError::into_inner);
+    (!*ending).then_some(ending)
+}
+
 /// Makes LLVM ready for use; to be called before anything of it is.
-pub fn ready() {
+fn ready() {
     static READY: Once = Once::new();
     READY.call_once(|| {
         // SAFETY: once per process, before anything else of LLVM; registration of the one target that is linked.
@@ -56,6 +72,8 @@ pub fn ready() {
             LLVMInitializeX86Target();
             LLVMInitializeX86TargetMC();
             LLVMInitializeX86AsmPrinter();
+            // After the constructors, so that it comes before what they registered. Without room for it there is nothing to be done.
+            let _ = libc::atexit(end);
         }
     });
 }

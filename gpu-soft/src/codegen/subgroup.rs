@@ -1,7 +1,7 @@
 //! Operations between the lanes of a subgroup.
 
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Fcmp, Icmp, Ty, Val};
+use super::ir::{Fcmp, Icmp, Ty, Val};
 use super::unsupported;
 use crate::kernel_abi::Width;
 use compiler::sir::{AluOp, GroupOp, GroupScan, SubgroupOp, Type, Value};

@@ -2,7 +2,7 @@
 
 use super::flow::{Flow, Frame, YieldTo};
 use super::gen::{Gen, Mask, Result};
-use super::llvm::{Block, Icmp, Val};
+use super::ir::{Block, Icmp, Val};
 use compiler::sir::{Inst, Label, SwitchCase, Type, Value};
 
 impl Gen<'_> {

@@ -57,7 +57,6 @@ impl Drop for Machine {
 impl Machine {
     /// A machine for a width, and whether it is to take little time for code that will take more.
     pub fn new(width: Width, quick: bool) -> Result<Machine, CodegenError> {
-        super::start::ready();
         let cpu = CString::new(cpu(width)).unwrap_or_default();
         // SAFETY: all strings are nul-terminated and outlive the calls; results are checked before use.
         unsafe {

@@ -2,7 +2,7 @@
 //! conversions of [`crate::texel`] do, so the results are the same.
 
 use super::gen::Gen;
-use super::llvm::{Fcmp, Icmp, Val};
+use super::ir::{Fcmp, Icmp, Val};
 use crate::kernel_abi::Width;
 use crate::texel::{Format, Numeric};
 use compiler::sir::Type;

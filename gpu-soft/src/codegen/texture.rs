@@ -3,7 +3,7 @@
 //! kernel's module, one for all reads of a kind, does the rest.
 
 use super::gen::{Gen, Mask, Result};
-use super::llvm::{Block, Icmp, Val};
+use super::ir::{Block, Icmp, Val};
 use super::plain::three;
 use crate::image::COMBINED_SAMPLER_OFFSET;
 use crate::kernel_abi::{image_dim_code, Helpers, PlainLevel, PlainTexture};
@@ -285,7 +285,7 @@ impl Gen<'_> {
     }
 
     /// The function for a kind of read, and its type.
-    fn reader(&mut self, kind: Kind) -> Result<(Val, super::llvm::Ty)> {
+    fn reader(&mut self, kind: Kind) -> Result<(Val, super::ir::Ty)> {
         let m = self.m;
         let ty = m.function_type(m.int(32), &[m.ptr(), m.ptr()]);
         if let Some(known) = self.textures.readers.get(&kind) {

@@ -7,7 +7,7 @@
 use super::cell::{Cell, Form};
 use super::flow::{Flow, Frame, YieldTo};
 use super::gen::{Gen, Mask, Rep, Result};
-use super::llvm::{Block, Icmp, Val};
+use super::ir::{Block, Icmp, Val};
 use super::plan::{label_together, Exit, Node, Stretch, WEnd, WRegion};
 use compiler::analysis::Level;
 use compiler::sir::{Inst, Label, Op, Type, Value};

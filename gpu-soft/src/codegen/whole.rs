@@ -7,7 +7,7 @@
 
 use super::alu::Shape;
 use super::gen::{Gen, Result};
-use super::llvm::Val;
+use super::ir::Val;
 use compiler::sir::{AluFlags, AluOp, Kernel, Op, Value};
 use smallvec::SmallVec;
 use std::collections::HashMap;

@@ -1,9 +1,10 @@
 //! Dispatches: from a packet to ranges of workgroups on the workers.
 
 use super::arena::Arena;
+use super::kernels::Found as FoundKernel;
 use super::workers::{Work, Workers};
 use super::{bad, readable, SoftEngine};
-use crate::binary::{Bound, Executable};
+use crate::binary::Bound;
 use crate::kernel_abi::BufferDesc;
 use crate::packet::{self, padded, Found, PacketError, MAX_DYNAMIC, MAX_PUSH, MAX_SETS};
 use dxg_model::{Cancel, EngineFault, Job};
@@ -12,24 +13,37 @@ use std::sync::{Mutex, PoisonError};
 
 /// Pieces of work per thread, so that threads that get slow workgroups can be helped.
 const PIECES_PER_THREAD: u64 = 16;
+/// Parts of a dispatch between which better code is looked for.
+const LOOKS: u64 = 512;
 
 struct DispatchWork<'a> {
-    executable: &'a Executable,
+    kernel: &'a FoundKernel<'a>,
     bound: &'a Bound<'a>,
     cancel: &'a Cancel,
+    /// Workgroups between looks for better code.
+    grain: u64,
     /// The first failure.
     failed: Mutex<Option<EngineFault>>,
 }
 
 impl Work for DispatchWork<'_> {
     fn run(&self, begin: u64, end: u64, arena: &mut Arena) {
-        if self.cancel.is_set() {
-            return;
-        }
-        if let Err(fault) = self.executable.run(self.bound, begin, end, arena) {
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-            // The device is lost: nobody needs the rest.
-            self.cancel.set();
+        let mut at = begin;
+        while at < end && !self.cancel.is_set() {
+            // Better code may have come since the last piece.
+            let executable = self.kernel.best();
+            let counts = self.kernel.counts();
+            let next = if counts { at.saturating_add(self.grain).min(end) } else { end };
+            let start = if counts { ticks() } else { 0 };
+            if let Err(fault) = executable.run(self.bound, at, next, arena) {
+                self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+                // The device is lost: nobody needs the rest.
+                self.cancel.set();
+            }
+            if counts {
+                self.kernel.spent(ticks().wrapping_sub(start));
+            }
+            at = next;
         }
     }
 }
@@ -89,7 +103,7 @@ fn ticks() -> u64 {
 fn share_out(workers: &Workers, work: &DispatchWork<'_>, total: u64) {
     let threads = workers.count() as u64;
     let grain = (total / (threads * PIECES_PER_THREAD)).max(1);
-    let pace = work.executable.pace();
+    let pace = work.kernel.best().pace();
     let mut from = 0;
     if threads > 1 && total > 1 && pace.load(Ordering::Relaxed).saturating_mul(total) < WAKE_UP {
         // The kernel is quick, or not known: a piece shows what the rest will take.
@@ -116,7 +130,7 @@ fn share_out(workers: &Workers, work: &DispatchWork<'_>, total: u64) {
 pub fn run_groups(
     engine: &SoftEngine,
     job: &Job<'_>,
-    executable: &Executable,
+    kernel: &FoundKernel<'_>,
     data: &Data,
     base: [u32; 3],
     groups: [u32; 3],
@@ -134,7 +148,8 @@ pub fn run_groups(
         cancel: job.cancel.word(),
         space: job.space,
     };
-    let work = DispatchWork { executable, bound: &bound, cancel: job.cancel, failed: Mutex::new(None) };
+    let grain = (total / LOOKS).max(1);
+    let work = DispatchWork { kernel, bound: &bound, cancel: job.cancel, grain, failed: Mutex::new(None) };
     share_out(&engine.workers, &work, total);
     if let Some(fault) = work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(fault);
@@ -142,7 +157,7 @@ pub fn run_groups(
     if job.cancel.is_set() {
         return Err(EngineFault::Hang);
     }
-    Ok(total.wrapping_mul(executable.workgroup_invocations()))
+    Ok(total.wrapping_mul(kernel.best().workgroup_invocations()))
 }
 
 /// Executes a dispatch packet to its end; the number of invocations that ran, modulo 2⁶⁴.
@@ -165,6 +180,6 @@ pub fn run(engine: &SoftEngine, job: &Job<'_>, found: &Found<'_>, base: u64) -> 
         return Ok(0);
     }
     let address = base.wrapping_add(found.at as u64);
-    let executable = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
-    run_groups(engine, job, &executable, &data, p.base, groups, total)
+    let kernel = engine.kernels.find(job.space, address, p.kernel, p.kernel_bytes)?;
+    run_groups(engine, job, &kernel, &data, p.base, groups, total)
 }

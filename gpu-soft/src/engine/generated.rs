@@ -1,8 +1,8 @@
 //! Generated dispatches: tokens in memory say what runs.
 
 use super::dispatch::{run_groups, total, Data};
+use super::kernels::Found as Kernel;
 use super::{bad, readable, SoftEngine};
-use crate::binary::Executable;
 use crate::packet::{self, Found, PacketError, Token, MAX_PUSH, MAX_SEQUENCES, MAX_TOKENS};
 use dxg_model::{AddressSpace, EngineFault, Job};
 use std::sync::Arc;
@@ -41,21 +41,21 @@ struct Run<'a> {
     /// The packet, to blame.
     address: u64,
     /// The kernel that ran last.
-    last: Option<(Place, Arc<Executable>)>,
+    last: Option<(Place, Arc<Kernel<'a>>)>,
     /// Invocations so far, modulo 2⁶⁴.
     invocations: u64,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn field(&self) -> EngineFault {
         EngineFault::BadPacket { address: self.address, reason: "packet field out of range" }
     }
 
-    fn kernel(&mut self, place: Place) -> Result<Arc<Executable>, EngineFault> {
+    fn kernel(&mut self, place: Place) -> Result<Arc<Kernel<'a>>, EngineFault> {
         match &self.last {
             Some((at, executable)) if *at == place => Ok(executable.clone()),
             _ => {
-                let found = self.engine.kernels.find(self.job.space, self.address, place.0, place.1)?;
+                let found = Arc::new(self.engine.kernels.find(self.job.space, self.address, place.0, place.1)?);
                 self.last = Some((place, found.clone()));
                 Ok(found)
             }

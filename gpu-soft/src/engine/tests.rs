@@ -395,3 +395,64 @@ fn blits_of_any_corners_end() {
         }
     }
 }
+
+/// A kernel that better code may follow is followed once its record says where, and counts until then.
+#[cfg(feature = "llvm")]
+#[test]
+fn better_code_is_used_as_soon_as_it_is_announced() {
+    use crate::binary::{Record, RECORD_BYTES};
+    use crate::codegen::{compile_at_once, Options};
+    use crate::kernel_abi::Width;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    if !Width::W16.supported() {
+        return;
+    }
+    let mut b = Bench::new();
+    let kernel = compiler::text::parse(KERNEL).expect("kernel text");
+    let slots = [BindingSlot { stride: 16, count: 1, ..BindingSlot::default() }];
+    let options = Options { subgroup_size: 8, ..Options::new(Width::W16, &slots) };
+    let made = compile_at_once(&kernel, &options).expect("compiles").expect("is no problem");
+    let first = binary::pack(Kind::First, &made.bytes);
+    let better = std::mem::take(&mut b.kernel);
+    // Aligned as kernels in GPU memory are.
+    let mut words = vec![0u64; first.len() / 8];
+    for (word, bytes) in words.iter_mut().zip(first.chunks(8)) {
+        *word = u64::from_ne_bytes(bytes.try_into().expect("whole words"));
+    }
+    let (at, bytes) = (words.as_mut_ptr() as u64, first.len() as u64);
+    b.track(at, bytes, true);
+    // SAFETY: behind the payload of the binary, which is alive and aligned.
+    let record = unsafe { &*((at + bytes - RECORD_BYTES as u64) as *const Record) };
+    let dispatch = |b: &mut Bench| {
+        let mut s = Vec::new();
+        let p = packet::Dispatch {
+            kernel: at,
+            kernel_bytes: bytes,
+            indirect: 0,
+            base: [0; 3],
+            groups: [8, 1, 1],
+            push_bytes: 0,
+            set_count: 1,
+            dynamic_count: 0,
+            reserved: 0,
+        };
+        emit(&mut s, &p, &[&(b.set.as_ptr() as u64).to_le_bytes()]);
+        emit(&mut s, &packet::End {}, &[]);
+        b.data.fill(7);
+        assert_eq!(b.run(&s, &Cancel::new()), Ok(()));
+        assert!((0..64).all(|i| b.data[i as usize] == 7 + i));
+        record.spent.load(Relaxed)
+    };
+    let (once, twice) = (dispatch(&mut b), dispatch(&mut b));
+    assert!(0 < once && once < twice);
+    // Where nothing is, nothing is used.
+    record.address.store(1 << 20, Relaxed);
+    record.bytes.store(better.len() as u64, Relaxed);
+    record.followed.store(1, Relaxed);
+    dispatch(&mut b);
+    record.address.store(better.as_ptr() as u64, Relaxed);
+    let before = record.spent.load(Relaxed);
+    assert_eq!(dispatch(&mut b), before);
+    b.kernel = better;
+}

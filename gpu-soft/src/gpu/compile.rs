@@ -41,6 +41,7 @@ pub fn compile(
             subgroup_size: size,
             local_size: request.kernel.local_size,
             statistics: Vec::new(),
+            successor: None,
             ir: request.want_ir.then(|| compiler::text::print(request.kernel)),
             asm: None,
         }),
@@ -82,10 +83,16 @@ fn native(
         want_asm: request.want_asm,
         ..codegen::Options::new(width, slots)
     };
-    let made = codegen::compile(&lowered, &options).map_err(|error| match error {
+    let failed = |error| match error {
         codegen::CodegenError::Unsupported(text) => CompileError::Unsupported(text),
         other => CompileError::Internal(other.to_string()),
-    })?;
+    };
+    let (kind, made) = if request.first {
+        let made = codegen::compile_at_once(&lowered, &options).map_err(failed)?;
+        (Kind::First, made.map_err(|why| CompileError::NotAtOnce(why.to_owned()))?)
+    } else {
+        (Kind::Native, codegen::compile(&lowered, &options).map_err(failed)?)
+    };
     // What the engine would refuse is refused here, where there is somebody to tell.
     crate::loader::Loaded::load(&made.bytes).map_err(|e| CompileError::Internal(e.to_string()))?;
     let number = |name: &str, description: &str, value: u64| Statistic {
@@ -108,8 +115,10 @@ fn native(
         number("Uniform accesses", "Accesses of one address by all lanes", u64::from(made.stats.uniform)),
         number("Code size", "Bytes of the kernel binary", made.bytes.len() as u64),
     ];
+    let binary = binary::pack(kind, &made.bytes);
     Ok(CompiledKernel {
-        binary: binary::pack(Kind::Native, &made.bytes),
+        successor: (kind == Kind::First).then(|| (binary.len() - binary::RECORD_BYTES) as u64),
+        binary,
         subgroup_size: size,
         local_size: lowered.local_size,
         statistics,

@@ -210,23 +210,12 @@ pub fn run_loaded(
 
 /// Compiles and runs a kernel.
 pub fn run(kernel: &Kernel, setup: &Setup, width: Width, subgroup_size: u32) -> Result<Buffers, String> {
-    run_jammed(kernel, setup, width, subgroup_size, None)
+    run_with(kernel, setup, width, subgroup_size, |o| o)
 }
 
 /// As [`run`], of a kernel that keeps to its buffers, with accesses that are not checked.
 pub fn run_unchecked(kernel: &Kernel, setup: &Setup, width: Width, subgroup_size: u32) -> Result<Buffers, String> {
     run_with(kernel, setup, width, subgroup_size, |o| Options { robust_storage: false, robust_uniform: false, ..o })
-}
-
-/// As [`run`], with that many subgroups in lock-step where the kernel allows it.
-pub fn run_jammed(
-    kernel: &Kernel,
-    setup: &Setup,
-    width: Width,
-    subgroup_size: u32,
-    jam: Option<u32>,
-) -> Result<Buffers, String> {
-    run_with(kernel, setup, width, subgroup_size, |o| Options { jam, ..o })
 }
 
 /// As [`run`], with options that are changed.
@@ -244,6 +233,10 @@ pub fn run_with(
     let binary = compile(kernel, &opts).map_err(|e| e.to_string())?;
     if show {
         println!("{}\n{}", binary.ir.unwrap_or_default(), binary.asm.unwrap_or_default());
+    }
+    // What kernels of tests do with subgroups of the natural size, there is code for at once.
+    if let Some(why) = binary.stats.refused.filter(|_| subgroup_size <= width.lanes() && opts.jam.unwrap_or(1) == 1) {
+        return Err(format!("the quick back end refused {why}"));
     }
     let loaded = Loaded::load(&binary.bytes).map_err(|e| e.to_string())?;
     let groups: u64 = setup.dispatch.iter().map(|n| u64::from(*n)).product();

@@ -126,6 +126,9 @@ pub fn create_device(
 
 pub fn destroy_device(device: Taken<'_, vk::Device>, callbacks: Callbacks<'_>) {
     let alloc = device.object().map(|d| d.alloc).unwrap_or_default();
+    if let Some(device) = device.object() {
+        device.rt.retire();
+    }
     device.destroy(&Allocator::choose(callbacks, &alloc));
 }
 

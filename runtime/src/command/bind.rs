@@ -16,6 +16,9 @@ impl CommandBuffer {
     pub fn bind_program(&self, program: Option<&Arc<Program>>) {
         let numbers = program.and_then(|p| plain(p));
         self.bound().set_program(numbers.as_ref());
+        if let Some(program) = program {
+            program.used();
+        }
         if numbers.is_none() {
             self.with_inner(|inner| {
                 inner.bind.program = program.cloned();

@@ -67,6 +67,9 @@ pub struct CompileRequest<'a> {
     pub full_subgroups: bool,
     /// VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION: compiling quickly counts for more than running quickly.
     pub quick: bool,
+    /// Better code may follow: what counts is that code is there at once. GPUs that have such code say so in their properties;
+    /// for kernels that they have none for they give [`CompileError::NotAtOnce`].
+    pub first: bool,
     /// Whether [`CompiledKernel::ir`] is wanted.
     pub want_ir: bool,
     /// Whether [`CompiledKernel::asm`] is wanted.
@@ -108,6 +111,11 @@ pub struct CompiledKernel {
     pub local_size: [u32; 3],
     /// Numbers about the code.
     pub statistics: Vec<Statistic>,
+    /// For code that was made for [`CompileRequest::first`]: offset in the binary, a multiple of 8, of 32 bytes of zeros that the GPU
+    /// looks at, a 32-bit word and from 8 bytes on three 64-bit words. Once the address and bytes of a binary of the same
+    /// kernel are in the first two of these and the 32-bit word is not 0, dispatches use that; in the third the GPU counts what
+    /// dispatches of this code have taken, in ticks of which some billions are a second.
+    pub successor: Option<u64>,
     /// Low-level intermediate text, if wanted.
     pub ir: Option<String>,
     /// Assembly text, if wanted.
@@ -123,6 +131,9 @@ pub enum CompileError {
     /// Code generation failed.
     #[error("code generation failed: {0}")]
     Internal(String),
+    /// There is only the best code, which takes time; why.
+    #[error("no code at once: {0}")]
+    NotAtOnce(String),
     /// No memory.
     #[error("out of host memory while compiling")]
     OutOfHostMemory,

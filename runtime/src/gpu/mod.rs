@@ -7,6 +7,7 @@ mod descriptor;
 mod image;
 mod matrices;
 mod props;
+pub(crate) mod successor;
 
 pub use cmd::{
     BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, SmallDispatch,

@@ -198,6 +198,10 @@ pub struct GeneratedLimits {
 pub struct GpuProps {
     /// deviceName.
     pub name: String,
+    /// Whether the GPU's compiler has code that is there at once and better code can follow ([`CompileRequest::first`]).
+    ///
+    /// [`CompileRequest::first`]: super::CompileRequest::first
+    pub at_once: bool,
     /// driverName.
     pub driver_name: String,
     /// driverInfo: versions of what code generation depends on.

@@ -4,7 +4,7 @@ use super::build::{self, Settings};
 use super::cache::{self, Key};
 use super::entry::{self, Reader};
 use super::program::{Program, ProgramCreate};
-use super::store;
+use super::{store, tier};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::{CompiledKernel, Gpu, GpuProps};
@@ -44,18 +44,24 @@ fn parse(gpu: &dyn Gpu, data: &[u8]) -> Option<CompiledKernel> {
 impl PipelineBinary {
     /// The binary of a pipeline.
     pub fn of_program(program: &Program) -> Arc<PipelineBinary> {
-        let (key, kernel) = program.kernel();
-        Arc::new(PipelineBinary { key: *key, kernel: kernel.clone() })
+        Arc::new(PipelineBinary { key: *program.kernel().0, kernel: program.best() })
     }
 
     /// The binary of a pipeline that was made before in this process or is in the device's store, `None` if there is none.
-    pub fn find(device: &Device, create: &ProgramCreate) -> Option<Arc<PipelineBinary>> {
+    pub fn find(device: &Arc<Device>, create: &ProgramCreate) -> Option<Arc<PipelineBinary>> {
         if device.features().no_kernel_cache {
             return None;
         }
-        let key = build::key(device, create, &Settings::of(device, create));
+        let settings = Settings::of(device, create);
+        let key = build::key(device, create, &settings);
         let kept = || Some(Arc::new(store::load(device.kernel_store()?, &**device.gpu(), &key)?));
-        Some(Arc::new(PipelineBinary { key, kernel: cache::process_get(&key).or_else(kept)? }))
+        let kernel = cache::process_get(&key).or_else(kept)?;
+        // Binaries hold the best code.
+        let kernel = match kernel.successor {
+            None => kernel,
+            Some(_) => tier::compiled(device, create, &settings, &key)?,
+        };
+        Some(Arc::new(PipelineBinary { key, kernel }))
     }
 
     /// A binary from its key and [`data`](Self::data).

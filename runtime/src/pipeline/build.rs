@@ -3,7 +3,7 @@
 use super::{ProgramCode, ProgramCreate};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::gpu::{CompileRequest, CompiledKernel, GpuProps, Robustness};
+use crate::gpu::{CompileError, CompileRequest, CompiledKernel, GpuProps, Robustness};
 use crate::pipeline::Representation;
 use ash::vk;
 use compiler::frontend::{self, SpecConstant};
@@ -18,12 +18,20 @@ pub(crate) struct Settings {
     pub subgroup_size: Option<u32>,
     pub full_subgroups: bool,
     pub quick: bool,
+    /// Code that better code may follow will do.
+    pub first: bool,
     pub wide_indexing: bool,
     pub texts: bool,
 }
 
 /// VK_PIPELINE_CREATE_2_64_BIT_INDEXING_BIT_EXT (VK_EXT_shader_64bit_indexing), which the bindings do not have yet.
 const WIDE_INDEXING: vk::PipelineCreateFlags2KHR = vk::PipelineCreateFlags2KHR::from_raw(1 << 43);
+
+/// The application asks for numbers about the code, or texts of it.
+const ASKED_ABOUT: vk::PipelineCreateFlags2KHR = vk::PipelineCreateFlags2KHR::from_raw(
+    vk::PipelineCreateFlags2KHR::CAPTURE_STATISTICS.as_raw()
+        | vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS.as_raw(),
+);
 
 impl Settings {
     pub fn of(device: &Device, create: &ProgramCreate) -> Settings {
@@ -38,6 +46,11 @@ impl Settings {
             subgroup_size: create.required_subgroup_size,
             full_subgroups: create.stage_flags.contains(vk::PipelineShaderStageCreateFlags::REQUIRE_FULL_SUBGROUPS),
             quick: create.flags.contains(vk::PipelineCreateFlags2KHR::DISABLE_OPTIMIZATION),
+            // Whoever asks about the code asks about the best.
+            first: !matches!(create.code, ProgramCode::Binary(_))
+                && !create.flags.intersects(ASKED_ABOUT | vk::PipelineCreateFlags2KHR::DISABLE_OPTIMIZATION)
+                && device.props().at_once
+                && super::debug().tiers,
             wide_indexing: create.flags.contains(WIDE_INDEXING),
             texts: create.flags.contains(vk::PipelineCreateFlags2KHR::CAPTURE_INTERNAL_REPRESENTATIONS),
         }
@@ -89,11 +102,7 @@ pub(crate) fn key(device: &Device, create: &ProgramCreate, settings: &Settings) 
 }
 
 /// Compiles. Also gives the texts, if they are wanted.
-pub(crate) fn compile(
-    device: &Device,
-    create: &ProgramCreate,
-    settings: &Settings,
-) -> Result<(CompiledKernel, Vec<Representation>)> {
+pub(crate) fn compile(device: &Device, create: &ProgramCreate, settings: &Settings) -> Result<Compiled> {
     let ProgramCode::Module(module) = &create.code else { return Err(Error::CompileRequired) };
     let constants: Vec<SpecConstant<'_>> =
         create.specialization.iter().map(|(id, data)| SpecConstant { id: *id, data }).collect();
@@ -106,8 +115,28 @@ pub(crate) fn compile(
         heap: create.layout.heap.as_ref().map(|h| frontend::HeapOptions { mappings: &h.mappings, bytes: h.bytes }),
         ..frontend::Options::default()
     };
-    let mut kernel = frontend::translate(module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;
+    let kernel = frontend::translate(module.words(), &options).map_err(|e| Error::Shader(e.to_string()))?;
     check(device.props(), &kernel)?;
+    if settings.first {
+        match translated(device, create, settings, kernel.clone())? {
+            Ok(made) => return Ok(made),
+            Err(why) if super::debug().report_tiers => eprintln!("; {}: no code at once for {why}", create.entry),
+            Err(_) => {}
+        }
+    }
+    translated(device, create, &Settings { first: false, ..*settings }, kernel)?.map_err(Error::Unknown)
+}
+
+/// A kernel and the texts about it.
+type Compiled = (CompiledKernel, Vec<Representation>);
+
+/// From a kernel as the front end made it. The inner result says why there is no code at once.
+fn translated(
+    device: &Device,
+    create: &ProgramCreate,
+    settings: &Settings,
+    mut kernel: compiler::sir::Kernel,
+) -> Result<std::result::Result<Compiled, String>> {
     let mut texts = Vec::new();
     let text = |name: &str, description: &str, kernel: &compiler::sir::Kernel| Representation {
         name: name.to_owned(),
@@ -127,6 +156,8 @@ pub(crate) fn compile(
     let defaults = compiler::passes::Options::default();
     let passes = compiler::passes::Options {
         verify: debug.verify || defaults.verify,
+        // Where a quick back end comes behind them, less is enough.
+        short: settings.first || (settings.quick && device.props().at_once),
         dump: debug.print_pass.is_some().then_some(&dump),
         ..defaults
     };
@@ -134,16 +165,21 @@ pub(crate) fn compile(
     if settings.texts {
         texts.push(text("sir, optimised", "The kernel in the driver's own form, after optimisation", &kernel));
     }
-    let mut compiled = device.gpu().compile(&CompileRequest {
+    let compiled = device.gpu().compile(&CompileRequest {
         kernel: &kernel,
         bindings: &create.layout.slots,
         robustness: settings.robustness,
         subgroup_size: settings.subgroup_size,
         full_subgroups: settings.full_subgroups,
         quick: settings.quick,
+        first: settings.first,
         want_ir: settings.texts,
         want_asm: settings.texts,
-    })?;
+    });
+    let mut compiled = match compiled {
+        Err(CompileError::NotAtOnce(why)) => return Ok(Err(why)),
+        other => other?,
+    };
     let mut add = |name: &str, description: &str, text: Option<String>| {
         if let (Some(text), true) = (text, settings.texts) {
             texts.push(Representation { name: name.to_owned(), description: description.to_owned(), text });
@@ -151,7 +187,7 @@ pub(crate) fn compile(
     };
     add("GPU IR", "The kernel in the code generator's form", compiled.ir.take());
     add("assembly", "Machine code", compiled.asm.take());
-    Ok((compiled, texts))
+    Ok(Ok((compiled, texts)))
 }
 
 /// Limits that depend on specialisation, so that only now they can be looked at.

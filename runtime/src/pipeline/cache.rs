@@ -1,6 +1,7 @@
 //! Pipeline caches.
 
 use super::entry::{self, Reader};
+use super::program::ProgramCreate;
 use crate::device::Device;
 use crate::error::Result;
 use crate::gpu::{CompiledKernel, Gpu, GpuProps};
@@ -148,7 +149,11 @@ impl PipelineCache {
     }
 
     pub(crate) fn insert(&self, key: Key, kernel: &Arc<CompiledKernel>) {
-        lock(&self.kernels).entry(key).or_insert_with(|| kernel.clone());
+        let mut kernels = lock(&self.kernels);
+        // The best code stays.
+        if kernels.get(&key).is_none_or(|k| k.successor.is_some()) {
+            kernels.insert(key, kernel.clone());
+        }
     }
 }
 
@@ -156,6 +161,8 @@ impl PipelineCache {
 #[derive(Debug, Default)]
 struct ProcessCache {
     kernels: BTreeMap<Key, Arc<CompiledKernel>>,
+    /// What kernels were made from that better code may follow.
+    sources: BTreeMap<Key, Arc<ProgramCreate>>,
     bytes: usize,
 }
 
@@ -166,12 +173,21 @@ pub(crate) fn process_get(key: &Key) -> Option<Arc<CompiledKernel>> {
     lock(&PROCESS).kernels.get(key).cloned()
 }
 
-/// Keeps a kernel for the process. When there are too many, all are forgotten: keeping track of use is not worth it.
-pub(crate) fn process_insert(key: Key, kernel: &Arc<CompiledKernel>) {
+/// What a kernel of this process was made from that better code may follow.
+pub(crate) fn process_source(key: &Key) -> Option<Arc<ProgramCreate>> {
+    lock(&PROCESS).sources.get(key).cloned()
+}
+
+/// Keeps a kernel for the process, with what it was made from. When there are too many, all are forgotten: keeping track of use is not worth it.
+pub(crate) fn process_insert(key: Key, kernel: &Arc<CompiledKernel>, source: Option<&ProgramCreate>) {
     let mut cache = lock(&PROCESS);
     if cache.bytes.saturating_add(kernel.binary.len()) > PROCESS_LIMIT {
         *cache = ProcessCache::default();
     }
+    match source.filter(|_| kernel.successor.is_some()) {
+        Some(source) => cache.sources.insert(key, Arc::new(source.clone())),
+        None => cache.sources.remove(&key),
+    };
     if cache.kernels.insert(key, kernel.clone()).is_none() {
         cache.bytes += kernel.binary.len();
     }

@@ -4,6 +4,7 @@ use super::build::{self, Settings};
 use super::cache::{self, Key, PipelineCache};
 use super::program::{Program, ProgramCode, ProgramCreate};
 use super::store;
+use super::tier::Upgrade;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::CompiledKernel;
@@ -50,9 +51,17 @@ impl Program {
                 Some((kernel, hit)) => {
                     // What an application gives is not taken for what this driver compiled.
                     if !matches!(create.code, ProgramCode::Binary(_)) {
-                        keep(device, cache, key, &kernel);
+                        keep(device, cache, key, &kernel, create);
                     }
-                    (Program::upload(device, &create.layout, &create.entry, key, kernel, Vec::new()), hit)
+                    let upgrade = kernel.successor.and_then(|_| {
+                        let source = match create.code {
+                            ProgramCode::Module(_) => create.clone(),
+                            ProgramCode::Identifier(_) => ProgramCreate::clone(&*cache::process_source(&key)?),
+                            ProgramCode::Binary(_) => return None,
+                        };
+                        Some(Upgrade::new(device, source, &settings))
+                    });
+                    (Program::upload(device, &create.layout, &create.entry, key, kernel, Vec::new(), upgrade), hit)
                 }
                 None => {
                     if !refuse && matches!(create.code, ProgramCode::Module(_)) {
@@ -116,22 +125,47 @@ fn find(
     if settings.texts {
         return None;
     }
-    if let Some(kernel) = cache.and_then(|c| c.get(key)) {
-        return Some((kernel, true));
+    // Code that better code may follow is of no use where the best is asked for, or where nobody knows what to make it from.
+    let source = match create.code {
+        ProgramCode::Module(_) => settings.first,
+        ProgramCode::Identifier(_) => settings.first && cache::process_source(key).is_some(),
+        ProgramCode::Binary(_) => false,
+    };
+    let fits = |kernel: &Arc<CompiledKernel>| source || kernel.successor.is_none();
+    let found = cache.and_then(|c| c.get(key)).filter(fits);
+    if let Some(kernel) = found.as_ref().filter(|k| k.successor.is_none() || device.features().no_kernel_cache) {
+        return Some((kernel.clone(), true));
     }
     if device.features().no_kernel_cache {
         return None;
     }
+    // There may be better code by now than what the application's cache has.
     let kept = || Some(Arc::new(store::load(device.kernel_store()?, &**device.gpu(), key)?));
-    Some((cache::process_get(key).or_else(kept)?, false))
+    let other = cache::process_get(key).or_else(kept).filter(fits);
+    match (found, other) {
+        (Some(_), Some(better)) if better.successor.is_none() => Some((better, true)),
+        (Some(first), _) => Some((first, true)),
+        (None, other) => Some((other?, false)),
+    }
 }
 
-fn keep(device: &Device, cache: Option<&PipelineCache>, key: Key, kernel: &Arc<CompiledKernel>) {
+fn keep(
+    device: &Device,
+    cache: Option<&PipelineCache>,
+    key: Key,
+    kernel: &Arc<CompiledKernel>,
+    create: &ProgramCreate,
+) {
     if let Some(cache) = cache {
         cache.insert(key, kernel);
     }
     if !device.features().no_kernel_cache {
-        cache::process_insert(key, kernel);
+        match create.code {
+            ProgramCode::Module(_) => cache::process_insert(key, kernel, Some(create)),
+            // What it was made from is there already.
+            _ if kernel.successor.is_some() => {}
+            _ => cache::process_insert(key, kernel, None),
+        }
     }
 }
 
@@ -181,11 +215,12 @@ fn compile_caught(
     let compile = || -> Result<Arc<Program>> {
         let (kernel, texts) = build::compile(device, create, &job.settings)?;
         let kernel = Arc::new(kernel);
-        keep(device, cache, job.key, &kernel);
+        keep(device, cache, job.key, &kernel, create);
         if let Some(kept) = device.kernel_store() {
             store::store(kept, &job.key, &kernel);
         }
-        Program::upload(device, &create.layout, &create.entry, job.key, kernel, texts)
+        let upgrade = kernel.successor.map(|_| Upgrade::new(device, create.clone(), &job.settings));
+        Program::upload(device, &create.layout, &create.entry, job.key, kernel, texts, upgrade)
     };
     let program = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile)).unwrap_or_else(|panic| {
         let text = panic

@@ -3,12 +3,22 @@
 use std::sync::OnceLock;
 
 /// Switches of the compiler.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompilerDebug {
     /// Verify the kernel after every pass, also in release builds.
     pub verify: bool,
     /// Print the kernel to standard error after the pass of this name.
     pub print_pass: Option<String>,
+    /// Use code that is there at once until there is better code.
+    pub tiers: bool,
+    /// Say on standard error for what there is no code at once, and what better code is there for.
+    pub report_tiers: bool,
+}
+
+impl Default for CompilerDebug {
+    fn default() -> CompilerDebug {
+        CompilerDebug { verify: false, print_pass: None, tiers: true, report_tiers: false }
+    }
 }
 
 static DEBUG: OnceLock<CompilerDebug> = OnceLock::new();

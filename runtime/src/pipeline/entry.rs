@@ -33,11 +33,15 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// What [`CompiledKernel::successor`] is the place of.
+const SUCCESSOR_BYTES: u64 = 32;
+
 /// The bytes of a kernel without its texts.
 pub(crate) fn encode(kernel: &CompiledKernel) -> Vec<u8> {
     let mut out = Vec::with_capacity(kernel.binary.len() + 256);
     out.extend_from_slice(&kernel.subgroup_size.to_le_bytes());
     kernel.local_size.iter().for_each(|s| out.extend_from_slice(&s.to_le_bytes()));
+    out.extend_from_slice(&kernel.successor.unwrap_or(u64::MAX).to_le_bytes());
     out.extend_from_slice(&(kernel.binary.len() as u64).to_le_bytes());
     out.extend_from_slice(&kernel.binary);
     out.extend_from_slice(&(kernel.statistics.len() as u32).to_le_bytes());
@@ -61,6 +65,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<CompiledKernel> {
     let mut r = Reader(bytes);
     let subgroup_size = r.u32()?;
     let local_size = [r.u32()?, r.u32()?, r.u32()?];
+    let successor = Some(r.u64()?).filter(|at| *at != u64::MAX);
     let len = usize::try_from(r.u64()?).ok()?;
     let binary = r.bytes(len)?.to_vec();
     let count = r.u32()?;
@@ -76,8 +81,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<CompiledKernel> {
         };
         statistics.push(Statistic { name, description, value });
     }
-    let sane = r.0.is_empty() && subgroup_size.is_power_of_two() && !local_size.contains(&0);
-    sane.then_some(CompiledKernel { binary, subgroup_size, local_size, statistics, ir: None, asm: None })
+    let inside = |at: u64| at.is_multiple_of(8) && at.checked_add(SUCCESSOR_BYTES).is_some_and(|e| e <= len as u64);
+    let sane =
+        r.0.is_empty() && subgroup_size.is_power_of_two() && !local_size.contains(&0) && successor.is_none_or(inside);
+    sane.then_some(CompiledKernel { binary, subgroup_size, local_size, statistics, successor, ir: None, asm: None })
 }
 
 #[cfg(test)]
@@ -93,8 +100,18 @@ pub(crate) mod tests {
                 Statistic { name: "Spills".into(), description: "spilled".into(), value: StatisticValue::U64(7) },
                 Statistic { name: "Ratio".into(), description: String::new(), value: StatisticValue::F64(0.5) },
             ],
+            successor: None,
             ir: None,
             asm: None,
+        }
+    }
+
+    #[test]
+    fn places_of_successors_round_trip_if_they_are_inside() {
+        let with = |at| CompiledKernel { binary: vec![1; 48], successor: Some(at), ..sample() };
+        assert_eq!(decode(&encode(&with(16))), Some(with(16)));
+        for bad in [17, 24, u64::MAX - 7] {
+            assert_eq!(decode(&encode(&with(bad))), None, "{bad}");
         }
     }
 

@@ -9,6 +9,7 @@ mod entry;
 mod program;
 mod shader;
 mod store;
+mod tier;
 
 pub use binary::PipelineBinary;
 pub use cache::PipelineCache;
@@ -18,3 +19,4 @@ pub use debug::{set_compiler_debug, CompilerDebug};
 pub use program::{ExecutableInfo, PipelineRobustness, Program, ProgramCode, ProgramCreate, Representation};
 pub use shader::SHADER_BINARY_VERSION;
 pub use store::KernelStore;
+pub(crate) use tier::Tiers;

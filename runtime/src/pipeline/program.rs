@@ -2,6 +2,7 @@
 
 use super::binary::PipelineBinary;
 use super::cache::Key;
+use super::tier::Upgrade;
 use crate::device::Device;
 use crate::error::Result;
 use crate::gpu::{CompiledKernel, RobustnessLevel, Statistic};
@@ -105,9 +106,17 @@ pub struct Program {
     info: ExecutableInfo,
     key: Key,
     kernel: Arc<CompiledKernel>,
+    upgrade: Option<Upgrade>,
 }
 
 impl Program {
+    /// Space for a kernel in GPU memory, with the kernel in it.
+    pub(super) fn place(device: &Device, kernel: &CompiledKernel) -> Result<Block> {
+        let memory = device.heap().alloc(kernel.binary.len() as u64, KERNEL_ALIGN)?;
+        memory.write(0, &kernel.binary);
+        Ok(memory)
+    }
+
     /// Places a kernel in GPU memory.
     pub(super) fn upload(
         device: &Device,
@@ -116,9 +125,9 @@ impl Program {
         key: Key,
         kernel: Arc<CompiledKernel>,
         representations: Vec<Representation>,
+        upgrade: Option<Upgrade>,
     ) -> Result<Arc<Program>> {
-        let memory = device.heap().alloc(kernel.binary.len() as u64, KERNEL_ALIGN)?;
-        memory.write(0, &kernel.binary);
+        let memory = Program::place(device, &kernel)?;
         Ok(Arc::new(Program {
             layout: layout.clone(),
             plain: layout.heap.is_none() && layout.sets.iter().flatten().all(|s| s.dynamic_count == 0),
@@ -132,6 +141,7 @@ impl Program {
                 representations,
             },
             key,
+            upgrade: upgrade.filter(|_| kernel.successor.is_some()),
             kernel,
         }))
     }
@@ -154,6 +164,15 @@ impl Program {
     /// Address and bytes of the kernel binary.
     pub(crate) fn placed(&self) -> (u64, u64) {
         (self.memory.address(), self.memory.size())
+    }
+
+    /// What better code takes, if any may follow.
+    pub(super) fn upgrade(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref()
+    }
+
+    pub(super) fn memory(&self) -> &Block {
+        &self.memory
     }
 
     /// The kernel, and what it is found by.

@@ -62,12 +62,12 @@ fn parse(gpu: &dyn Gpu, data: &[u8]) -> Option<Contents> {
 impl Program {
     /// vkGetShaderBinaryDataEXT: the program as bytes that [`from_binary`](Self::from_binary) takes on a device of the same build.
     pub fn binary(&self, device: &Device) -> Vec<u8> {
-        let (key, kernel) = self.kernel();
+        let (key, kernel) = (self.kernel().0, self.best());
         let contents = Contents {
             layout: self.layout().key,
             key: *key,
             entry: self.info().name.clone(),
-            kernel: CompiledKernel::clone(kernel),
+            kernel: CompiledKernel::clone(&kernel),
         };
         write(&device.props().pipeline_cache_uuid, &contents)
     }
@@ -78,7 +78,7 @@ impl Program {
     /// [`Error::IncompatibleBinary`] for bytes that are not a binary of this build, machine and layout; no GPU memory.
     pub fn from_binary(device: &Arc<Device>, layout: &Arc<PipelineLayout>, data: &[u8]) -> Result<Arc<Program>> {
         let c = parse(&**device.gpu(), data).filter(|c| c.layout == layout.key).ok_or(Error::IncompatibleBinary)?;
-        Program::upload(device, layout, &c.entry, c.key, Arc::new(c.kernel), Vec::new())
+        Program::upload(device, layout, &c.entry, c.key, Arc::new(c.kernel), Vec::new(), None)
     }
 }
 

@@ -75,6 +75,7 @@ impl FakeGpu {
             | vk::MemoryPropertyFlags::HOST_COHERENT
             | vk::MemoryPropertyFlags::HOST_CACHED;
         let props = GpuProps {
+            at_once: false,
             name: "fake".into(),
             driver_name: "fake".into(),
             driver_info: String::new(),
@@ -267,8 +268,15 @@ impl Gpu for FakeGpu {
             Some(b) => pair(0, b.offset),
             None => pair(2, 0),
         };
+        let (place, record) = match (request.first, self.props.at_once) {
+            (true, _) => (place, 32),
+            (false, better) => (place | u64::from(better) << 63, 0),
+        };
+        let mut binary = place.to_le_bytes().to_vec();
+        binary.resize(8 + record, 0);
         Ok(CompiledKernel {
-            binary: place.to_le_bytes().to_vec(),
+            successor: (record > 0).then_some(8),
+            binary,
             subgroup_size: request.subgroup_size.unwrap_or(8),
             local_size: request.kernel.local_size,
             statistics: vec![Statistic {

@@ -25,12 +25,23 @@ pub fn setup() -> Setup {
     setup_with(dxg_model::Config::default())
 }
 
+/// A GPU that has code at once, which better code follows.
+pub fn setup_at_once() -> Setup {
+    let mut gpu = FakeGpu::new();
+    gpu.props.at_once = true;
+    setup_of(dxg_model::Config::default(), gpu)
+}
+
 pub fn setup_with(config: dxg_model::Config) -> Setup {
+    setup_of(config, FakeGpu::new())
+}
+
+fn setup_of(config: dxg_model::Config, gpu: FakeGpu) -> Setup {
     let engine = Arc::new(FakeEngine::new());
     let model = dxg_model::Model::new(config, engine.clone()).expect("model");
     let winsys = winsys_dxg::Winsys::new(model, winsys_dxg::WinsysConfig::default());
     let adapter = winsys.adapters().expect("adapters").remove(0);
-    let gpu = Arc::new(FakeGpu::new());
+    let gpu = Arc::new(gpu);
     let instance = Instance::new(vec![(adapter, gpu.clone() as Arc<dyn Gpu>)]);
     let create = DeviceCreate {
         queues: vec![

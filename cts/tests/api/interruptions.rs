@@ -1,4 +1,4 @@
-//! What befalls a process in the middle of things: signals, no descriptors, no memory, threads that end.
+//! What befalls a process in the middle of things: forks, signals, no descriptors, no memory, threads that end.
 
 use crate::faults::{what, Wild};
 use crate::support::*;
@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 tests! {
-    signals_interrupt_nothing, descriptors_run_out, a_thread_is_cancelled_in_a_wait,
+    forks_while_work_runs, signals_interrupt_nothing, descriptors_run_out, a_thread_is_cancelled_in_a_wait,
     each_request_fails_once,
 }
 
@@ -60,6 +60,49 @@ unsafe fn in_child(name: &str, body: impl FnOnce() -> R) -> R {
     let mut status = 0;
     same!(libc::waitpid(child, &mut status, 0), child);
     same!(status, 0, "{name}");
+    Ok(())
+}
+
+unsafe fn forks_while_work_runs() -> R {
+    let w = Wild::new()?;
+    let fine = [w.recorded(what::FINE, 0, 0, 1)?];
+    for round in 0..3 {
+        let work = Working::start(&w)?;
+        in_child("exits", || Ok(()))?;
+        in_child("runs another program", || {
+            let argv = [c"true".as_ptr(), std::ptr::null()];
+            libc::execv(c"/bin/true".as_ptr(), argv.as_ptr());
+            Err(Stop::Fail("no /bin/true".into()))
+        })?;
+        in_child("has a driver of its own", || {
+            for _ in 0..2 {
+                Wild::new()?.works()?;
+            }
+            Ok(())
+        })?;
+        if w.t.is_ours() {
+            in_child("finds the parent's device lost", || {
+                let submit = [vk::SubmitInfo::default().command_buffers(&fine)];
+                let lost = Err(vk::Result::ERROR_DEVICE_LOST);
+                same!(w.t.d.queue_submit(w.t.queue, &submit, vk::Fence::null()), lost);
+                // Whatever it says, it says soon.
+                let start = Instant::now();
+                let _ = w.t.d.wait_for_fences(&[work.fence], true, 2_000_000_000);
+                let _ = w.t.d.device_wait_idle();
+                check!(start.elapsed() < Duration::from_secs(10));
+                Ok(())
+            })?;
+        }
+        // Another thread is inside of a wait meanwhile.
+        let (d, fence) = (w.t.d.clone(), work.fence);
+        let waiter = std::thread::spawn(move || d.wait_for_fences(&[fence], true, LONG));
+        std::thread::sleep(Duration::from_millis(20));
+        in_child("exits during a wait", || Ok(()))?;
+        same!(w.t.d.get_fence_status(work.fence), Ok(false), "{round}");
+        work.finish()?;
+        same!(waiter.join().map_err(|_| Stop::Fail("waiter".into()))?, Ok(()));
+        w.works()?;
+    }
     Ok(())
 }
 
@@ -393,6 +436,7 @@ unsafe fn each_request_fails_once() -> R {
         }
         check!(nth < 500, "no end to it");
     }
-    println!("{} requests failed", nth - 1);
+    // Only now is there a driver in this process.
+    check!(nth > 15 || !T::new(&[])?.is_ours(), "{nth} requests");
     Ok(())
 }

@@ -19,9 +19,9 @@ pub(crate) struct EventNumber {
 
 impl EventNumber {
     /// Checks a number out of a 64-bit field.
-    pub(crate) fn new(value: u64) -> Option<Self> {
-        let fd = sys::fd_number(value)?;
-        Some(Self { fd, id: sys::eventfd_id(fd)? })
+    pub(crate) fn new(value: u64) -> io::Result<Self> {
+        let fd = sys::fd_number(value).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Self { fd, id: sys::eventfd_id(fd)? })
     }
 
     /// Raises it now.

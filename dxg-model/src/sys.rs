@@ -26,12 +26,12 @@ fn with_fd<R>(fd: RawFd, f: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io:
     f(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
-/// Whether a number is an eventfd, and if so the kernel's id of it (kernels before 5.2 give none).
-pub(crate) fn eventfd_id(fd: RawFd) -> Option<Option<u64>> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+/// The kernel's id of an eventfd (kernels before 5.2 give none); an error if the number is none, or if that cannot be found out.
+pub(crate) fn eventfd_id(fd: RawFd) -> io::Result<Option<u64>> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))?;
     let value = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-    value("eventfd-count:")?;
-    Some(value("eventfd-id:").and_then(|id| id.parse().ok()))
+    value("eventfd-count:").ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(value("eventfd-id:").and_then(|id| id.parse().ok()))
 }
 
 /// A descriptor of our own for the same object.
@@ -132,11 +132,11 @@ mod tests {
         let event = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
         let id = eventfd_id(event.as_raw_fd()).unwrap();
         let copy = duplicate(event.as_raw_fd()).unwrap();
-        assert_eq!(eventfd_id(copy.as_raw_fd()), Some(id));
+        assert_eq!(eventfd_id(copy.as_raw_fd()).unwrap(), id);
         let (r, _w) = rustix::pipe::pipe().unwrap();
-        assert_eq!(eventfd_id(r.as_raw_fd()), None);
-        assert_eq!(eventfd_id(-1), None);
-        assert_eq!(eventfd_id(1 << 20), None);
+        assert!(eventfd_id(r.as_raw_fd()).is_err());
+        assert!(eventfd_id(-1).is_err());
+        assert!(eventfd_id(1 << 20).is_err());
         assert!(duplicate(-5).is_err());
         raise_raw(event.as_raw_fd());
         raise(&event);

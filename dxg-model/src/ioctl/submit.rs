@@ -130,7 +130,7 @@ fn event(p: &Process, queues: &[Arc<Queue>], event: Arc<OwnedFd>) -> Result<(), 
 /// The event of a signal flagged so.
 fn cpu_event(p: &Process, value: u64) -> Result<Arc<OwnedFd>, Failure> {
     let event = super::sync::event_number(value)?;
-    lock(&p.events).hold(event).map_err(|_| Failure::EINVAL)
+    lock(&p.events).hold(event).map_err(|e| super::sync::no_event(&e))
 }
 
 pub(super) fn signal_legacy(p: &Process, a: &mut SignalSynchronizationObject2) -> Answer {

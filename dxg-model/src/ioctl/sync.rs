@@ -57,7 +57,7 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
         Type::FENCE => make(Kind::Legacy, info.fence().fence_value)?,
         Type::CPU_NOTIFICATION => {
             let event = event.ok_or(Failure::EINVAL)?;
-            let event = lock(&p.events).hold(event).map_err(|_| Failure::EINVAL)?;
+            let event = lock(&p.events).hold(event).map_err(|e| no_event(&e))?;
             // The caller's number is replaced by an id of the guest's.
             let event_id = SyncCpuNotification { event: p.new_id() };
             if p.config.quirks {
@@ -98,7 +98,16 @@ pub(super) fn create(p: &Process, a: &mut CreateSynchronizationObject2) -> Answe
 
 /// Checks an eventfd number.
 pub(super) fn event_number(value: u64) -> Result<EventNumber, Failure> {
-    EventNumber::new(value).ok_or(Failure::EINVAL)
+    EventNumber::new(value).map_err(|e| no_event(&e))
+}
+
+/// Why an event cannot be kept. The kernel needs no descriptor for that; the model does, and where the process has none left
+/// it is as if memory had run out.
+pub(super) fn no_event(error: &std::io::Error) -> Failure {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Failure::ENOMEM,
+        _ => Failure::EINVAL,
+    }
 }
 
 pub(super) fn destroy(p: &Process, a: &mut DestroySynchronizationObject) -> Answer {
@@ -150,7 +159,7 @@ pub(super) fn wait_from_cpu(p: &Process, a: &mut WaitForSynchronizationObjectFro
         }
         Some(event) if over => event.raise(),
         Some(event) => {
-            let event = lock(&p.events).hold(event).map_err(|_| Failure::ENOMEM)?;
+            let event = lock(&p.events).hold(event).map_err(|e| no_event(&e))?;
             CpuWait::start(&points, any, Some(Bell::Event(event)));
         }
     }

@@ -149,7 +149,10 @@ fn swap_loop<'a>(kernel: &Kernel, inst: &'a Inst) -> Option<Found<'a>> {
         };
         !mode.flush_denorms && !mode.rtz
     };
-    let fits = !depends.contains(&value) && operand.bits() == ty.bits() && plain(operand);
+    // A loop that goes on elsewhere in memory with what it saw is another thing.
+    let mut still = true;
+    insts[at].op.for_each_operand(&mut |v| still &= v == *expected || v == *desired || !depends.contains(&v));
+    let fits = still && !depends.contains(&value) && operand.bits() == ty.bits() && plain(operand);
     fits.then_some(Found { addr, op, value, negate, old, before, after, results, ty })
 }
 

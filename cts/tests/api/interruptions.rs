@@ -98,6 +98,11 @@ unsafe fn forks_while_work_runs() -> R {
         let waiter = std::thread::spawn(move || d.wait_for_fences(&[fence], true, LONG));
         std::thread::sleep(Duration::from_millis(20));
         in_child("exits during a wait", || Ok(()))?;
+        // With the destructors of the libraries; those may wait for a thread that is not there.
+        for pause in [0, 2, 5, 10] {
+            std::thread::sleep(Duration::from_millis(pause));
+            in_child("returns from main", || libc::exit(0))?;
+        }
         same!(w.t.d.get_fence_status(work.fence), Ok(false), "{round}");
         work.finish()?;
         same!(waiter.join().map_err(|_| Stop::Fail("waiter".into()))?, Ok(()));

@@ -8,6 +8,7 @@
 use llvm_sys::target::{
     LLVMInitializeX86AsmPrinter, LLVMInitializeX86Target, LLVMInitializeX86TargetInfo, LLVMInitializeX86TargetMC,
 };
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
 /// A constructor as the dynamic linker calls it, less the arguments of `main`, which C++ does not look at.
@@ -48,9 +49,16 @@ unsafe fn construct() {
 /// Whether the process is ending. Whoever uses LLVM reads along.
 static ENDING: RwLock<bool> = RwLock::new(false);
 
+/// The process that made LLVM ready.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
 /// Runs before LLVM's destructors do: waits for who uses it, and lets nobody begin any more. Kernels are compiled in the background,
 /// also while the program ends.
 extern "C" fn end() {
+    // Those who used it when the process forked are not in the child, and would be waited for for ever.
+    if OWNER.load(Relaxed) != std::process::id() {
+        return;
+    }
     *ENDING.write().unwrap_or_else(PoisonError::into_inner) = true;
 }
 
@@ -73,6 +81,7 @@ fn ready() {
             LLVMInitializeX86TargetMC();
             LLVMInitializeX86AsmPrinter();
             // After the constructors, so that it comes before what they registered. Without room for it there is nothing to be done.
+            OWNER.store(std::process::id(), Relaxed);
             let _ = libc::atexit(end);
         }
     });

@@ -76,7 +76,7 @@ impl ExecutionSet {
     ///
     /// # Errors
     /// As [`IndirectLayout::new`]; no GPU memory.
-    pub fn new(device: &Device, initial: &Program, entries: u32) -> Result<Arc<ExecutionSet>> {
+    pub fn new(device: &Device, initial: &Arc<Program>, entries: u32) -> Result<Arc<ExecutionSet>> {
         let limits =
             device.props().generated.ok_or(Error::FeatureNotPresent("this GPU has no device-generated commands"))?;
         if entries > limits.max_kernels {
@@ -91,8 +91,9 @@ impl ExecutionSet {
     }
 
     /// Puts a program at an index; one that is out of range is ignored.
-    pub fn set(&self, index: u32, program: &Program) {
+    pub fn set(&self, index: u32, program: &Arc<Program>) {
         if index < self.entries {
+            program.used();
             let (address, bytes) = program.placed();
             let mut entry = [0; ENTRY as usize];
             entry[..8].copy_from_slice(&address.to_le_bytes());

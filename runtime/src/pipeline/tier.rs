@@ -25,7 +25,8 @@ const WORTH: u64 = 8_000_000;
 /// How long the thread waits before it looks again, at first; longer and longer if nothing happens.
 const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How often it looks without anything happening before it waits for a program to be bound.
+/// The same after it has looked so often without anything happening: what runs long will run for longer than that.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: u32 = 40;
 
 /// What is to be known to compile a program again.
@@ -82,9 +83,12 @@ pub(super) fn compiled(
         return Some(kernel);
     }
     let settings = Settings { first: false, ..*settings };
-    let compile = || build::compile(device, create, &settings);
-    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile));
-    let kernel = Arc::new(made.ok()?.ok()?.0);
+    // Not on the stack of whoever wants the code: code generation nests deeply. A panic ends that thread.
+    let made = std::thread::scope(|s| {
+        let builder = std::thread::Builder::new().name("vkdxg-compile".to_owned()).stack_size(build::STACK);
+        builder.spawn_scoped(s, || build::compile(device, create, &settings)).ok()?.join().ok()
+    });
+    let kernel = Arc::new(made?.ok()?.0);
     if kept {
         cache::process_insert(*key, &kernel, None);
     }
@@ -191,9 +195,9 @@ fn run((state, wake): &(Mutex<State>, Condvar)) {
         let mut watched = {
             let mut s = lock(state);
             if !s.stirred {
-                s = match quiet < PATIENCE {
-                    true => wake.wait_timeout(s, pause).unwrap_or_else(PoisonError::into_inner).0,
-                    false => wake.wait(s).unwrap_or_else(PoisonError::into_inner),
+                s = match s.watched.is_empty() {
+                    false => wake.wait_timeout(s, pause).unwrap_or_else(PoisonError::into_inner).0,
+                    true => wake.wait(s).unwrap_or_else(PoisonError::into_inner),
                 };
             }
             if s.quit {
@@ -219,7 +223,8 @@ fn run((state, wake): &(Mutex<State>, Condvar)) {
             program.best();
             (pause, quiet) = (PAUSE, 0);
         } else if all == before {
-            (pause, quiet) = ((pause * 2).min(LONGEST_PAUSE), quiet + 1);
+            quiet += 1;
+            pause = if quiet < PATIENCE { (pause * 2).min(LONGEST_PAUSE) } else { IDLE_PAUSE };
         } else {
             (pause, quiet) = (PAUSE, 0);
         }

@@ -1,9 +1,10 @@
 //! Tiers: code that is there at once, and better code for what is used much.
 //!
 //! A GPU may compile a kernel quickly to code that better code can follow ([`CompiledKernel::successor`]). Such a program is watched
-//! from when it is first bound. A thread of low priority looks at what the kernels have taken so far, which the GPU notes behind them;
+//! from when it is first bound. A thread looks at what the kernels have taken so far, which the GPU notes behind them;
 //! what has taken more than compiling is worth is compiled anew, and the GPU is told where the new code stands: dispatches
-//! in execution go on with it. What is never used, or hardly, is never compiled again.
+//! in execution go on with it. What is never used, or hardly, is never compiled again. The thread has no lower priority than others: where
+//! kernels keep all processors busy it would get nowhere, and they would stay slow.
 
 use super::build::{self, Settings};
 use super::cache::{self, Key};
@@ -188,8 +189,6 @@ impl Drop for Tiers {
 }
 
 fn run((state, wake): &(Mutex<State>, Condvar)) {
-    // What waits for the results counts for less than what the results are waited for by.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
     let (mut pause, mut quiet, mut before) = (PAUSE, 0, 0);
     loop {
         let mut watched = {

@@ -112,3 +112,20 @@ fn what_outlives_a_program_is_the_best_code() {
     let outcome = Program::create_many(&s.device, Some(&cache), std::slice::from_ref(&named)).remove(0);
     assert_eq!(run(&s, &outcome.program.unwrap(), &set, &out), 1000);
 }
+
+#[test]
+fn devices_end_at_any_moment_of_the_search() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for i in 0..300 {
+            let s = setup_at_once();
+            let (set, layout) = layout(&s);
+            let program = make(&s, None, &pipeline_create(&s.device, &layout));
+            let out = buffer(&s.device, 64);
+            run(&s, &program, &set, &out);
+            std::thread::sleep(Duration::from_micros(i % 30 * 50));
+        }
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(120)).expect("a device does not end");
+}

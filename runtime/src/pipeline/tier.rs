@@ -193,7 +193,8 @@ fn run((state, wake): &(Mutex<State>, Condvar)) {
     loop {
         let mut watched = {
             let mut s = lock(state);
-            if !s.stirred {
+            // Whoever ends the thread has rung already.
+            if !s.stirred && !s.quit {
                 s = match s.watched.is_empty() {
                     false => wake.wait_timeout(s, pause).unwrap_or_else(PoisonError::into_inner).0,
                     true => wake.wait(s).unwrap_or_else(PoisonError::into_inner),

@@ -93,9 +93,12 @@ impl DescriptorPool {
 
     /// Shows the memory of each set whose address is wanted.
     pub(crate) fn contents(&self, wanted: &dyn Fn(u64) -> bool, show: &mut dyn FnMut(&[u8])) {
-        let sets: Vec<Arc<DescriptorSet>> = lock(&self.state).sets.iter().flatten().cloned().collect();
+        let state = lock(&self.state);
+        let sets: Vec<Arc<DescriptorSet>> =
+            state.sets.iter().flatten().filter(|s| wanted(s.address())).cloned().collect();
+        drop(state);
         let mut bytes = Vec::new();
-        for set in sets.iter().filter(|s| wanted(s.address())) {
+        for set in &sets {
             set.read(&mut bytes);
             show(&bytes);
         }

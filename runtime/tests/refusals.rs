@@ -6,14 +6,14 @@ mod common;
 use ash::vk;
 use common::fake_engine::FakeEngine;
 use common::fake_gpu::FakeGpu;
-use common::{empty_shader, Bound};
+use common::{pipeline_create, Bound};
 use dxg_abi::{Errno, Ioctl, Node};
 use dxg_model::{Census, Config, Model};
 use runtime::{
     Buffer, BufferCreate, CommandPool, DescriptorData, DescriptorPool, DescriptorPoolCreate, DescriptorSetLayout,
     Device, DeviceCreate, DeviceFeatures, Error, Event, Fence, Gpu, Instance, LayoutBinding, Memory, MemoryAllocate,
-    MemorySource, PipelineLayout, Program, ProgramCode, ProgramCreate, QueryPool, QueueCreate, Result, Semaphore,
-    SemaphoreKind, SemaphorePoint, SetAllocate, ShaderModule, SubmitBatch,
+    MemorySource, PipelineLayout, Program, QueryPool, QueueCreate, Result, Semaphore, SemaphoreKind, SemaphorePoint,
+    SetAllocate, SubmitBatch,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,16 +68,7 @@ fn program(node: Arc<dyn Node>, config: &WinsysConfig) -> Result<()> {
     let set_layout = DescriptorSetLayout::new(&device, Default::default(), &[binding])?;
     let push = vk::PushConstantRange { stage_flags: vk::ShaderStageFlags::COMPUTE, offset: 0, size: 16 };
     let layout = PipelineLayout::new(&device, vec![Some(set_layout.clone())], &[push])?;
-    let create = ProgramCreate {
-        flags: vk::PipelineCreateFlags2KHR::empty(),
-        code: ProgramCode::Module(ShaderModule::new(&device, empty_shader())?),
-        entry: "main".into(),
-        specialization: Vec::new(),
-        layout: layout.clone(),
-        stage_flags: Default::default(),
-        required_subgroup_size: None,
-        robustness: None,
-    };
+    let create = pipeline_create(&device, &layout);
     let pipeline = Program::create_many(&device, None, &[create]).remove(0).program?;
     let sizes = vec![(ty, 2)];
     let pool = DescriptorPool::new(&device, &DescriptorPoolCreate { max_sets: 1, sizes, ..Default::default() })?;

@@ -29,43 +29,36 @@ impl Kernels {
         at: u64,
         bytes: u64,
     ) -> Result<Found<'a>, EngineFault> {
-        let (first, record) = self.load(space, packet, at, bytes)?;
+        let (key, record) = look(space, packet, at, bytes)?;
+        // Once there is better code the first is not asked for any more.
+        if let Some(first) = record.and_then(|r| self.better(space, packet, r)?) {
+            return Ok(Found { first, follower: None });
+        }
+        let first = self.get(packet, at, bytes, key)?;
         let follower = record.map(|record| Follower { kernels: self, space, packet, record, better: OnceLock::new() });
         Ok(Found { first, follower })
     }
 
-    /// A kernel, and the record behind it if it has one.
-    fn load<'a>(
-        &self,
-        space: &'a AddressSpace,
-        packet: u64,
-        at: u64,
-        bytes: u64,
-    ) -> Result<(Arc<Executable>, Option<&'a Record>), EngineFault> {
-        if bytes < PREFIX_BYTES as u64 || bytes > MAX_BINARY {
-            return Err(EngineFault::BadPacket { address: packet, reason: "kernel binary of a wrong size" });
+    /// The code that a record names; `None` if it names none yet, and inside if that cannot be loaded, which is done without.
+    fn better(&self, space: &AddressSpace, packet: u64, record: &Record) -> Option<Option<Arc<Executable>>> {
+        if record.followed.load(Ordering::Acquire) == 0 {
+            return None;
         }
-        readable(space, at, bytes)?;
-        // SAFETY: the range is mapped and readable, as checked, and long enough.
-        let prefix = unsafe { (at as *const [u8; PREFIX_BYTES]).read_volatile() };
-        let Some(key) = binary::key(&prefix) else {
-            return Err(EngineFault::BadPacket { address: packet, reason: "not a kernel binary" });
-        };
-        let record = binary::record(&prefix, bytes).map(|offset| at.wrapping_add(offset));
-        let record = record.filter(|at| {
-            at.is_multiple_of(align_of::<Record>() as u64) && space.check(*at, binary::RECORD_BYTES as u64, true)
-        });
-        // SAFETY: mapped, writable and aligned, as checked; it stays so while a submission is executed. GPU memory is only
-        // accessed by atomics and raw copies, and all fields are atomic.
-        let record = record.map(|at| unsafe { &*(at as *const Record) });
+        let (at, bytes) = (record.address.load(Ordering::Relaxed), record.bytes.load(Ordering::Relaxed));
+        let found = look(space, packet, at, bytes).and_then(|(key, _)| self.get(packet, at, bytes, key));
+        Some(found.ok())
+    }
+
+    /// The kernel with a hash, loaded from the binary that [`look`] has found if it is not known.
+    fn get(&self, packet: u64, at: u64, bytes: u64, key: [u8; 32]) -> Result<Arc<Executable>, EngineFault> {
         if let Some(found) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok((Arc::clone(found), record));
+            return Ok(Arc::clone(found));
         }
         let mut binary = Vec::new();
         if binary.try_reserve_exact(bytes as usize).is_err() {
             return Err(EngineFault::Internal("no memory for a kernel binary".to_owned()));
         }
-        // SAFETY: the range is mapped and readable, as checked; the vector has room. The copy is hashed before use.
+        // SAFETY: the range is mapped and readable, as `look` has checked; the vector has room. The copy is hashed before use.
         unsafe {
             std::ptr::copy_nonoverlapping(at as *const u8, binary.as_mut_ptr(), bytes as usize);
             binary.set_len(bytes as usize);
@@ -79,8 +72,28 @@ impl Kernels {
         if loaded.len() >= MAX_LOADED {
             loaded.clear();
         }
-        Ok((Arc::clone(loaded.entry(key).or_insert(executable)), record))
+        Ok(Arc::clone(loaded.entry(key).or_insert(executable)))
     }
+}
+
+/// The hash in a binary in GPU memory, all of which can be read, and the record behind it if it has one.
+fn look(space: &AddressSpace, packet: u64, at: u64, bytes: u64) -> Result<([u8; 32], Option<&Record>), EngineFault> {
+    if bytes < PREFIX_BYTES as u64 || bytes > MAX_BINARY {
+        return Err(EngineFault::BadPacket { address: packet, reason: "kernel binary of a wrong size" });
+    }
+    readable(space, at, bytes)?;
+    // SAFETY: the range is mapped and readable, as checked, and long enough.
+    let prefix = unsafe { (at as *const [u8; PREFIX_BYTES]).read_volatile() };
+    let Some(key) = binary::key(&prefix) else {
+        return Err(EngineFault::BadPacket { address: packet, reason: "not a kernel binary" });
+    };
+    let record = binary::record(&prefix, bytes).map(|offset| at.wrapping_add(offset));
+    let record = record.filter(|at| {
+        at.is_multiple_of(align_of::<Record>() as u64) && space.check(*at, binary::RECORD_BYTES as u64, true)
+    });
+    // SAFETY: mapped, writable and aligned, as checked; it stays so while a submission is executed. GPU memory is only
+    // accessed by atomics and raw copies, and all fields are atomic.
+    Ok((key, record.map(|at| unsafe { &*(at as *const Record) })))
 }
 
 /// What there is of a kernel.
@@ -102,10 +115,10 @@ impl Found<'_> {
     /// The best code there is now.
     pub fn best(&self) -> &Executable {
         let Some(f) = &self.follower else { return &self.first };
-        if f.better.get().is_none() && f.record.followed.load(Ordering::Acquire) != 0 {
-            let (at, bytes) = (f.record.address.load(Ordering::Relaxed), f.record.bytes.load(Ordering::Relaxed));
-            // What cannot be loaded is done without.
-            let _ = f.better.set(f.kernels.load(f.space, f.packet, at, bytes).ok().map(|(e, _)| e));
+        if f.better.get().is_none() {
+            if let Some(better) = f.kernels.better(f.space, f.packet, f.record) {
+                let _ = f.better.set(better);
+            }
         }
         match f.better.get() {
             Some(Some(better)) => better,

@@ -61,7 +61,7 @@ fn meminfo(row: &str) -> Option<u64> {
 }
 
 /// Physical memory of the machine in bytes; 1 GiB if the system does not say.
-pub(crate) fn system_memory() -> u64 {
+pub fn system_memory() -> u64 {
     meminfo("MemTotal").unwrap_or(1 << 30)
 }
 

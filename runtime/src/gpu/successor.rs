@@ -6,6 +6,9 @@
 
 use crate::heap::Block;
 
+/// Bytes of it.
+pub(crate) const BYTES: u64 = 32;
+
 /// Says where the better kernel stands. It must live as long as the first one.
 pub(crate) fn announce(first: &Block, at: u64, better: &Block) {
     let mut words = [0u8; 16];

@@ -178,9 +178,13 @@ pub(crate) fn process_source(key: &Key) -> Option<Arc<ProgramCreate>> {
     lock(&PROCESS).sources.get(key).cloned()
 }
 
-/// Keeps a kernel for the process, with what it was made from. When there are too many, all are forgotten: keeping track of use is not worth it.
+/// Keeps a kernel for the process, with what it was made from. The best code stays. When there are too many, all are forgotten: keeping
+/// track of use is not worth it.
 pub(crate) fn process_insert(key: Key, kernel: &Arc<CompiledKernel>, source: Option<&ProgramCreate>) {
     let mut cache = lock(&PROCESS);
+    if cache.kernels.get(&key).is_some_and(|k| k.successor.is_none() || Arc::ptr_eq(k, kernel)) {
+        return;
+    }
     if cache.bytes.saturating_add(kernel.binary.len()) > PROCESS_LIMIT {
         *cache = ProcessCache::default();
     }

@@ -53,13 +53,13 @@ impl Program {
                     if !matches!(create.code, ProgramCode::Binary(_)) {
                         keep(device, cache, key, &kernel, create);
                     }
-                    let upgrade = kernel.successor.and_then(|_| {
+                    let upgrade = kernel.successor.and_then(|at| {
                         let source = match create.code {
                             ProgramCode::Module(_) => create.clone(),
                             ProgramCode::Identifier(_) => ProgramCreate::clone(&*cache::process_source(&key)?),
                             ProgramCode::Binary(_) => return None,
                         };
-                        Some(Upgrade::new(device, source, &settings))
+                        Some(Upgrade::new(device, source, &settings, at))
                     });
                     (Program::upload(device, &create.layout, &create.entry, key, kernel, Vec::new(), upgrade), hit)
                 }
@@ -219,7 +219,7 @@ fn compile_caught(
         if let Some(kept) = device.kernel_store() {
             store::store(kept, &job.key, &kernel);
         }
-        let upgrade = kernel.successor.map(|_| Upgrade::new(device, create.clone(), &job.settings));
+        let upgrade = kernel.successor.map(|at| Upgrade::new(device, create.clone(), &job.settings, at));
         Program::upload(device, &create.layout, &create.entry, job.key, kernel, texts, upgrade)
     };
     let program = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile)).unwrap_or_else(|panic| {

@@ -1,6 +1,6 @@
 //! A compiled kernel as bytes: what stands in pipeline caches.
 
-use crate::gpu::{CompiledKernel, Statistic, StatisticValue};
+use crate::gpu::{successor, CompiledKernel, Statistic, StatisticValue};
 
 /// Reads little-endian fields off the front of a slice; anything that is not there is `None`.
 pub(crate) struct Reader<'a>(pub &'a [u8]);
@@ -32,9 +32,6 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }
-
-/// What [`CompiledKernel::successor`] is the place of.
-const SUCCESSOR_BYTES: u64 = 32;
 
 /// The bytes of a kernel without its texts.
 pub(crate) fn encode(kernel: &CompiledKernel) -> Vec<u8> {
@@ -81,7 +78,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<CompiledKernel> {
         };
         statistics.push(Statistic { name, description, value });
     }
-    let inside = |at: u64| at.is_multiple_of(8) && at.checked_add(SUCCESSOR_BYTES).is_some_and(|e| e <= len as u64);
+    let inside = |at: u64| at.is_multiple_of(8) && at.checked_add(successor::BYTES).is_some_and(|e| e <= len as u64);
     let sane =
         r.0.is_empty() && subgroup_size.is_power_of_two() && !local_size.contains(&0) && successor.is_none_or(inside);
     sane.then_some(CompiledKernel { binary, subgroup_size, local_size, statistics, successor, ir: None, asm: None })

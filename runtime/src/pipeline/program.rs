@@ -141,7 +141,7 @@ impl Program {
                 representations,
             },
             key,
-            upgrade: upgrade.filter(|_| kernel.successor.is_some()),
+            upgrade,
             kernel,
         }))
     }

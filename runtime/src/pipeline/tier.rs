@@ -36,6 +36,8 @@ pub(super) struct Upgrade {
     device: Weak<Device>,
     create: ProgramCreate,
     settings: Settings,
+    /// Where in the first binary the record is.
+    at: u64,
     watched: AtomicBool,
     /// Held by who compiles.
     turn: Mutex<()>,
@@ -44,11 +46,13 @@ pub(super) struct Upgrade {
 }
 
 impl Upgrade {
-    pub fn new(device: &Arc<Device>, create: ProgramCreate, settings: &Settings) -> Upgrade {
+    /// Of a kernel that has a record at that offset of its binary.
+    pub fn new(device: &Arc<Device>, create: ProgramCreate, settings: &Settings, at: u64) -> Upgrade {
         Upgrade {
             device: Arc::downgrade(device),
             create,
-            settings: Settings { first: false, ..*settings },
+            settings: *settings,
+            at,
             watched: AtomicBool::new(false),
             turn: Mutex::new(()),
             full: OnceLock::new(),
@@ -56,13 +60,13 @@ impl Upgrade {
     }
 
     /// Compiles, unless that has been done.
-    fn run(&self, key: &Key, first: &Block, at: u64) -> Option<Arc<CompiledKernel>> {
+    fn run(&self, key: &Key, first: &Block) -> Option<Arc<CompiledKernel>> {
         let _turn = lock(&self.turn);
         let full = self.full.get_or_init(|| {
             let device = self.device.upgrade()?;
             let kernel = compiled(&device, &self.create, &self.settings, key)?;
             let memory = Program::place(&device, &kernel).ok()?;
-            successor::announce(first, at, &memory);
+            successor::announce(first, self.at, &memory);
             if super::debug().report_tiers {
                 eprintln!("; {}: the best code is there", self.create.entry);
             }
@@ -104,7 +108,9 @@ impl Program {
     #[inline]
     pub(crate) fn used(self: &Arc<Program>) {
         if let Some(upgrade) = self.upgrade() {
-            if !upgrade.watched.swap(true, Ordering::Relaxed) {
+            // Looked at first: this is in the way of every bind, and an exchange locks the line.
+            let watched = &upgrade.watched;
+            if !watched.load(Ordering::Relaxed) && !watched.swap(true, Ordering::Relaxed) {
                 if let Some(device) = upgrade.device.upgrade() {
                     device.tiers().watch(self);
                 }
@@ -115,15 +121,14 @@ impl Program {
     /// The best code of the program, compiled now if it has not been: for what outlives it.
     pub(super) fn best(&self) -> Arc<CompiledKernel> {
         let (key, kernel) = self.kernel();
-        let better = self.upgrade().zip(kernel.successor).and_then(|(u, at)| u.run(key, self.memory(), at));
+        let better = self.upgrade().and_then(|u| u.run(key, self.memory()));
         better.unwrap_or_else(|| kernel.clone())
     }
 
     /// What its first code has taken so far; `None` if it has been followed.
     fn spent(&self) -> Option<u64> {
         let upgrade = self.upgrade()?;
-        let at = self.kernel().1.successor?;
-        upgrade.full.get().is_none().then(|| successor::spent(self.memory(), at))
+        upgrade.full.get().is_none().then(|| successor::spent(self.memory(), upgrade.at))
     }
 }
 
@@ -206,7 +211,7 @@ fn run((state, wake): &(Mutex<State>, Condvar)) {
             if std::mem::take(&mut s.stirred) {
                 (pause, quiet) = (PAUSE, 0);
             }
-            s.watched.clone()
+            std::mem::take(&mut s.watched)
         };
         let mut all = 0u64;
         let mut ready = None;
@@ -229,7 +234,7 @@ fn run((state, wake): &(Mutex<State>, Condvar)) {
             (pause, quiet) = (PAUSE, 0);
         }
         before = all;
-        let gone = |p: &Weak<Program>| p.upgrade().is_none_or(|p| p.spent().is_none());
-        lock(state).watched.retain(|p| !gone(p));
+        // What has been followed falls out at the next look.
+        lock(state).watched.append(&mut watched);
     }
 }

@@ -277,22 +277,27 @@ impl<'a> Walk<'a> {
     fn collect_later(&mut self, region: &Region, open: &mut Vec<Open>) {
         let mut behind: Vec<Exit> = Vec::new();
         for inst in region.insts.iter().rev() {
-            let own = match &inst.op {
-                Op::Break(label, _) => vec![Exit::Break(*label)],
-                Op::Continue(label, _) => vec![Exit::Continue(*label)],
-                Op::Return => vec![Exit::Return],
-                // A fallthrough leads nowhere that `Open::again` does not cover.
-                _ => self.exits.get(&key(inst)).cloned().unwrap_or_default(),
-            };
+            let mut leave = |exit: Exit| unite(&mut behind, &[exit]);
             let (label, again) = match &inst.op {
                 Op::If { .. } => (None, false),
                 Op::Block { label, .. } => (Some(*label), false),
                 Op::Switch { label, .. } | Op::Loop { label, .. } => (Some(*label), true),
-                _ => {
-                    unite(&mut behind, &own);
+                Op::Break(label, _) => {
+                    leave(Exit::Break(*label));
                     continue;
                 }
+                Op::Continue(label, _) => {
+                    leave(Exit::Continue(*label));
+                    continue;
+                }
+                Op::Return => {
+                    leave(Exit::Return);
+                    continue;
+                }
+                // A fallthrough leads nowhere that `Open::again` does not cover.
+                _ => continue,
             };
+            let own = self.exits.get(&key(inst)).cloned().unwrap_or_default();
             if matches!(inst.op, Op::If { .. } | Op::Switch { .. }) && !own.is_empty() {
                 let mut later = Vec::new();
                 for exit in &own {
@@ -451,8 +456,8 @@ impl<'a> Walk<'a> {
     /// Invocations that take other ways out of a construct with a condition of that level wait where those lead. So do, for
     /// those that leave, the ones that stayed and leave by another way later: they go on first.
     fn wait_at_exits(&self, inst: &Inst, level: Level, state: &mut State) {
-        let of = |table: &'_ HashMap<usize, Vec<Exit>>| table.get(&key(inst)).cloned().unwrap_or_default();
-        for exit in of(&self.exits).iter().chain(&of(&self.later)) {
+        let tables = [&self.exits, &self.later];
+        for exit in tables.iter().filter_map(|table| table.get(&key(inst))).flatten() {
             match exit {
                 Exit::Break(l) => {
                     let w = &mut state[self.depth[l.index()]];

@@ -12,10 +12,10 @@
 //! Whatever the loop begins with, it ends with the old value of memory in `%old` and `%seen`, and with `%old` changed by the operation in
 //! memory. Loops that read the old value anew each time are the same. So are those on the bits of floats.
 
+use crate::hash::{HashMap, HashSet};
 use crate::sir::visit::Subst;
 use crate::sir::{Addr, AluOp, AtomicOp, Inst, Kernel, Label, Op, Region, Type, Value};
 use smallvec::SmallVec;
-use std::collections::{HashMap, HashSet};
 
 /// Runs the pass.
 pub fn run(kernel: &mut Kernel) -> bool {
@@ -69,7 +69,7 @@ fn swap_loop<'a>(kernel: &Kernel, inst: &'a Inst) -> Option<Found<'a>> {
     }
 
     let mut old: SmallVec<[Value; 2]> = SmallVec::from_slice(&[seen]);
-    let mut made = HashMap::new();
+    let mut made = HashMap::default();
     let mut inside: Vec<&Inst> = Vec::new();
     for (i, inst) in insts.iter().enumerate() {
         match &inst.op {

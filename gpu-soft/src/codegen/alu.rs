@@ -166,19 +166,7 @@ impl Gen<'_> {
             AluOp::IAdd => m.add(v[0], v[1]),
             AluOp::ISub => m.sub(v[0], v[1]),
             AluOp::IMul => m.mul(v[0], v[1]),
-            AluOp::UMulHi | AluOp::SMulHi => {
-                let signed = op == AluOp::SMulHi;
-                if bits == 64 {
-                    return Ok(m.mul_high(signed, v[0], v[1]));
-                }
-                let wide = m.int(bits * 2);
-                let wide = if s.n == 0 { wide } else { m.vector(wide, s.n) };
-                let ext = |x: Val| if signed { m.sext(x, wide) } else { m.zext(x, wide) };
-                let product = m.mul(ext(v[0]), ext(v[1]));
-                let count = m.iconst(m.int(bits * 2), u64::from(bits));
-                let count = if s.n == 0 { count } else { m.splat(count, s.n) };
-                m.trunc(m.lshr(product, count), t)
-            }
+            AluOp::UMulHi | AluOp::SMulHi => m.mul_high(op == AluOp::SMulHi, v[0], v[1]),
             AluOp::INeg => m.neg(v[0]),
             AluOp::IAbs => m.intrinsic("llvm.abs", &[t], &[v[0], falsy]),
             AluOp::ISign => {

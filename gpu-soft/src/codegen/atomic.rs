@@ -116,7 +116,7 @@ impl Gen<'_> {
             return self.uniform_add(result, ty, &place, value, mask, shared);
         }
         let (ptrs, valid) = self.lane_pointers(&place, 0, ty.bytes(), mask)?;
-        if !self.used.contains(&result) {
+        if !self.used[result.index()] {
             return self.for_lanes(ptrs, valid, value, |g, p, v| g.scalar_rmw(op, ty, p, v, shared).map(drop));
         }
         let v = self.rmw_lanes(op, ty, ptrs, valid, value, shared)?;

@@ -23,8 +23,8 @@ use super::gen::{Gen, Mask, Rep, Result};
 use super::ir::{Icmp, Order, Rmw, Val};
 use super::memory::Place;
 use super::replay;
+use compiler::hash::{HashMap, HashSet};
 use compiler::sir::{Addr, AtomicOp, Kernel, MemoryScope, Op, Region, Resource, Space, Type, Value};
-use std::collections::{HashMap, HashSet};
 
 /// Places of the table.
 const PLACES: u64 = 1024;
@@ -76,7 +76,7 @@ pub struct Table {
 /// What a kernel does that bears on it.
 struct Look<'a> {
     constant: &'a dyn Fn(Value) -> Option<u64>,
-    used: &'a HashSet<Value>,
+    used: &'a [bool],
     buffers: HashMap<Value, Key>,
     adds: Vec<(Value, Key, Kind)>,
     others: HashSet<Key>,
@@ -142,7 +142,7 @@ impl Look<'_> {
                         _ => None,
                     };
                     match (inst.results.first(), key, kind) {
-                        (Some(r), Some(key), Some(kind)) if !self.used.contains(r) => self.adds.push((*r, key, kind)),
+                        (Some(r), Some(key), Some(kind)) if !self.used[r.index()] => self.adds.push((*r, key, kind)),
                         _ => {
                             self.wait(addr.space(), in_loop);
                             self.touch(addr);
@@ -181,9 +181,9 @@ impl Gen<'_> {
         let mut look = Look {
             constant: &constant,
             used: &self.used,
-            buffers: HashMap::new(),
+            buffers: HashMap::default(),
             adds: Vec::new(),
-            others: HashSet::new(),
+            others: HashSet::default(),
             images: false,
             barriers: false,
             never: false,

@@ -14,9 +14,9 @@ use super::{unsupported, CodegenError, Options, Stats};
 use crate::kernel_abi::{DispatchCtx, ARENA_ALIGN};
 use crate::loader::ENTRY;
 use compiler::analysis::{rows, Facts, Level, Shapes, Uniformity};
+use compiler::hash::{HashMap, HashSet};
 use compiler::sir::{AluOp, Kernel, Label, Type, Value};
 use smallvec::SmallVec;
-use std::collections::{HashMap, HashSet};
 use std::mem::offset_of;
 
 pub type Result<T> = std::result::Result<T, CodegenError>;
@@ -113,7 +113,7 @@ pub struct Gen<'a> {
     /// What offsets are made of.
     pub sums: Sums,
     /// Values that some operation has as an operand.
-    pub used: HashSet<Value>,
+    pub used: Vec<bool>,
     /// Additions that reach memory later.
     pub collect: Collect,
     /// Buffers whose accesses are not checked.
@@ -164,28 +164,28 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         return_direct: false,
         vals: vec![None; k.types.len()],
         scope: Vec::new(),
-        frames: HashMap::new(),
-        wcells: HashMap::new(),
+        frames: HashMap::default(),
+        wcells: HashMap::default(),
         wmask: None,
         arena_bytes: 0,
         shared_at: 0,
         slots_at: Vec::new(),
         small: vec![Vec::new(); k.slots.len()],
         private_stride: 0,
-        scratch: HashMap::new(),
-        buffers: HashMap::new(),
-        plain_facts: HashMap::new(),
+        scratch: HashMap::default(),
+        buffers: HashMap::default(),
+        plain_facts: HashMap::default(),
         textures: Textures::default(),
         zeros: None,
-        set_bases: HashMap::new(),
+        set_bases: HashMap::default(),
         dynamics: None,
         push: None,
-        guarded: HashMap::new(),
+        guarded: HashMap::default(),
         wholes: Wholes::new(k),
         sums: sums(k),
         used: used(k),
         collect: Collect::default(),
-        unchecked: HashSet::new(),
+        unchecked: HashSet::default(),
         stats: Stats { jam, stretches: plan.stretches, ..Stats::default() },
     };
     g.return_direct = !plan.split && g.uni.return_join() <= Level::Subgroup;
@@ -198,14 +198,10 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
     Ok((g.arena_bytes, g.stats))
 }
 
-/// The values that operations use.
-fn used(k: &Kernel) -> HashSet<Value> {
-    let mut used = HashSet::new();
-    k.body.walk(&mut |inst| {
-        inst.op.for_each_operand(&mut |v| {
-            used.insert(v);
-        });
-    });
+/// Whether operations use a value, by its number.
+pub fn used(k: &Kernel) -> Vec<bool> {
+    let mut used = vec![false; k.types.len()];
+    k.body.walk(&mut |inst| inst.op.for_each_operand(&mut |v| used[v.index()] = true));
     used
 }
 

@@ -9,8 +9,8 @@
 use super::Options;
 use crate::kernel_abi::Width;
 use compiler::analysis::{Facts, Level, Shapes, Uniformity};
+use compiler::hash::{HashMap, HashSet};
 use compiler::sir::{Addr, AluOp, AtomicOp, Builtin, Inst, Kernel, Op, Region, Type, Value};
-use std::collections::{HashMap, HashSet};
 
 /// The largest number of subgroups that are jammed.
 pub const MAX_JAM: u32 = 4;
@@ -69,7 +69,7 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
     let uni = Uniformity::new(kernel, opts.subgroup_size);
     let facts = Facts { subgroup_size: opts.subgroup_size, max_groups: [u32::MAX; 3] };
     let shapes = Shapes::new(kernel, &uni, &facts);
-    let mut made = HashMap::new();
+    let mut made = HashMap::default();
     kernel.body.walk(&mut |inst| {
         if let (Op::Alu { op, args, .. }, Some(r)) = (&inst.op, inst.results.first()) {
             made.insert(*r, (*op, args.to_vec()));
@@ -79,7 +79,7 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
     let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, made: &made, pressure, ops, apart, gathers };
     loops.region(&kernel.body);
     // What all invocations add to is added to once for all lanes.
-    let counters = || loops.counts(&kernel.body).then_some(0);
+    let counters = || loops.counts().then_some(0);
     let Some(pressure) = loops.pressure.or_else(counters) else { return 1 };
     let registers = match opts.width {
         Width::W16 => 32,
@@ -140,18 +140,17 @@ impl Loops<'_> {
 
     /// Whether invocations take numbers from a counter in memory: one that many processors want, and where each addition of a subgroup
     /// waits for the one before.
-    fn counts(&self, region: &Region) -> bool {
-        let mut used = HashSet::new();
-        uses(region, &mut HashSet::new(), &mut used);
+    fn counts(&self) -> bool {
+        let used = super::gen::used(self.kernel);
         let mut found = false;
-        region.walk(&mut |inst| {
+        self.kernel.body.walk(&mut |inst| {
             let off = match &inst.op {
                 Op::AtomicRmw { op: AtomicOp::IAdd, addr: Addr::Buffer { off, .. }, .. } => *off,
                 Op::AtomicRmw { op: AtomicOp::IAdd, addr: Addr::Global { addr, .. }, .. } => Some(*addr),
                 _ => return,
             };
             let one = off.is_none_or(|o| self.uni.value(o) <= Level::Subgroup);
-            found |= one && inst.results.iter().any(|r| used.contains(r));
+            found |= one && inst.results.iter().any(|r| used[r.index()]);
         });
         found
     }
@@ -196,11 +195,11 @@ impl Loops<'_> {
     /// The most vectors live at a point of a loop's body.
     fn body(&self, body: &Region) -> usize {
         // What comes from outside lives throughout.
-        let mut defined: HashSet<Value> = HashSet::new();
-        let mut used = HashSet::new();
+        let mut defined: HashSet<Value> = HashSet::default();
+        let mut used = HashSet::default();
         uses(body, &mut defined, &mut used);
         let outside: usize = used.difference(&defined).map(|v| self.weight(*v)).sum();
-        let mut live = HashSet::new();
+        let mut live = HashSet::default();
         let mut most = 0;
         self.backwards(body, &defined, &mut live, &mut most);
         outside + most

@@ -5,9 +5,9 @@
 use super::gen::{Gen, Result};
 use super::ir::{Icmp, Val};
 use super::memory::Piece;
+use compiler::hash::HashMap;
 use compiler::sir::{AluOp, Kernel, Op, Type, Value};
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// How an addend of 32 bits becomes one of 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub type Sums = HashMap<Value, (AluOp, SmallVec<[Value; 4]>)>;
 
 /// All of a kernel.
 pub fn sums(k: &Kernel) -> Sums {
-    let mut sums = Sums::new();
+    let mut sums = Sums::default();
     k.body.walk(&mut |inst| {
         let Op::Alu { op, args, .. } = &inst.op else { return };
         let [result] = inst.results[..] else { return };

@@ -1,8 +1,8 @@
 //! Which values live across the barriers that a plan splits a kernel at, and which of them are computed again.
 
 use super::plan::{Node, Plan, Stretch, WRegion};
+use compiler::hash::HashSet;
 use compiler::sir::{AluOp, Inst, Kernel, Op, Region, Value};
-use std::collections::HashSet;
 
 /// Values that cost more operations than this are not computed again.
 const REMAT_COST: u32 = 8;
@@ -108,8 +108,8 @@ impl Live<'_> {
     }
 
     fn stretch(&mut self, s: &mut Stretch<'_>) {
-        let mut seen = HashSet::new();
-        let mut defined = HashSet::new();
+        let mut seen = HashSet::default();
+        let mut defined = HashSet::default();
         let mut live = Vec::new();
         for inst in s.insts {
             collect_free(inst, &mut defined, &mut seen, &mut live);

@@ -447,15 +447,10 @@ impl Gen<'_> {
             let some = (read(g, &masks(g)), m.current());
             m.br(end);
             m.position(end);
-            let both = whole.0.iter().zip(&some.0);
-            both.map(|(a, b)| m.phi(m.type_of(*a), &[(*a, whole.1), (*b, some.1)])).collect()
+            g.either(&whole, &some)
         };
         let inside = self.all_inside(piece.check(bytes * u64::from(step)), first, span);
-        let ok = match (inside, guard) {
-            (None, None) => return Ok(fast(self)),
-            (Some(a), None) | (None, Some(a)) => a,
-            (Some(a), Some(b)) => m.and(a, b),
-        };
+        let Some(ok) = self.all_of(inside, guard) else { return Ok(fast(self)) };
         let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
         m.likely_br(ok, quick, slow);
         m.position(quick);
@@ -725,11 +720,7 @@ impl Gen<'_> {
         let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
         let whole = if n > 1 && step == n { self.whole(values, first.all().len(), lanes * step)? } else { None };
         let inside = self.all_inside(piece.check(u64::from(ty.bytes()) * u64::from(n)), first, span);
-        let ok = match (inside, guard) {
-            (None, None) => None,
-            (Some(a), None) | (None, Some(a)) => Some(a),
-            (Some(a), Some(b)) => Some(m.and(a, b)),
-        };
+        let ok = self.all_of(inside, guard);
         let end = self.block(c"store.end");
         let slow = self.block(c"store.slow");
         if let Some(ok) = ok {

@@ -14,8 +14,8 @@
 
 use super::live;
 use compiler::analysis::{Level, Uniformity};
+use compiler::hash::{HashMap, HashSet};
 use compiler::sir::{Inst, Kernel, Label, MemoryScope, Op, Region, SwitchCase, Value};
-use std::collections::{HashMap, HashSet};
 
 /// A way out of a construct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +134,8 @@ impl<'a> Plan<'a> {
     pub fn new(kernel: &'a Kernel, uniformity: &Uniformity, subgroup_size: u32) -> Plan<'a> {
         let mut build = Build {
             uniformity,
-            exits: HashMap::new(),
-            barriers: HashSet::new(),
+            exits: HashMap::default(),
+            barriers: HashSet::default(),
             sites: vec![Sites::default(); kernel.labels as usize],
             loops_open: vec![0; kernel.labels as usize],
             loops: 0,

@@ -141,6 +141,21 @@ impl Gen<'_> {
         stride as u64 * u64::from(self.lanes - 1) + 4 * n as u64
     }
 
+    /// Where such an access of `n` words begins, and whether all of it is in bounds; `None`: it is.
+    fn even_start(
+        &mut self,
+        n: usize,
+        piece: &Piece,
+        first: &Bases,
+        stride: i64,
+        guard: Option<Val>,
+    ) -> (Starts, Option<Val>) {
+        self.stats.strided += 1;
+        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
+        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
+        (starts, self.all_of(inside, guard))
+    }
+
     #[allow(clippy::too_many_arguments)]
     pub fn even_load(
         &mut self,
@@ -154,12 +169,10 @@ impl Gen<'_> {
         access: &Access,
         mask: Mask,
     ) -> Result<Vec<Val>> {
-        self.stats.strided += 1;
         let m = self.m;
-        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
-        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
         let align = Self::align(access, 4);
-        let Some(ok) = self.all_of(inside, guard) else { return Ok(self.quad_load(&starts, n as u32, ty, align)) };
+        let (starts, ok) = self.even_start(n, piece, first, stride, guard);
+        let Some(ok) = ok else { return Ok(self.quad_load(&starts, n as u32, ty, align)) };
         let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
         m.likely_br(ok, quick, slow);
         m.position(quick);
@@ -185,14 +198,11 @@ impl Gen<'_> {
         ty: Type,
         access: &Access,
     ) -> Result<()> {
-        self.stats.strided += 1;
         let m = self.m;
         let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
-        let n = values.len();
-        let inside = self.all_inside(piece.check(4 * n as u64), first, self.even_span(n, stride));
-        let starts = Starts::Evenly(self.ptr(piece, first.first()), stride);
         let align = Self::align(access, 4);
-        let Some(ok) = self.all_of(inside, guard) else {
+        let (starts, ok) = self.even_start(values.len(), piece, first, stride, guard);
+        let Some(ok) = ok else {
             self.quad_store(&starts, &vals, align);
             return Ok(());
         };

@@ -10,7 +10,7 @@ use compiler::sir::{Addr, Kernel, Op, SlotId, Type, Value};
 const MOST: u32 = 8;
 
 /// Which slots are small arrays of words, and how many words each has; 0 stands for all others.
-pub fn small_slots(k: &Kernel) -> Vec<u32> {
+fn small_slots(k: &Kernel) -> Vec<u32> {
     let fits = |size: u32| if size.is_multiple_of(4) && size <= 4 * MOST { size / 4 } else { 0 };
     let mut words: Vec<u32> = k.slots.iter().map(|s| fits(s.size)).collect();
     k.body.walk(&mut |inst| {
@@ -45,7 +45,7 @@ enum At {
 impl Gen<'_> {
     /// Makes the cells of small arrays.
     pub fn make_small(&mut self) {
-        if self.plan.split {
+        if self.plan.split || self.k.slots.is_empty() {
             return;
         }
         let t = self.ty(Type::I32, self.lanes);
@@ -62,18 +62,12 @@ impl Gen<'_> {
 
     fn small_at(&self, off: Option<Value>, imm: u32) -> Result<At> {
         let m = self.m;
-        let known = match off {
-            None => Some(0),
-            Some(o) => self.constant(o),
-        };
-        Ok(match (known, off) {
-            (Some(c), _) => At::Known((c as u32).wrapping_add(imm) / 4),
-            (None, Some(o)) => {
-                let at = m.add(self.vector(o)?, self.splat(self.i32c(imm)));
-                At::Lanes(m.lshr(at, self.splat(self.i32c(2))))
-            }
-            (None, None) => At::Known(imm / 4),
-        })
+        let Some(o) = off else { return Ok(At::Known(imm / 4)) };
+        if let Some(c) = self.constant(o) {
+            return Ok(At::Known((c as u32).wrapping_add(imm) / 4));
+        }
+        let at = m.add(self.vector(o)?, self.splat(self.i32c(imm)));
+        Ok(At::Lanes(m.lshr(at, self.splat(self.i32c(2)))))
     }
 
     /// Loads from a small array. Out of range there are zeros.
@@ -99,7 +93,7 @@ impl Gen<'_> {
                 }
             };
             let ty = self.ty(self.k.ty(r), self.lanes);
-            let v = if ty == t { v } else { m.bitcast(v, ty) };
+            let v = m.bitcast(v, ty);
             let rep =
                 if self.uniform_form(r) { Rep::Uni(m.extract(v, self.first_lane(mask))) } else { Rep::Vec(v, None) };
             self.set(r, rep)?;
@@ -133,8 +127,7 @@ impl Gen<'_> {
         let t = self.ty(Type::I32, self.lanes);
         let cells = self.small[slot.index()].clone();
         for (i, &value) in (0..).zip(values) {
-            let v = self.vector(value)?;
-            let v = if m.type_of(v) == t { v } else { m.bitcast(v, t) };
+            let v = m.bitcast(self.vector(value)?, t);
             let put = |g: &Self, cell: Val, mask: Mask| {
                 let v = if mask == Mask::Full { v } else { m.select(g.mask_val(mask), v, m.load(t, cell, 64)) };
                 m.store(v, cell, 64);

@@ -7,8 +7,8 @@ use super::ir::{Block, Icmp, Val};
 use super::plain::three;
 use crate::image::COMBINED_SAMPLER_OFFSET;
 use crate::kernel_abi::{image_dim_code, Helpers, PlainLevel, PlainTexture};
+use compiler::hash::HashMap;
 use compiler::sir::{ImageCoords, ImageDim, ImageRef, Resource, SampleMode, SampleOperands, Type, Value};
-use std::collections::HashMap;
 use std::mem::offset_of;
 
 /// Set, binding and constant element of a descriptor.

@@ -8,9 +8,9 @@
 use super::alu::Shape;
 use super::gen::{Gen, Result};
 use super::ir::Val;
+use compiler::hash::HashMap;
 use compiler::sir::{AluFlags, AluOp, Kernel, Op, Value};
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// An operation that made a value.
 type Made = (AluOp, SmallVec<[Value; 4]>, AluFlags);

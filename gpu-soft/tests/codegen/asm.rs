@@ -12,10 +12,16 @@ fn bindings() -> Vec<BindingSlot> {
 }
 
 fn build(text: &str, width: Width) -> (Binary, String) {
+    build_with(text, width, true)
+}
+
+/// Builds with robust access to buffers, or without.
+fn build_with(text: &str, width: Width, robust: bool) -> (Binary, String) {
     let kernel = parse(text).expect("parses");
     compiler::verify::verify(&kernel).expect("verifies");
     let slots = bindings();
     let options = Options { want_asm: true, want_ir: true, ..Options::new(width, &slots) };
+    let options = Options { robust_storage: robust, robust_uniform: robust, ..options };
     let binary = compile(&kernel, &options).expect("compiles");
     let asm = binary.asm.clone().expect("asked for");
     if std::env::var("SIR_SHOW").is_ok() {
@@ -272,11 +278,7 @@ body {
 "#;
     for width in widths() {
         for text in [structures, array] {
-            let kernel = parse(text).expect("parses");
-            let slots = bindings();
-            let options =
-                Options { want_asm: true, robust_storage: false, robust_uniform: false, ..Options::new(width, &slots) };
-            let asm = compile(&kernel, &options).expect("compiles").asm.expect("asked for");
+            let (_, asm) = build_with(text, width, false);
             assert_eq!(count(&asm, "vpgather") + count(&asm, "vgather") + count(&asm, "vpscatter"), 0, "{asm}");
             assert_eq!(count(&asm, "vscatter"), 0, "{asm}");
         }
@@ -314,11 +316,7 @@ body {
 }
 "#;
     for width in widths() {
-        let kernel = parse(text).expect("parses");
-        let slots = bindings();
-        let options =
-            Options { want_asm: true, robust_storage: false, robust_uniform: false, ..Options::new(width, &slots) };
-        let asm = compile(&kernel, &options).expect("compiles").asm.expect("asked for");
+        let (_, asm) = build_with(text, width, false);
         for shuffle in ["vperm", "vunpck", "unpck", "vshuf", "vinsert", "vblend"] {
             assert_eq!(count(&asm, shuffle), 0, "{width:?} {shuffle}: {asm}");
         }

@@ -1,5 +1,6 @@
 //! Building: types, constants, functions, blocks, instructions.
 
+use super::fold::mask;
 use super::*;
 
 impl Module {
@@ -85,8 +86,7 @@ impl Module {
     pub fn iconst(&self, ty: Ty, bits: u64) -> Val {
         let mut s = self.state.borrow_mut();
         let width = s.bits(ty);
-        let bits = if width < 64 { bits & ((1 << width) - 1) } else { bits };
-        s.konst(ty, Const::Scalar(bits))
+        s.konst(ty, Const::Scalar(bits & mask(width)))
     }
 
     /// Zero of any type.
@@ -107,8 +107,7 @@ impl Module {
     pub fn ones(&self, ty: Ty) -> Val {
         let mut s = self.state.borrow_mut();
         let bits = s.bits(s.shape(ty).0);
-        let all = if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };
-        s.konst_of(ty, all)
+        s.konst_of(ty, mask(bits))
     }
 
     fn scalar_bits(&self, v: Val) -> u64 {
@@ -398,16 +397,17 @@ impl Module {
         self.sub(zero, v)
     }
 
-    /// The upper half of the product of 64-bit integers.
+    /// The upper half of the product of integers.
     pub fn mul_high(&self, signed: bool, a: Val, b: Val) -> Val {
         let (_, n) = self.shape_of(a);
         let ty = self.type_of(a);
+        let bits = self.element_bits(a);
         let k = |ty: Ty, bits: u64| self.state.borrow_mut().konst_of(ty, bits);
-        if !self.expand {
-            let wide = self.reshaped(self.int(128), n);
+        if !self.expand || bits < 64 {
+            let wide = self.reshaped(self.int(2 * bits), n);
             let ext = |x: Val| if signed { self.sext(x, wide) } else { self.zext(x, wide) };
             let product = self.mul(ext(a), ext(b));
-            return self.trunc(self.lshr(product, k(wide, 64)), ty);
+            return self.trunc(self.lshr(product, k(wide, u64::from(bits))), ty);
         }
         let half = k(ty, 32);
         let low = |v: Val| self.and(v, k(ty, 0xffff_ffff));

@@ -1,5 +1,6 @@
 //! What the quick back end has no instructions for, made of what it has.
 
+use super::fold::mask;
 use super::*;
 
 impl Module {
@@ -63,7 +64,7 @@ impl Module {
         let ty = self.type_of(v);
         let (_, n) = self.shape_of(v);
         let bits = self.element_bits(v);
-        let k = |x: u64| self.state.borrow_mut().konst_of(ty, if bits < 64 { x & ((1 << bits) - 1) } else { x });
+        let k = |x: u64| self.state.borrow_mut().konst_of(ty, x & mask(bits));
         let sign = 1u64 << (bits.max(1) - 1).min(63);
         match which {
             Intrinsic::ArithmeticFence => Some(v),

@@ -3,7 +3,8 @@
 use super::{Bin, Cast, Const, Icmp, State, Ty, TyKind, Val};
 use std::rc::Rc;
 
-fn mask(bits: u32) -> u64 {
+/// The lowest bits of a word.
+pub(super) fn mask(bits: u32) -> u64 {
     if bits >= 64 {
         u64::MAX
     } else {
@@ -104,7 +105,6 @@ impl State {
             (Bin::And | Bin::Mul, Some(0), _) => Some(a),
             (Bin::And | Bin::Mul, _, Some(0)) => Some(b),
             (Bin::URem, _, Some(1)) => Some(self.konst_of(ty, 0)),
-            (Bin::UDiv, _, Some(x)) if x.is_power_of_two() => None,
             _ => None,
         }
     }

@@ -13,9 +13,10 @@ mod intrinsic;
 
 pub use intrinsic::Intrinsic;
 
+use compiler::hash::HashMap;
 use smallvec::SmallVec;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::CStr;
 use std::rc::Rc;
 
@@ -351,11 +352,13 @@ impl State {
             Const::Lanes(l) if l.windows(2).all(|w| w[0] == w[1]) => Const::Splat(l.first().copied().unwrap_or(0)),
             c => c,
         };
-        if let Some(v) = self.consts.get(&(ty, c.clone())) {
-            return *v;
+        match self.consts.entry((ty, c)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let v = Val(self.vals.len() as u32);
+                self.vals.push((ty, Kind::Const(new.key().1.clone())));
+                *new.insert(v)
+            }
         }
-        let v = self.value(ty, Kind::Const(c.clone()));
-        self.consts.insert((ty, c), v);
-        v
     }
 }

@@ -1,8 +1,8 @@
 //! What is known of a function before code is made of it: order of blocks, values that are other values, what is used, where.
 
 use crate::codegen::ir::{Block, Cast, Icmp, Inst, Intrinsic, Kind, Op, State, TyKind, Val};
+use compiler::hash::HashMap;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// Facts of the functions of a module. Vectors are by value, instruction or block.
 pub struct Facts {
@@ -158,12 +158,12 @@ impl Facts {
 
     /// What a load of a private cell gives, where that is known.
     fn forward(&mut self, s: &State, private: &[bool]) {
-        let mut ends: HashMap<Block, HashMap<Val, Val>> = HashMap::new();
+        let mut ends: HashMap<Block, HashMap<Val, Val>> = HashMap::default();
         for order in self.order.clone() {
             for b in order {
                 let mut known = match self.preds[b.0 as usize][..] {
                     [p] => ends.get(&p).cloned().unwrap_or_default(),
-                    _ => HashMap::new(),
+                    _ => HashMap::default(),
                 };
                 for &i in &self.insts[b.0 as usize] {
                     let inst = &s.insts[i as usize];
@@ -232,7 +232,7 @@ impl Facts {
     }
 
     fn mark(&mut self, s: &State, private: &[bool]) {
-        let mut stores: HashMap<Val, Vec<u32>> = HashMap::new();
+        let mut stores: HashMap<Val, Vec<u32>> = HashMap::default();
         let mut work = Vec::new();
         for b in self.order.iter().flatten() {
             for &i in &self.insts[b.0 as usize] {
@@ -280,10 +280,11 @@ impl Facts {
 
     /// Comparisons that only a branch right here uses, and addresses that only one access does.
     fn fold(&mut self, s: &State) {
-        let mut uses: HashMap<Val, (u32, u32)> = HashMap::new();
+        // How often, and by what last.
+        let mut uses = vec![(0u32, 0u32); s.vals.len()];
         for (i, inst) in s.insts.iter().enumerate().filter(|(i, _)| self.live[*i]) {
             for v in self.operands(s, inst) {
-                let u = uses.entry(v).or_default();
+                let u = &mut uses[v.0 as usize];
                 *u = (u.0 + 1, i as u32);
             }
         }
@@ -291,8 +292,8 @@ impl Facts {
             if !self.live[i] {
                 continue;
             }
-            let Some((1, user)) = uses.get(&inst.val) else { continue };
-            let user = &s.insts[*user as usize];
+            let (1, user) = uses[inst.val.0 as usize] else { continue };
+            let user = &s.insts[user as usize];
             if user.block != inst.block {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! An assembler for what the quick back end emits: instructions of x86-64 with AVX-512, labels, and a pool of constants behind the
 //! code. Written for this purpose because all vector instructions here have one form, for which one function does.
 
-use std::collections::HashMap;
+use compiler::hash::HashMap;
 
 /// General registers that instructions name by themselves.
 pub const RAX: u8 = 0;

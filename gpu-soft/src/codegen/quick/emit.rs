@@ -5,7 +5,7 @@ use super::asm::{Arith, Asm, Cc, Label, Mem, Rm, RAX, RBP, RBX, RCX, RDI, RDX, R
 use super::regs::{vector_load, vector_store, Class, Regs, Snapshot, OUTGOING, VECTOR};
 use super::Refused;
 use crate::codegen::ir::{Block, Icmp, Inst, Kind, Op, State, Ty, TyKind, Val};
-use std::collections::HashMap;
+use compiler::hash::HashMap;
 
 pub type Result<T> = std::result::Result<T, Refused>;
 
@@ -30,11 +30,11 @@ pub struct Emit<'s, 'a> {
 /// Emits one function.
 pub fn function<'s>(s: &'s State, f: &'s Facts, a: &mut Asm, functions: &[Label], index: usize) -> Result<()> {
     let order = &f.order[index];
-    let mut blocks = HashMap::new();
+    let mut blocks = HashMap::default();
     for b in order {
         blocks.insert(*b, a.label());
     }
-    let mut e = Emit { s, f, a, r: Regs::new(s, f), blocks, functions, ends: HashMap::new(), outer: OUTGOING };
+    let mut e = Emit { s, f, a, r: Regs::new(s, f), blocks, functions, ends: HashMap::default(), outer: OUTGOING };
     e.a.bind(functions[index]);
     SAVED.iter().for_each(|r| e.a.push(*r));
     e.a.mov(RAX, RSP);
@@ -276,7 +276,7 @@ impl<'s> Emit<'s, '_> {
                 };
                 self.r.done(self.a, None, &used)?;
                 // Flags are kept by moves, but constants are made with others: what is handed over comes behind the jump.
-                let (over_then, over_else) = (self.hands_over(*then), self.hands_over(*els));
+                let over_then = self.hands_over(*then);
                 if then == els {
                     return Err(Refused("a branch to one place"));
                 }
@@ -289,14 +289,10 @@ impl<'s> Emit<'s, '_> {
                     self.a.bind(stub);
                     self.edge(b, *then)?;
                     self.jump(*then, next);
-                } else if over_else || next == Some(*then) {
-                    let l = self.blocks[then];
-                    self.a.jcc(cc, l);
-                    self.edge(b, *els)?;
-                    self.jump(*els, next);
                 } else {
                     let l = self.blocks[then];
                     self.a.jcc(cc, l);
+                    self.edge(b, *els)?;
                     self.jump(*els, next);
                 }
                 self.save(b, inst);

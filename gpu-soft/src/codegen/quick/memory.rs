@@ -7,6 +7,37 @@ use super::vector::{K_MORE, K_WORK, V_MORE, V_WORK};
 use super::Refused;
 use crate::codegen::ir::{Inst, Kind, Op, Val};
 
+/// The forms of a move between a register and memory.
+struct Move {
+    four: Enc,
+    eight: Enc,
+    /// Of 16, 32 or 64 bytes.
+    whole: Enc,
+    /// Of the bytes in a mask.
+    bytes: Enc,
+    /// Whether the bytes that are not in the mask become zeros.
+    zero: bool,
+    refused: &'static str,
+}
+
+const FROM_MEMORY: Move = Move {
+    four: Enc(1, 1, 0, 0x6e),
+    eight: Enc(1, 2, 1, 0x7e),
+    whole: LOAD,
+    bytes: Enc(1, 3, 0, 0x6f),
+    zero: true,
+    refused: "a load of this size",
+};
+
+const TO_MEMORY: Move = Move {
+    four: Enc(1, 1, 0, 0x7e),
+    eight: Enc(1, 1, 1, 0xd6),
+    whole: STORE,
+    bytes: Enc(1, 3, 0, 0x7f),
+    zero: false,
+    refused: "a store of this size",
+};
+
 /// An address some bytes further.
 fn further(m: Mem, by: i32) -> Mem {
     match m {
@@ -49,43 +80,32 @@ impl Emit<'_, '_> {
         Ok(Mem::Base(self.get(p, 0)?, 0))
     }
 
-    /// A vector of that many bytes: a register, or less.
+    /// Loads a vector of that many bytes: a register, or less.
     pub fn load_bytes(&mut self, reg: u8, m: Mem, bytes: u32) -> Result<()> {
-        let (e, len, unit) = match bytes {
-            4 => (Enc(1, 1, 0, 0x6e), 0, 4),
-            8 => (Enc(1, 2, 1, 0x7e), 0, 8),
-            16 => (LOAD, 0, 16),
-            32 => (LOAD, 1, 32),
-            64 => (LOAD, 2, 64),
-            1..64 => {
-                // Byte by byte under a mask: what follows is not touched.
-                self.a.mov_imm(RAX, (1u64 << bytes) - 1);
-                self.a.k_from(K_WORK, RAX);
-                let v = Vex { unit: 64, ..Vex::new(2, reg, 0, Rm::M(m)).masked(K_WORK, true) };
-                self.a.evex(Enc(1, 3, 0, 0x6f), v);
-                return Ok(());
-            }
-            _ => return Err(Refused("a load of this size")),
-        };
-        self.a.evex(e, Vex { unit, ..Vex::new(len, reg, 0, Rm::M(m)) });
-        Ok(())
+        self.move_bytes(&FROM_MEMORY, reg, m, bytes)
     }
 
+    /// Stores a vector of that many bytes: a register, or less.
     pub fn store_bytes(&mut self, reg: u8, m: Mem, bytes: u32) -> Result<()> {
+        self.move_bytes(&TO_MEMORY, reg, m, bytes)
+    }
+
+    fn move_bytes(&mut self, how: &Move, reg: u8, m: Mem, bytes: u32) -> Result<()> {
         let (e, len, unit) = match bytes {
-            4 => (Enc(1, 1, 0, 0x7e), 0, 4),
-            8 => (Enc(1, 1, 1, 0xd6), 0, 8),
-            16 => (STORE, 0, 16),
-            32 => (STORE, 1, 32),
-            64 => (STORE, 2, 64),
+            4 => (how.four, 0, 4),
+            8 => (how.eight, 0, 8),
+            16 => (how.whole, 0, 16),
+            32 => (how.whole, 1, 32),
+            64 => (how.whole, 2, 64),
             1..64 => {
+                // Byte by byte under a mask: what follows is not touched.
                 self.a.mov_imm(RCX, (1u64 << bytes) - 1);
                 self.a.k_from(K_WORK, RCX);
-                let v = Vex { unit: 64, ..Vex::new(2, reg, 0, Rm::M(m)).masked(K_WORK, false) };
-                self.a.evex(Enc(1, 3, 0, 0x7f), v);
+                let v = Vex { unit: 64, ..Vex::new(2, reg, 0, Rm::M(m)).masked(K_WORK, how.zero) };
+                self.a.evex(how.bytes, v);
                 return Ok(());
             }
-            _ => return Err(Refused("a store of this size")),
+            _ => return Err(Refused(how.refused)),
         };
         self.a.evex(e, Vex { unit, ..Vex::new(len, reg, 0, Rm::M(m)) });
         Ok(())

@@ -8,7 +8,7 @@ use super::analyse::Facts;
 use super::asm::{Asm, Enc, Mem, Rm, Vex, RAX, RSP};
 use super::Refused;
 use crate::codegen::ir::{Const, Kind, Op, State, Ty, TyKind, Val};
-use std::collections::HashMap;
+use compiler::hash::HashMap;
 
 /// The kind of register that holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl<'s> Regs<'s> {
             left: vec![UNCOUNTED; s.vals.len()],
             clock: 0,
             frame: OUTGOING + VECTOR,
-            free: HashMap::new(),
+            free: HashMap::default(),
             known: vec![None; s.types.len()],
             pins: smallvec::SmallVec::new(),
         }

@@ -48,7 +48,7 @@ impl Emit<'_, '_> {
         };
         let a = self.get(x, 0)?;
         match self.immediate(y, bytes) {
-            Some(0) if self.s.constant(y).is_some() => self.a.test(bytes, a, a),
+            Some(0) => self.a.test(bytes, a, a),
             Some(i) => self.a.arith_imm(Arith::Cmp, bytes, a, i),
             None => {
                 let b = self.get(y, 0)?;

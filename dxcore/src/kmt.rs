@@ -2,8 +2,8 @@
 
 use dxg_abi::{iowr, Ioctl, NtStatus, QueryAdapterInfo, ShareObjects, IOCTL_MAGIC, PRIVATE_DATA_MAX};
 use std::ffi::c_void;
-use zerocopy::FromBytes;
 
+use crate::legacy;
 use crate::node::{self, guard};
 use crate::text::Payload;
 
@@ -230,16 +230,11 @@ unsafe fn query(info: &QueryAdapterInfo) -> NtStatus {
 #[no_mangle]
 pub unsafe extern "C" fn D3DKMTQueryAdapterInfo(arg: *const c_void) -> i32 {
     guard(|| {
-        if arg.is_null() {
-            return NtStatus::INVALID_PARAMETER;
-        }
-        let mut bytes = [0u8; size_of::<QueryAdapterInfo>()];
         // SAFETY: the caller says that the structure is there.
-        unsafe { arg.cast::<u8>().copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
-        match QueryAdapterInfo::read_from_bytes(&bytes) {
+        match unsafe { legacy::read::<QueryAdapterInfo>(arg) } {
             // SAFETY: the caller says that the payload is there.
-            Ok(info) => unsafe { query(&info) },
-            Err(_) => NtStatus::INVALID_PARAMETER,
+            Some(info) => unsafe { query(&info) },
+            None => NtStatus::INVALID_PARAMETER,
         }
     })
 }

@@ -14,7 +14,7 @@ use crate::node::{self, guard};
 ///
 /// # Safety
 /// `from` is null or the address of a `T`'s bytes.
-unsafe fn read<T: FromBytes + IntoBytes>(from: *const c_void) -> Option<T> {
+pub(crate) unsafe fn read<T: FromBytes + IntoBytes>(from: *const c_void) -> Option<T> {
     if from.is_null() {
         return None;
     }

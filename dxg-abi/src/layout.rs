@@ -114,8 +114,8 @@ impl<T: Layout, const N: usize> Layout for [T; N] {
     const LAYOUT: &'static TypeLayout = T::LAYOUT;
 }
 
-/// Reads a little-endian integer of `bytes.len()` ≤ 8 bytes.
-fn integer(bytes: &[u8], signed: bool) -> i128 {
+/// Reads a little-endian integer of up to 8 bytes; more are ignored, and none are 0.
+pub fn integer(bytes: &[u8], signed: bool) -> i128 {
     let mut word = [0u8; 8];
     let n = bytes.len().min(8);
     word[..n].copy_from_slice(&bytes[..n]);

@@ -19,6 +19,21 @@ pub enum NodeChoice {
     Path(PathBuf),
 }
 
+impl NodeChoice {
+    /// As `VKDXG_NODE` says it.
+    ///
+    /// # Errors
+    /// A text for what is not understood.
+    pub fn parse(v: &str) -> Result<NodeChoice, String> {
+        Ok(match v {
+            "auto" => NodeChoice::Auto,
+            "model" => NodeChoice::Model,
+            path if path.starts_with('/') => NodeChoice::Path(path.into()),
+            other => return Err(format!("neither auto nor model nor an absolute path: {other:?}")),
+        })
+    }
+}
+
 /// `VKDXG_DEBUG`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debug {
@@ -147,12 +162,7 @@ pub static VARIABLES: &[Variable] = &[
         values: "auto|model|PATH",
         doc: "which node is used: the kernel's where it has a known GPU (auto), the in-process model, or a device file",
         parse: |v, o| {
-            o.node = match v {
-                "auto" => NodeChoice::Auto,
-                "model" => NodeChoice::Model,
-                path if path.starts_with('/') => NodeChoice::Path(path.into()),
-                other => return Err(format!("neither auto nor model nor an absolute path: {other:?}")),
-            };
+            o.node = NodeChoice::parse(v)?;
             Ok(())
         },
     },

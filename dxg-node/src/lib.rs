@@ -54,12 +54,13 @@ fn model_config(options: &Options) -> dxg_model::Config {
 /// # Errors
 /// When the system does not give the address space for the GPU.
 pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
-    let threads = options.debug.serial.then_some(NonZeroUsize::MIN);
-    let soft = gpu_soft::engine::SoftEngine::new(threads);
     let engine: Arc<dyn Engine> = match options.model.gpu {
-        ModelGpu::Soft => Arc::new(soft),
+        ModelGpu::Soft => {
+            let threads = options.debug.serial.then_some(NonZeroUsize::MIN);
+            Arc::new(gpu_soft::engine::SoftEngine::new(threads))
+        }
         // What the processor's GPU may use is half of what a GPU in software may.
-        ModelGpu::Intel => Arc::new(gpu_intel::engine::IntelEngine::new(soft.identity().shared_memory / 2)),
+        ModelGpu::Intel => Arc::new(gpu_intel::engine::IntelEngine::new(gpu_soft::engine::system_memory() / 2)),
     };
     let model = dxg_model::Model::new(model_config(options), engine)?;
     // Of the process's first model: what comes after shows whether the program got over it.

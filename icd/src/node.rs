@@ -32,19 +32,27 @@ struct Driver {
 /// Every GPU this driver knows.
 static DRIVERS: &[Driver] = &[Driver { name: "gpu-soft", probe: soft }];
 
-/// Which GPU crate drives an adapter; or each that does not, with the reason.
-///
-/// # Errors
-/// The crates and their reasons, if none drives it.
-pub fn explain(adapter: &Adapter, options: &Options) -> Result<&'static str, Vec<(&'static str, String)>> {
+/// GPU crates that do not drive an adapter, with their reasons.
+pub type Refusals = Vec<(&'static str, String)>;
+
+/// The GPU of an adapter, and the crate that drives it.
+fn drive(adapter: &Adapter, options: &Options) -> Result<(&'static str, Arc<dyn Gpu>), Refusals> {
     let mut refusals = Vec::new();
     for driver in DRIVERS {
         match (driver.probe)(adapter, options) {
-            Ok(_) => return Ok(driver.name),
+            Ok(gpu) => return Ok((driver.name, gpu)),
             Err(reason) => refusals.push((driver.name, reason)),
         }
     }
     Err(refusals)
+}
+
+/// Which GPU crate drives an adapter; or each that does not, with the reason.
+///
+/// # Errors
+/// The crates and their reasons, if none drives it.
+pub fn explain(adapter: &Adapter, options: &Options) -> Result<&'static str, Refusals> {
+    drive(adapter, options).map(|(name, _)| name)
 }
 
 fn soft_options(options: &Options) -> gpu_soft::Options {
@@ -80,14 +88,17 @@ fn known_adapters(node: Arc<dyn Node>, options: &Options) -> Vec<(Adapter, Arc<d
         .unwrap_or_default()
         .into_iter()
         .filter_map(|adapter| {
-            let gpu = DRIVERS.iter().find_map(|d| (d.probe)(&adapter, options).ok());
-            if let (None, true, Err(refusals)) = (&gpu, options.debug.adapters, explain(&adapter, options)) {
+            let refusals = match drive(&adapter, options) {
+                Ok((_, gpu)) => return Some((adapter, gpu)),
+                Err(refusals) => refusals,
+            };
+            if options.debug.adapters {
                 let name = adapter.driver_description().unwrap_or_default();
                 for (driver, reason) in refusals {
                     eprintln!("vulkan-dxg: adapter \"{name}\" is left out by {driver}: {reason}");
                 }
             }
-            Some((adapter, gpu?))
+            None
         })
         .collect()
 }

@@ -78,7 +78,9 @@ fn ok(arguments: &[&str]) -> String {
 }
 
 fn parse(path: &str) -> Trace {
-    Trace::read(std::fs::File::open(Path::new(path)).expect("file")).expect("a recording")
+    let (trace, cut) = Trace::read(std::fs::File::open(Path::new(path)).expect("file")).expect("a recording");
+    assert_eq!(cut, None);
+    trace
 }
 
 #[test]

@@ -33,6 +33,16 @@ struct Pool {
     pending: Vec<(Condition, OwnedFd)>,
 }
 
+/// An event that requests can name.
+pub(crate) fn new_event() -> Result<OwnedFd> {
+    let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::os)?;
+    if fd.as_raw_fd() != 0 {
+        return Ok(fd);
+    }
+    // Number 0 means "no event" in the request.
+    rustix::io::fcntl_dupfd_cloexec(&fd, 3).map_err(Error::os)
+}
+
 /// The events of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Events(Mutex<Pool>);
@@ -56,12 +66,7 @@ impl Events {
             return Ok((pool.pending.remove(0).1, false));
         }
         drop(pool);
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::os)?;
-        if fd.as_raw_fd() != 0 {
-            return Ok((fd, false));
-        }
-        // Number 0 means "no event" in the request.
-        Ok((rustix::io::fcntl_dupfd_cloexec(&fd, 3).map_err(Error::os)?, false))
+        Ok((new_event()?, false))
     }
 
     /// Takes an event back that was raised.

@@ -297,7 +297,7 @@ impl Memory {
             }
         });
         let bytes = self.allocations.iter().map(Allocation::size).sum();
-        self.entry.is_made_of(self.handles(), bytes);
+        self.entry.is_made_of(self.allocations.iter().map(Allocation::handle).collect(), bytes);
         self.make_resident()
     }
 

@@ -7,7 +7,6 @@ use dxg_abi::{
     Arg, CreateSynchronizationObject2, DestroySynchronizationObject, Handle, SignalSynchronizationObject2,
     SyncCpuNotification, SynchronizationObjectInfo2, SynchronizationObjectType,
 };
-use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ impl CpuNotification {
     /// # Errors
     /// Those of the request.
     pub fn create(device: &Device) -> Result<Self> {
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::os)?;
+        let event = crate::events::new_event()?;
         let mut info =
             SynchronizationObjectInfo2 { r#type: SynchronizationObjectType::CPU_NOTIFICATION, ..Default::default() };
         info.set_cpu_notification(SyncCpuNotification { event: event.as_raw_fd() as u64 });
@@ -55,12 +54,8 @@ impl CpuNotification {
     /// # Errors
     /// Those of the system's calls.
     pub fn wait(&self, limit: Duration) -> Result<u64> {
-        let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-        let time = Timespec { tv_sec: seconds, tv_nsec: i64::from(limit.subsec_nanos()) };
-        match poll(&mut [PollFd::new(&self.event, PollFlags::IN)], Some(&time)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.take()),
-            Err(e) => Err(Error::os(e)),
-        }
+        crate::wait::sleep(&self.event, limit)?;
+        Ok(self.take())
     }
 }
 

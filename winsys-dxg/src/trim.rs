@@ -112,7 +112,7 @@ impl Entry {
         self.size.store(size, SeqCst);
     }
 
-    fn handles(&self) -> &[Handle] {
+    pub(crate) fn handles(&self) -> &[Handle] {
         self.handles.get().map_or(&[], |h| h)
     }
 

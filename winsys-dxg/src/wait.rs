@@ -209,7 +209,7 @@ fn request_event(device: &Device, points: &[Point<'_>], mode: WaitMode, event: &
 }
 
 /// Sleeps until the event is raised (true) or time is up (false).
-fn sleep(event: &OwnedFd, time: Duration) -> Result<bool> {
+pub(crate) fn sleep(event: &OwnedFd, time: Duration) -> Result<bool> {
     let timespec =
         Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) };
     let mut fds = [PollFd::new(event, PollFlags::IN)];

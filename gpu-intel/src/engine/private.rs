@@ -171,7 +171,7 @@ pub(crate) fn adapter_info(p: &Platform, partition: &Partition) -> Vec<u8> {
     w.nested(id::SKU, 0, |w| FEATURES.iter().for_each(|f| w.word(*f, 1)));
     w.nested(id::WORKAROUNDS, 0, |w| WORKAROUNDS.iter().for_each(|f| w.word(*f, 1)));
     w.nested(id::SYSTEM_INFO, 0, |w| SYSTEM.iter().for_each(|(id, value)| w.word(*id, *value)));
-    w.word(id::TIMESTAMP_FREQUENCY, 19_200_000);
+    w.word(id::TIMESTAMP_FREQUENCY, super::CLOCK as u32);
     w.word(id::MAX_RENDER_FREQUENCY, 1350);
     w.long(id::DEDICATED_MEMORY, p.dedicated);
     w.long(id::SHARED_MEMORY, p.shared);

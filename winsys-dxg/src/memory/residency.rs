@@ -1,10 +1,9 @@
 //! Whether memory is with the GPU: residency, priorities, offers.
 
 use super::Memory;
-use crate::allocation::Allocation;
 use crate::error::{Cause, Error, Result};
 use dxg_abi::{
-    AllocationResidencyStatus, Arg, Errno, GetAllocationPriority, Handle, OfferAllocations, OfferPriority,
+    AllocationResidencyStatus, Arg, Errno, GetAllocationPriority, OfferAllocations, OfferPriority,
     QueryAllocationResidency, ReclaimAllocations2, ReclaimResult, SetAllocationPriority, MAKE_RESIDENT_ALLOC_MAX,
 };
 use smallvec::SmallVec;
@@ -22,7 +21,7 @@ impl Memory {
         self.entry.set_priority(priority);
         let (least, most) = (f64::from(PRIORITIES.0), f64::from(PRIORITIES.1));
         let value = (least + f64::from(priority.clamp(0.0, 1.0)) * (most - least)) as u32;
-        let handles = self.handles();
+        let handles = self.entry.handles();
         for chunk in handles.chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
             let values: SmallVec<[u32; 4]> = SmallVec::from_elem(value, chunk.len());
             self.device.call(&mut SetAllocationPriority {
@@ -36,16 +35,12 @@ impl Memory {
         Ok(())
     }
 
-    pub(super) fn handles(&self) -> SmallVec<[Handle; 4]> {
-        self.allocations.iter().map(Allocation::handle).collect()
-    }
-
     /// The priority that the system has noted, 0 to 1; of the first part, if there are several.
     ///
     /// # Errors
     /// Those of the request.
     pub fn priority(&self) -> Result<f32> {
-        let (handles, mut value) = (self.handles(), 0u32);
+        let (handles, mut value) = (self.entry.handles(), 0u32);
         self.device.call(&mut GetAllocationPriority {
             device: self.device.handle(),
             allocation_list: handles.as_ptr() as u64,
@@ -63,7 +58,7 @@ impl Memory {
     /// # Errors
     /// Those of the request.
     pub fn residency(&self) -> Result<AllocationResidencyStatus> {
-        let handles = self.handles();
+        let handles = self.entry.handles();
         let mut status: SmallVec<[AllocationResidencyStatus; 4]> =
             SmallVec::from_elem(AllocationResidencyStatus::NOTRESIDENT, handles.len());
         self.device.call(&mut QueryAllocationResidency {
@@ -82,7 +77,7 @@ impl Memory {
     /// # Errors
     /// Those of the request.
     pub fn offer(&self, priority: OfferPriority) -> Result<()> {
-        for chunk in self.handles().chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
+        for chunk in self.entry.handles().chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
             self.device.call(&mut OfferAllocations {
                 device: self.device.handle(),
                 allocations: chunk.as_ptr() as u64,
@@ -100,7 +95,7 @@ impl Memory {
     /// Those of the request; [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) if there is no memory for it any more.
     pub fn reclaim(&self) -> Result<bool> {
         let mut kept = true;
-        for chunk in self.handles().chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
+        for chunk in self.entry.handles().chunks(MAKE_RESIDENT_ALLOC_MAX as usize) {
             let mut results: SmallVec<[ReclaimResult; 4]> = SmallVec::from_elem(ReclaimResult::OK, chunk.len());
             let mut arg = ReclaimAllocations2 {
                 paging_queue: self.device.paging_queue().handle(),

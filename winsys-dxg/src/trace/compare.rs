@@ -7,7 +7,7 @@ use super::dump::buffer_type;
 use super::format::{Buffer, IoctlRecord, Record, Trace};
 use super::meaning::{of, operation_view, Meaning};
 use super::tracker::decode;
-use dxg_abi::layout::{describe, Kind, TypeLayout};
+use dxg_abi::layout::{describe, integer, Kind, TypeLayout};
 use dxg_abi::{Handle, Ioctl, MapGpuVirtualAddress, ReserveGpuVirtualAddress, Ret, PAGE_SIZE};
 use std::collections::HashMap;
 
@@ -215,10 +215,7 @@ impl<'a> Sides<'a> {
 }
 
 fn word(bytes: &[u8]) -> u64 {
-    let mut out = [0; 8];
-    let n = bytes.len().min(8);
-    out[..n].copy_from_slice(&bytes[..n]);
-    u64::from_le_bytes(out)
+    integer(bytes, false) as u64
 }
 
 /// Walks a value, and tells the fields that differ.

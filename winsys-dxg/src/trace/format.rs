@@ -400,14 +400,14 @@ impl Trace {
         Ok((Self { records }, cut))
     }
 
-    /// Reads a file.
+    /// Reads a file, as [`Trace::parse_part`] does; what is beyond the largest size of a file counts as cut off.
     ///
     /// # Errors
-    /// As for [`Trace::parse`].
-    pub fn read(from: impl Read) -> Result<Self, FormatError> {
+    /// As for [`Trace::parse_part`]; those of the reader.
+    pub fn read(from: impl Read) -> Result<(Self, Option<usize>), FormatError> {
         let mut bytes = Vec::new();
         from.take(FILE_MAX).read_to_end(&mut bytes)?;
-        Self::parse(&bytes)
+        Self::parse_part(&bytes)
     }
 
     /// Writes a file.

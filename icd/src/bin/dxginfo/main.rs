@@ -10,7 +10,6 @@ mod system;
 mod text;
 
 use report::Report;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use system::System;
 use vulkan_dxg::env::{self, NodeChoice};
@@ -48,12 +47,8 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--help" | "-h" => out.help = true,
             loader::ASK => out.ask_loader = true,
             "--node" => {
-                out.node = Some(match args.next().as_deref() {
-                    Some("auto") => NodeChoice::Auto,
-                    Some("model") => NodeChoice::Model,
-                    Some(path) if path.starts_with('/') => NodeChoice::Path(PathBuf::from(path)),
-                    other => return Err(format!("--node: {other:?} is neither auto nor model nor an absolute path")),
-                });
+                let value = args.next().unwrap_or_default();
+                out.node = Some(NodeChoice::parse(&value).map_err(|e| format!("--node: {e}"))?);
             }
             other => return Err(format!("unknown argument {other:?}")),
         }

@@ -8,9 +8,6 @@ use std::sync::Arc;
 use winsys_dxg::dxg_abi::{Errno, IOCTL_NR_MAX};
 use winsys_dxg::{KernelNode, Table};
 
-/// Where the node is.
-pub const DEFAULT: &str = KernelNode::PATH;
-
 /// What came of opening the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -195,6 +192,7 @@ fn denied(node: &Node, facts: &Facts) -> String {
 mod tests {
     use super::*;
     use crate::system::tests::Made;
+    use dxg_node::KERNEL_NODE;
 
     fn node(mode: &str, group: u32) -> Node {
         let file = File {
@@ -205,7 +203,7 @@ mod tests {
             group_name: Some("render".to_owned()),
             is_device: true,
         };
-        let path = DEFAULT.to_owned();
+        let path = KERNEL_NODE.to_owned();
         Node { path, state: State::Denied, error: None, file: Some(file), table: None, hints: Vec::new() }
     }
 
@@ -250,7 +248,7 @@ mod tests {
     fn files_that_are_something_else_are_told() {
         let made = Made::new(&[("/dev/dxg", "")], &[]);
         let facts = facts(None, None);
-        let (node, opened) = look(&made.0, &facts, Path::new(DEFAULT));
+        let (node, opened) = look(&made.0, &facts, Path::new(KERNEL_NODE));
         assert_eq!((node.state, opened.is_some()), (State::NotDxg, false));
         let (node, _) = look(&made.0, &facts, Path::new("/dev/other"));
         assert_eq!((node.state, node.hints.len()), (State::Missing, 1));

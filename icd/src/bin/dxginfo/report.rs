@@ -38,7 +38,7 @@ impl Report {
     pub fn collect(system: &System, options: &Options, with_loader: bool) -> Self {
         let facts = Facts::collect(system);
         let (path, insisted) = match &options.node {
-            NodeChoice::Auto => (Some(node::DEFAULT.into()), false),
+            NodeChoice::Auto => (Some(dxg_node::KERNEL_NODE.into()), false),
             NodeChoice::Path(path) => (Some(path.clone()), true),
             NodeChoice::Model => (None, false),
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{json, Map, Value};
 use std::io::{self, Write};
-use winsys_dxg::dxg_abi::layout::{Kind, TypeLayout};
+use winsys_dxg::dxg_abi::layout::{integer, Kind, TypeLayout};
 use winsys_dxg::dxg_abi::{Ioctl, Ret};
 use winsys_dxg::trace::{buffer_type, operation_view, Record, Trace};
 
@@ -18,19 +18,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn number(bytes: &[u8], signed: bool) -> i128 {
-    let mut word = [0; 8];
-    let n = bytes.len().min(8);
-    word[..n].copy_from_slice(&bytes[..n]);
-    let raw = u64::from_le_bytes(word);
-    if signed && n > 0 {
-        let shift = 64 - 8 * n as u32;
-        i128::from(((raw << shift) as i64) >> shift)
-    } else {
-        i128::from(raw)
-    }
-}
-
 fn plain(n: i128) -> Value {
     u64::try_from(n).map_or_else(|_| json!(n as i64), |n| json!(n))
 }
@@ -39,15 +26,15 @@ fn plain(n: i128) -> Value {
 fn value(ty: &TypeLayout, bytes: &[u8]) -> Value {
     let bytes = &bytes[..bytes.len().min(ty.size)];
     match &ty.kind {
-        Kind::Integer { signed } => plain(number(bytes, *signed)),
+        Kind::Integer { signed } => plain(integer(bytes, *signed)),
         Kind::Enum { values, .. } => {
-            let n = number(bytes, values.iter().any(|v| v.value < 0));
+            let n = integer(bytes, values.iter().any(|v| v.value < 0));
             values.iter().find(|v| i128::from(v.value) == n).map_or_else(|| plain(n), |v| json!(v.name))
         }
         // Handles, and other words of wide fields.
-        Kind::Flags { bits } if bits.iter().all(|b| b.width > 1) => json!(format!("{:#x}", number(bytes, false))),
+        Kind::Flags { bits } if bits.iter().all(|b| b.width > 1) => json!(format!("{:#x}", integer(bytes, false))),
         Kind::Flags { bits } => {
-            let word = number(bytes, false) as u64;
+            let word = integer(bytes, false) as u64;
             let mut rest = word;
             let mut names = Vec::new();
             for b in *bits {

@@ -129,8 +129,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Arguments> {
 
 /// Reads a recording; one that is cut short is read up to there, with a warning.
 fn read(path: &str) -> Result<Trace> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::Other(format!("{path}: {e}")))?;
-    let (trace, cut) = Trace::parse_part(&bytes).map_err(|e| Failure::Other(format!("{path}: {e}")))?;
+    let file = std::fs::File::open(path).map_err(|e| Failure::Other(format!("{path}: {e}")))?;
+    let (trace, cut) = Trace::read(file).map_err(|e| Failure::Other(format!("{path}: {e}")))?;
     if let Some(at) = cut {
         eprintln!("dxgtrace: {path}: cut off in the record at byte {at}; what is before it is used");
     }

@@ -1,13 +1,12 @@
 //! Executes a recording again on an embedded device and compares what the GPU wrote.
 
-use std::sync::Arc;
+use dxg_node::env::Options;
 use winsys_dxg::trace::{Player, Trace};
 
 /// Executes it; whether all came out as recorded. A recording without a single comparison shows nothing.
 pub fn play(trace: &Trace) -> Result<bool, String> {
-    let engine = Arc::new(gpu_soft::SoftEngine::new(None));
-    let model =
-        dxg_model::Model::new(dxg_model::Config::default(), engine).map_err(|e| format!("embedded device: {e}"))?;
+    // As it is by itself, whatever the environment says.
+    let model = dxg_node::model(&Options::default()).map_err(|e| format!("embedded device: {e}"))?;
     let player = Player::new(model).map_err(|e| e.to_string())?;
     let report = player.play(trace).map_err(|e| e.to_string())?;
     let verdict = if report.checks == 0 {

@@ -202,8 +202,7 @@ unsafe fn other_devices_go_on() -> R {
 
 /// Makes this driver's device give up soon.
 fn soon() {
-    let more = std::env::var("VKDXG_MODEL").map(|v| v + ",").unwrap_or_default();
-    std::env::set_var("VKDXG_MODEL", more + "watchdog=300");
+    std::env::set_var("VKDXG_MODEL", model_with("watchdog=300"));
 }
 
 unsafe fn endless_loops() -> R {

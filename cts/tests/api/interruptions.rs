@@ -2,6 +2,7 @@
 
 use crate::faults::{what, Wild};
 use crate::support::*;
+use crate::sync;
 use ash::vk;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -150,9 +151,7 @@ unsafe fn signals_interrupt_nothing() -> R {
                     std::thread::sleep(Duration::from_millis(10));
                     d.signal_semaphore(&vk::SemaphoreSignalInfo::default().semaphore(t).value(4))
                 });
-                let (semaphores, values) = ([t], [4]);
-                let info = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
-                w.t.d.wait_semaphores(&info, LONG)
+                sync::wait(&w.t, t, 4, LONG)
             })?;
         }
         w.t.d.device_wait_idle()?;
@@ -405,7 +404,6 @@ fn held() -> [usize; 2] {
 
 /// Each request of a program to the node fails once, in a process of its own. (Other drivers run it once.)
 unsafe fn each_request_fails_once() -> R {
-    let given = std::env::var("VKDXG_MODEL").map(|v| v + ",").unwrap_or_default();
     let mut nth = 0;
     loop {
         nth += 1;
@@ -413,7 +411,7 @@ unsafe fn each_request_fails_once() -> R {
         check!(fd >= 0);
         let errors = OwnedFd::from_raw_fd(fd);
         in_child(&format!("request {nth} fails"), || {
-            std::env::set_var("VKDXG_MODEL", format!("{given}fail={nth}"));
+            std::env::set_var("VKDXG_MODEL", model_with(&format!("fail={nth}")));
             libc::dup2(errors.as_raw_fd(), 2);
             let first = program();
             if let Err(error) = first {

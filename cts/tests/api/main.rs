@@ -113,24 +113,7 @@ fn run_one(name: &str) -> ExitCode {
         println!("no test named {name}");
         return ExitCode::from(FAILED);
     };
-    // SAFETY: a test has no requirements; it is `unsafe` for the calls in it.
-    let code = match unsafe { body() } {
-        Ok(()) => PASSED,
-        Err(Stop::Skip(why)) => {
-            println!("skipped: {why}");
-            SKIPPED
-        }
-        Err(Stop::Fail(why)) => {
-            println!("failed: {why}");
-            FAILED
-        }
-    };
-    let messages = cts::Gpu::validation_messages();
-    if messages > 0 && code != FAILED {
-        println!("failed: {messages} validation messages");
-        return ExitCode::from(FAILED);
-    }
-    ExitCode::from(code)
+    run_body("", *body)
 }
 
 /// Is the other process of a test.
@@ -140,19 +123,29 @@ fn run_role(name: &str) -> ExitCode {
         println!("no role named {name}");
         return ExitCode::from(FAILED);
     };
-    // SAFETY: as of a test.
-    match unsafe { body() } {
-        Ok(()) if cts::Gpu::validation_messages() == 0 => ExitCode::from(PASSED),
-        Ok(()) => ExitCode::from(FAILED),
+    run_body(&format!("in the other process, {name}: "), *body)
+}
+
+/// Runs a test or a role, which `who` names in what is said of it.
+fn run_body(who: &str, body: unsafe fn() -> R) -> ExitCode {
+    // SAFETY: a test has no requirements; it is `unsafe` for the calls in it.
+    let code = match unsafe { body() } {
+        Ok(()) => PASSED,
         Err(Stop::Skip(why)) => {
-            println!("in the other process, {name}: {why}");
-            ExitCode::from(SKIPPED)
+            println!("{who}skipped: {why}");
+            SKIPPED
         }
         Err(Stop::Fail(why)) => {
-            println!("in the other process, {name}: {why}");
-            ExitCode::from(FAILED)
+            println!("{who}failed: {why}");
+            FAILED
         }
+    };
+    let messages = cts::Gpu::validation_messages();
+    if messages > 0 && code != FAILED {
+        println!("{who}failed: {messages} validation messages");
+        return ExitCode::from(FAILED);
     }
+    ExitCode::from(code)
 }
 
 /// What became of a test.

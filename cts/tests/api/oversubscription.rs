@@ -3,6 +3,7 @@
 
 use crate::link::Link;
 use crate::support::*;
+use crate::{images, sync};
 use ash::vk;
 use vk::CommandBufferUsageFlags as Usage;
 use vk::DescriptorType as D;
@@ -22,8 +23,8 @@ const PIECE: u64 = 1 << 20;
 
 /// Runs a role where there is little memory, and where what is not with the GPU cannot be used.
 unsafe fn where_there_is_little(role: &str) -> R {
-    let model = std::env::var("VKDXG_MODEL").unwrap_or_default();
-    Link::start_with(role, &[("VKDXG_MODEL", format!("{model},budget={}K,resident", ROOM >> 10))])?.end()
+    let model = model_with(&format!("budget={}K,resident", ROOM >> 10));
+    Link::start_with(role, &[("VKDXG_MODEL", model)])?.end()
 }
 
 unsafe fn buffers_that_do_not_fit() -> R {
@@ -85,15 +86,7 @@ unsafe fn churn() -> R {
     }
     let words_of = PIECE as u32 / 4;
     let side = 512u32;
-    let info = vk::ImageCreateInfo::default()
-        .image_type(vk::ImageType::TYPE_2D)
-        .format(vk::Format::R32_UINT)
-        .extent(vk::Extent3D { width: side, height: side, depth: 1 })
-        .mip_levels(1)
-        .array_layers(1)
-        .samples(vk::SampleCountFlags::TYPE_1)
-        .usage(vk::ImageUsageFlags::TRANSFER_SRC | vk::ImageUsageFlags::TRANSFER_DST);
-    let image = t.image(&info)?;
+    let image = t.image(&images::flat(vk::Format::R32_UINT, side, side))?;
     let region = [vk::BufferImageCopy {
         image_subresource: vk::ImageSubresourceLayers {
             aspect_mask: vk::ImageAspectFlags::COLOR,
@@ -104,15 +97,7 @@ unsafe fn churn() -> R {
         ..Default::default()
     }];
     let general = vk::ImageLayout::GENERAL;
-    let to_general = [vk::ImageMemoryBarrier::default()
-        .new_layout(general)
-        .dst_access_mask(vk::AccessFlags::MEMORY_READ | vk::AccessFlags::MEMORY_WRITE)
-        .src_queue_family_index(vk::QUEUE_FAMILY_IGNORED)
-        .dst_queue_family_index(vk::QUEUE_FAMILY_IGNORED)
-        .image(image.h)
-        .subresource_range(whole())];
-    let all = vk::PipelineStageFlags::ALL_COMMANDS;
-    t.now(|c| t.d.cmd_pipeline_barrier(c, all, all, vk::DependencyFlags::empty(), &[], &[], &to_general))?;
+    t.now(|c| images::transition(&t, c, &image, vk::ImageLayout::UNDEFINED, general))?;
 
     let mut want: Vec<u32> = (0..n as u32).collect();
     let mut random = Random(1234);
@@ -161,8 +146,7 @@ unsafe fn churn() -> R {
         let mut values = vk::TimelineSemaphoreSubmitInfo::default().signal_semaphore_values(&value);
         let submit = vk::SubmitInfo::default().command_buffers(&c).signal_semaphores(&list).push_next(&mut values);
         t.d.queue_submit(t.queue, &[submit], vk::Fence::null())?;
-        let values = [at.saturating_sub(3)];
-        t.d.wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&list).values(&values), LONG)?;
+        sync::wait(&t, timeline, at.saturating_sub(3), LONG)?;
         let (budget, usage) = budget(&t, ty);
         check!(usage <= budget, "{usage} bytes used of {budget}");
     }

@@ -2,6 +2,7 @@
 
 use crate::link::Link;
 use crate::support::*;
+use crate::sync;
 use ash::vk;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use vk::CommandBufferUsageFlags as Usage;
@@ -217,15 +218,6 @@ impl Side {
         Ok(self.d.queue_submit(self.queue, &[submit], fence)?)
     }
 
-    unsafe fn await_value(&self, s: vk::Semaphore, value: u64, timeout: u64) -> Result<(), vk::Result> {
-        let (s, v) = ([s], [value]);
-        self.d.wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&s).values(&v), timeout)
-    }
-
-    unsafe fn set_value(&self, s: vk::Semaphore, value: u64) -> R {
-        Ok(self.d.signal_semaphore(&vk::SemaphoreSignalInfo::default().semaphore(s).value(value))?)
-    }
-
     /// Descriptors cross between equal devices and drivers only.
     fn uuids(&self) -> [u64; 4] {
         let p = self.property::<vk::PhysicalDeviceIDProperties<'_>>();
@@ -286,7 +278,7 @@ unsafe fn queues_take_turns() -> R {
         let c = if k == 1 { first } else { next };
         a.submit_between(c, Some((back, k - 1)), Some((there, k)), vk::Fence::null())?;
     }
-    a.await_value(back, rounds, LONG)?;
+    sync::wait(&a, back, rounds, LONG)?;
     w.is(after(1, rounds, STEPS))?;
     same!(a.d.get_semaphore_counter_value(there)?, rounds);
     link.end()
@@ -302,7 +294,7 @@ unsafe fn queues_take_turns_there() -> R {
     for k in 1..=rounds {
         b.submit_between(c, Some((there, k)), Some((back, k)), vk::Fence::null())?;
     }
-    b.await_value(back, rounds, LONG)?;
+    sync::wait(&b, back, rounds, LONG)?;
     w.is(after(1, rounds, STEPS))
 }
 
@@ -319,9 +311,9 @@ unsafe fn hosts_take_turns() -> R {
     let mut v = 1u32;
     for k in 1..=rounds {
         // The other's queue waits for this host, and this host for the other's queue.
-        same!(a.await_value(back, 20 + 2 * k - 1, 0).err(), Some(vk::Result::TIMEOUT));
-        a.set_value(there, 10 + 2 * k - 1)?;
-        a.await_value(back, 20 + 2 * k - 1, LONG)?;
+        same!(sync::wait(&a, back, 20 + 2 * k - 1, 0).err(), Some(vk::Result::TIMEOUT));
+        sync::signal(&a, there, 10 + 2 * k - 1)?;
+        sync::wait(&a, back, 20 + 2 * k - 1, LONG)?;
         v = v.wrapping_mul(STEPS[0].0).wrapping_add(STEPS[0].1);
         w.is(v)?;
         // This queue waits for the other's host, which waits for this queue.
@@ -331,7 +323,7 @@ unsafe fn hosts_take_turns() -> R {
             Some((there, 10 + 2 * k)),
             vk::Fence::null(),
         )?;
-        a.await_value(there, 10 + 2 * k, LONG)?;
+        sync::wait(&a, there, 10 + 2 * k, LONG)?;
         v = v.wrapping_mul(STEPS[1].0).wrapping_add(STEPS[1].1);
         w.is(v)?;
     }
@@ -348,9 +340,9 @@ unsafe fn hosts_take_turns_there() -> R {
     let c = b.step(&w, false, STEPS[0].0, STEPS[0].1)?;
     for k in 1..=rounds {
         b.submit_between(c, Some((there, 10 + 2 * k - 1)), Some((back, 20 + 2 * k - 1)), vk::Fence::null())?;
-        b.await_value(back, 20 + 2 * k - 1, LONG)?;
-        b.set_value(back, 20 + 2 * k)?;
-        b.await_value(there, 10 + 2 * k, LONG)?;
+        sync::wait(&b, back, 20 + 2 * k - 1, LONG)?;
+        sync::signal(&b, back, 20 + 2 * k)?;
+        sync::wait(&b, there, 10 + 2 * k, LONG)?;
     }
     Ok(())
 }
@@ -456,7 +448,7 @@ unsafe fn an_exporter_that_is_gone() -> R {
         // And is good for use: the binary semaphore was signalled there.
         let c = a.step(&w, false, 7, 1)?;
         a.submit_between(c, Some((b, 0)), Some((s, value + 1)), vk::Fence::null())?;
-        a.await_value(s, value + 1, LONG)?;
+        sync::wait(&a, s, value + 1, LONG)?;
         w.is(after(1, value, STEPS).wrapping_mul(7).wrapping_add(1))?;
     }
     Ok(())
@@ -493,15 +485,15 @@ unsafe fn an_importer_that_is_killed() -> R {
     a.submit_between(c, Some((done, 1)), Some((gate, 2)), vk::Fence::null())?;
     link.hear(1)?;
     link.kill()?;
-    same!(a.await_value(done, 1, SHORT).err(), Some(vk::Result::TIMEOUT));
-    a.set_value(gate, 1)?;
-    same!(a.await_value(done, 1, SHORT).err(), Some(vk::Result::TIMEOUT));
+    same!(sync::wait(&a, done, 1, SHORT).err(), Some(vk::Result::TIMEOUT));
+    sync::signal(&a, gate, 1)?;
+    same!(sync::wait(&a, done, 1, SHORT).err(), Some(vk::Result::TIMEOUT));
     w.is(1)?;
     // Somebody else does it.
     let link = Link::start("heir")?;
     link.send(&[u64::from(w.ty)], &[mem.as_fd(), g.as_fd(), d.as_fd()])?;
-    a.await_value(gate, 2, LONG)?;
-    a.await_value(done, 2, LONG)?;
+    sync::wait(&a, gate, 2, LONG)?;
+    sync::wait(&a, done, 2, LONG)?;
     w.is(after(1, 1, STEPS))?;
     link.end()
 }
@@ -515,7 +507,7 @@ unsafe fn victim_there() -> R {
     b.submit_between(c, Some((gate, 1)), Some((done, 1)), vk::Fence::null())?;
     link.say(1)?;
     // Killed in a wait.
-    let _ = b.await_value(done, 1, LONG);
+    let _ = sync::wait(&b, done, 1, LONG);
     fail!("not killed")
 }
 
@@ -525,10 +517,10 @@ unsafe fn heir_there() -> R {
     let w = b.import(mem, ty)?;
     let (gate, done) = (b.import_semaphore(TIMELINE, g)?, b.import_semaphore(TIMELINE, d)?);
     same!(b.d.get_semaphore_counter_value(gate)?, 1);
-    b.set_value(done, 1)?;
+    sync::signal(&b, done, 1)?;
     let c = b.step(&w, false, STEPS[1].0, STEPS[1].1)?;
     b.submit_between(c, Some((gate, 2)), Some((done, 2)), vk::Fence::null())?;
-    Ok(b.await_value(done, 2, LONG)?)
+    Ok(sync::wait(&b, done, 2, LONG)?)
 }
 
 /// Whether a descriptor is still open.

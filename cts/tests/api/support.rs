@@ -710,6 +710,11 @@ pub fn whole() -> vk::ImageSubresourceRange {
     }
 }
 
+/// `VKDXG_MODEL` with more to it.
+pub fn model_with(more: &str) -> String {
+    std::env::var("VKDXG_MODEL").map(|given| given + ",").unwrap_or_default() + more
+}
+
 /// Names of extensions.
 pub fn names(list: &[vk::ExtensionProperties]) -> Vec<CString> {
     list.iter().filter_map(|e| e.extension_name_as_c_str().ok().map(CString::from)).collect()

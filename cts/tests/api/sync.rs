@@ -140,12 +140,14 @@ unsafe fn binary_semaphores() -> R {
     x.is(want)
 }
 
-unsafe fn wait(t: &T, s: vk::Semaphore, v: u64, timeout: u64) -> Result<(), vk::Result> {
+/// Waits on the host for a timeline's value.
+pub unsafe fn wait(t: &T, s: vk::Semaphore, v: u64, timeout: u64) -> Result<(), vk::Result> {
     let (s, v) = ([s], [v]);
     t.d.wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&s).values(&v), timeout)
 }
 
-unsafe fn signal(t: &T, s: vk::Semaphore, v: u64) -> Result<(), vk::Result> {
+/// Gives a timeline a value.
+pub unsafe fn signal(t: &T, s: vk::Semaphore, v: u64) -> Result<(), vk::Result> {
     t.d.signal_semaphore(&vk::SemaphoreSignalInfo::default().semaphore(s).value(v))
 }
 

@@ -97,7 +97,12 @@ impl World {
             }
         });
         let fences = fences.collect();
-        let memory = |i: usize, size| Memory::create(&devices[i], &MemoryDesc::host(size)).expect("memory");
+        // Each device's queues wait for what its own paging queue does only, and these are used by both.
+        let memory = |i: usize, size| {
+            let memory = Memory::create(&devices[i], &MemoryDesc::host(size)).expect("memory");
+            devices[i].paging_queue().wait_cpu(&devices[i]).expect("paging");
+            memory
+        };
         World {
             cells: memory(0, PART * THREADS as u64),
             commands: memory(1, COMMANDS * SLOTS * THREADS as u64),
@@ -264,7 +269,16 @@ impl<'a> Client<'a> {
         };
         let end = end.and_then(|()| self.look(self.next - 1));
         if let Err(e) = end {
-            assert!(w.ending.load(Ordering::Acquire), "thread {}: {e} without a reset", self.thread);
+            let device = &w.devices[self.side()];
+            assert!(
+                w.ending.load(Ordering::Acquire),
+                "thread {}, number {} of {}: {e} without a reset: {:?}, {:?}",
+                self.thread,
+                self.next,
+                w.submitted.load(Ordering::Relaxed),
+                device.execution_state(),
+                device.fault_info()
+            );
             assert_eq!(e.kind(), ErrorKind::DeviceLost, "{e}");
         }
         self.done.cut_off += self.next - 1 - self.looked;

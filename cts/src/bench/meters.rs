@@ -111,26 +111,29 @@ impl<'g> Bed<'g> {
     }
 
     /// A set of a program with these buffers.
-    fn set(&self, made: &Made, buffers: &[&Buffer]) -> Result<vk::DescriptorSet, Error> {
+    fn set(&self, made: &Made, infos: &[vk::DescriptorBufferInfo]) -> Result<vk::DescriptorSet, Error> {
         let layouts = [made.set_layout()];
         let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(self.set_pool).set_layouts(&layouts);
         // SAFETY: valid usage.
         let set = unsafe { self.gpu.device.allocate_descriptor_sets(&info)?[0] };
-        self.write(set, buffers);
+        self.write(set, infos);
         Ok(set)
     }
 
-    fn write(&self, set: vk::DescriptorSet, buffers: &[&Buffer]) {
-        let infos: Vec<_> = buffers
-            .iter()
-            .map(|b| vk::DescriptorBufferInfo { buffer: b.handle, offset: 0, range: vk::WHOLE_SIZE })
-            .collect();
+    /// Writes a set's first bindings, which are storage buffers.
+    fn write(&self, set: vk::DescriptorSet, infos: &[vk::DescriptorBufferInfo]) {
         let write = vk::WriteDescriptorSet::default().dst_set(set).descriptor_type(vk::DescriptorType::STORAGE_BUFFER);
         // Bindings of one type follow one another.
-        let write = [write.buffer_info(&infos)];
+        let write = [write.buffer_info(infos)];
         // SAFETY: valid usage; the set is not in use.
         unsafe { self.gpu.device.update_descriptor_sets(&write, &[]) };
     }
+}
+
+/// What a write of these buffers says.
+fn infos<'b>(buffers: impl IntoIterator<Item = &'b Buffer>) -> Vec<vk::DescriptorBufferInfo> {
+    let info = |b: &Buffer| vk::DescriptorBufferInfo { buffer: b.handle, offset: 0, range: vk::WHOLE_SIZE };
+    buffers.into_iter().map(info).collect()
 }
 
 impl Drop for Bed<'_> {
@@ -193,7 +196,7 @@ impl<'g> Counter<'g> {
         let bed = Bed::new(gpu)?;
         let made = Made::new(gpu, &program, vk::PipelineCreateFlags::empty())?;
         let buffer = gpu.buffer_of(&[0u32; 16])?;
-        let set = bed.set(&made, &[&buffer])?;
+        let set = bed.set(&made, &infos([&buffer]))?;
         let commands = bed.commands()?;
         Ok(Counter { bed, made, buffer, set, commands })
     }
@@ -335,8 +338,7 @@ fn updates(gpu: &Gpu) -> Outcome {
     let made = Made::new(gpu, &DESCRIPTORS, vk::PipelineCreateFlags::empty())?;
     let buffers: Vec<Buffer> = (0..9u32).map(|i| gpu.buffer_of(&[i; 4])).collect::<Result<_, _>>()?;
     let target = &buffers[0];
-    let forward: Vec<&Buffer> = buffers[..8].iter().collect();
-    let backward: Vec<&Buffer> = std::iter::once(target).chain(buffers[2..].iter().rev()).collect();
+    let (forward, backward) = (infos(&buffers[..8]), infos(std::iter::once(target).chain(buffers[2..].iter().rev())));
     let set = bed.set(&made, &forward)?;
     let mut times = Vec::new();
     for _ in 0..5 {

@@ -6,7 +6,7 @@ use super::parts::{blocks, parts, Part};
 use crate::packet::{self, emit, padded, Packet, PACKET_ALIGN};
 use crate::texel;
 use runtime::gpu::{
-    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, SmallDispatch,
+    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, PlainDispatch,
     TexelRegion,
 };
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -81,11 +81,9 @@ fn dispatch(
 
 /// Stores the packet of a dispatch word by word; 0 if there is no room.
 #[inline]
-pub fn store_dispatch(d: &SmallDispatch, out: &[AtomicU64]) -> usize {
+pub fn store_dispatch(d: &PlainDispatch<'_>, out: &[AtomicU64]) -> usize {
     const FIXED: usize = (size_of::<packet::Header>() + size_of::<packet::Dispatch>()) / 8;
-    let (push_bytes, set_count) = (d.push_bytes as usize, d.set_count as usize);
-    let (Some(push), Some(sets)) = (d.push.get(..push_bytes.div_ceil(8)), d.sets.get(..set_count)) else { return 0 };
-    let end = FIXED + push.len() + sets.len();
+    let end = FIXED + d.push.len() + d.sets.len();
     let Some((fixed, rest)) = out.get(..end).and_then(|out| out.split_first_chunk::<FIXED>()) else { return 0 };
     let (indirect, dynamic_count) = (0, 0);
     let words = [
@@ -96,22 +94,22 @@ pub fn store_dispatch(d: &SmallDispatch, out: &[AtomicU64]) -> usize {
         d.grid[0],
         d.grid[1],
         d.grid[2],
-        d.push_bytes | d.set_count << 32,
+        u64::from(d.push_bytes) | (d.sets.len() as u64) << 32,
         dynamic_count,
     ];
     for (to, word) in fixed.iter().zip(words) {
         to.store(word, Relaxed);
     }
-    let (push_place, set_places) = rest.split_at(push.len());
-    for (to, word) in push_place.iter().zip(push) {
-        to.store(*word, Relaxed);
+    let (push, sets) = rest.split_at(d.push.len());
+    for (to, word) in push.iter().zip(d.push) {
+        to.store(word.load(Relaxed), Relaxed);
     }
     // Behind the last byte the packet has zeros.
-    if let (Some(last), 1..) = (push_place.last(), push_bytes % 8) {
-        last.store(last.load(Relaxed) & (!0 >> (64 - push_bytes % 8 * 8)), Relaxed);
+    if let (Some((to, word)), 1..) = (push.last().zip(d.push.last()), d.push_bytes % 8) {
+        to.store(word.load(Relaxed) & (!0 >> (64 - d.push_bytes % 8 * 8)), Relaxed);
     }
-    for (to, set) in set_places.iter().zip(sets) {
-        to.store(*set, Relaxed);
+    for (to, set) in sets.iter().zip(d.sets) {
+        to.store(set.load(Relaxed), Relaxed);
     }
     end
 }
@@ -371,7 +369,9 @@ mod tests {
     #[test]
     fn stored_dispatches_are_encoded_ones() {
         let bytes: Vec<u8> = (1..=128).collect();
-        let words = |n: usize| bytes[n * 8..n * 8 + 8].try_into().map_or(0, u64::from_le_bytes);
+        let words = |numbers: &[u64]| numbers.iter().map(|n| AtomicU64::new(*n)).collect::<Vec<_>>();
+        let pushed: Vec<u64> =
+            bytes.chunks_exact(8).filter_map(|b| b.try_into().ok()).map(u64::from_le_bytes).collect();
         for (push_bytes, set_count) in [(0, 0), (4, 1), (7, 2), (8, 8), (12, 3), (128, 7)] {
             let sets: Vec<u64> = (100..100 + set_count).collect();
             let cmd = GpuCmd::Dispatch {
@@ -385,22 +385,19 @@ mod tests {
             };
             let mut kept = Kept(Vec::new());
             encode(&cmd, &mut Vec::new(), &mut kept).unwrap();
-            let mut dispatch = SmallDispatch {
+            let dispatch = PlainDispatch {
                 kernel: 7,
                 kernel_bytes: 8,
                 grid: [1 | 2 << 32, 3 | 4 << 32, 5 | 6 << 32],
-                push_bytes: push_bytes as u64,
-                set_count,
-                push: std::array::from_fn(words),
-                sets: [9; SmallDispatch::SETS],
+                push_bytes: push_bytes as u32,
+                push: &words(&pushed[..push_bytes.div_ceil(8)]),
+                sets: &words(&sets),
             };
-            dispatch.sets[..sets.len()].copy_from_slice(&sets);
             let out: Vec<AtomicU64> = (0..64).map(|_| AtomicU64::new(!0)).collect();
             let n = store_dispatch(&dispatch, &out);
             let stored: Vec<u8> = out[..n].iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
             assert_eq!(stored, kept.0);
             assert_eq!(store_dispatch(&dispatch, &out[..n - 1]), 0, "no room");
         }
-        assert_eq!(store_dispatch(&SmallDispatch { set_count: u64::MAX, ..Default::default() }, &[]), 0);
     }
 }

@@ -13,7 +13,7 @@ use crate::kernel_abi::Width;
 use ash::vk;
 use runtime::gpu::{
     CompileError, CompileRequest, CompiledKernel, DescriptorWrite, EncodeError, EncodeSink, FormatFeatures, Gpu,
-    GpuCmd, GpuProps, ImageCreate, ImageLayout, SmallDispatch,
+    GpuCmd, GpuProps, ImageCreate, ImageLayout, PlainDispatch,
 };
 use std::sync::atomic::AtomicU64;
 
@@ -94,7 +94,7 @@ impl Gpu for Soft {
         cmds.iter().try_for_each(|cmd| encode::encode(cmd, &mut buffer, sink))
     }
 
-    fn store_dispatch(&self, dispatch: &SmallDispatch, out: &[AtomicU64]) -> usize {
+    fn store_dispatch(&self, dispatch: &PlainDispatch<'_>, out: &[AtomicU64]) -> usize {
         encode::store_dispatch(dispatch, out)
     }
 

@@ -3,7 +3,7 @@
 //! Vulkan has applications use a command buffer from one thread at a time. Where one does not, commands find a mixture of what
 //! the threads bound, and nothing worse: every number is an atomic word, and what they add up to is checked by who uses it.
 
-use crate::gpu::SmallDispatch;
+use crate::gpu::PlainDispatch;
 use crate::pipeline::Program;
 use crate::pipeline_layout::{MAX_PUSH_BYTES, MAX_SETS};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -156,23 +156,14 @@ impl Bound {
         f(&push.as_bytes()[..push_bytes], &addresses[..(sets as usize).min(MAX_SETS)])
     }
 
-    /// Fills in a dispatch of the plain program that is bound; false if there is none, or it has too much for that.
+    /// A dispatch of the plain program that is bound; `None` if there is none, or descriptors are to be put in GPU memory first.
     #[inline]
-    pub fn small_dispatch(&self, out: &mut SmallDispatch) -> bool {
-        let Some(p) = self.program() else { return false };
-        let (push_bytes, sets) = (p.push_bytes as usize, p.sets as usize);
-        if push_bytes > SmallDispatch::PUSH_BYTES || sets > SmallDispatch::SETS || self.is_dirty() {
-            return false;
-        }
-        (out.kernel, out.kernel_bytes) = (p.kernel, p.kernel_bytes);
-        (out.push_bytes, out.set_count) = (push_bytes as u64, sets as u64);
-        for (to, word) in out.push.iter_mut().zip(&self.push[..push_bytes.div_ceil(8)]) {
-            *to = word.load(Relaxed);
-        }
-        for (to, address) in out.sets.iter_mut().zip(&self.sets[..sets]) {
-            *to = address.load(Relaxed);
-        }
-        true
+    pub fn plain_dispatch(&self, grid: [u64; 3]) -> Option<PlainDispatch<'_>> {
+        let p = self.program().filter(|_| !self.is_dirty())?;
+        let push = self.push.get(..p.push_bytes.div_ceil(8) as usize)?;
+        let sets = self.sets.get(..p.sets as usize)?;
+        let PlainProgram { kernel, kernel_bytes, push_bytes, .. } = p;
+        Some(PlainDispatch { kernel, kernel_bytes, grid, push_bytes, push, sets })
     }
 }
 
@@ -212,23 +203,25 @@ mod tests {
     }
 
     #[test]
-    fn small_dispatches_are_what_is_bound() {
+    fn plain_dispatches_are_what_is_bound() {
         let bound = Bound::default();
-        let mut out = SmallDispatch::default();
-        assert!(!bound.small_dispatch(&mut out), "no program");
+        let dispatch = || bound.plain_dispatch([1, 2, 3]);
+        assert!(dispatch().is_none(), "no program");
         let program = PlainProgram { kernel: 64, kernel_bytes: 3, push_bytes: 12, sets: 2 };
         bound.set_program(Some(&program));
         bound.set_address(1, 9);
         bound.push_constants(4, &[1, 0, 0, 0, 2, 0, 0, 0]);
-        assert!(bound.small_dispatch(&mut out));
-        assert_eq!((out.kernel, out.kernel_bytes, out.push_bytes, out.set_count), (64, 3, 12, 2));
-        assert_eq!((&out.push[..2], &out.sets[..2]), (&[1 << 32, 2][..], &[0, 9][..]));
+        let numbers = |words: &[AtomicU64]| words.iter().map(|word| word.load(Relaxed)).collect::<Vec<_>>();
+        let d = dispatch().unwrap();
+        assert_eq!((d.kernel, d.kernel_bytes, d.grid, d.push_bytes), (64, 3, [1, 2, 3], 12));
+        assert_eq!((numbers(d.push), numbers(d.sets)), (vec![1 << 32, 2], vec![0, 9]));
         bound.set_more(1, true, true);
-        assert!(!bound.small_dispatch(&mut out), "descriptors wait");
+        assert!(dispatch().is_none(), "descriptors wait");
         bound.set_more(1, true, false);
-        for large in [PlainProgram { push_bytes: 132, ..program }, PlainProgram { sets: 9, ..program }] {
+        assert!(dispatch().is_some());
+        for large in [PlainProgram { push_bytes: 257, ..program }, PlainProgram { sets: 33, ..program }] {
             bound.set_program(Some(&large));
-            assert!(!bound.small_dispatch(&mut out), "too large");
+            assert!(dispatch().is_none(), "more than any layout has");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::command::stream::{DispatchState, Record, Stream};
 use crate::command::Dependency;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::gpu::{Gpu, GpuCmd, SmallDispatch};
+use crate::gpu::{Gpu, GpuCmd};
 use crate::lock::lock;
 use crate::point::Point;
 use ash::vk;
@@ -299,8 +299,8 @@ impl CommandBuffer {
         }
         let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         let grid = [pair(base[0], base[1]), pair(base[2], groups[0]), pair(groups[1], groups[2])];
-        let mut dispatch = SmallDispatch { grid, ..SmallDispatch::default() };
-        self.bound.small_dispatch(&mut dispatch) && self.stage.put(|room| self.gpu.store_dispatch(&dispatch, room))
+        let Some(dispatch) = self.bound.plain_dispatch(grid) else { return false };
+        self.stage.put(|room| self.gpu.store_dispatch(&dispatch, room))
     }
 
     /// vkCmdDispatchIndirect2KHR: the numbers of groups stand at an address.

@@ -1,6 +1,7 @@
 //! The API-neutral commands and where their packets go.
 
 use ash::vk;
+use std::sync::atomic::AtomicU64;
 
 /// Most bytes that one [`EncodeSink::emit`] may carry.
 pub const MAX_PACKET: usize = 128 * 1024;
@@ -14,31 +15,22 @@ pub struct DynamicBuffer {
     pub size: u64,
 }
 
-/// A dispatch without dynamic buffers, with few sets and push constants: nearly every one. Numbers only, none smaller than a word,
-/// because a processor waits where words are read that have just been written in halves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SmallDispatch {
+/// A dispatch without dynamic buffers: nearly every one. Numbers only, and where they are bound; none smaller than a word, because a
+/// processor waits where words are read that have just been written in halves.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainDispatch<'a> {
     /// Address of the kernel binary.
     pub kernel: u64,
     /// Its bytes.
     pub kernel_bytes: u64,
     /// First workgroup and number of workgroups, x, y and z of both: two numbers to a word, the first in the low half.
     pub grid: [u64; 3],
-    /// Bytes of push constants.
-    pub push_bytes: u64,
-    /// Number of sets.
-    pub set_count: u64,
+    /// Bytes of push constants, at most eight for each word of `push`.
+    pub push_bytes: u32,
     /// Push constants, low bytes first; zeros or anything else behind the last.
-    pub push: [u64; SmallDispatch::PUSH_BYTES / 8],
+    pub push: &'a [AtomicU64],
     /// Memory of each descriptor set.
-    pub sets: [u64; SmallDispatch::SETS],
-}
-
-impl SmallDispatch {
-    /// Most bytes of push constants.
-    pub const PUSH_BYTES: usize = 128;
-    /// Most descriptor sets.
-    pub const SETS: usize = 8;
+    pub sets: &'a [AtomicU64],
 }
 
 /// A token of generated commands: what happens with the data of a sequence, which stands at `address + sequence · stride`.

@@ -10,7 +10,7 @@ mod props;
 pub(crate) mod successor;
 
 pub use cmd::{
-    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, SmallDispatch,
+    BlitRegion, DynamicBuffer, EncodeError, EncodeSink, GeneratedAction, GeneratedToken, GpuCmd, PlainDispatch,
     TexelRegion, MAX_PACKET,
 };
 pub use compile::{
@@ -65,7 +65,7 @@ pub trait Gpu: Send + Sync + std::fmt::Debug {
     /// Stores the packet that [`encode`](Self::encode) would make of a dispatch, where it is whole words, low bytes first, and needs
     /// nothing beside it: how dispatches are recorded without a lock. Returns the number of words; 0 if there is no room for it, or
     /// the GPU has to be asked the other way.
-    fn store_dispatch(&self, dispatch: &SmallDispatch, out: &[AtomicU64]) -> usize {
+    fn store_dispatch(&self, dispatch: &PlainDispatch<'_>, out: &[AtomicU64]) -> usize {
         let _ = (dispatch, out);
         0
     }

@@ -4,7 +4,7 @@ use ash::vk;
 use runtime::{
     BindingSlot, CompileError, CompileRequest, CompiledKernel, DescriptorWrite, EncodeError, EncodeSink,
     FormatFeatures, Gpu, GpuCmd, GpuProps, HeapInfo, ImageCreate, ImageLayout, MemorySegment, MemoryTypeInfo,
-    QueueFamily, SmallDispatch, Statistic, StatisticValue, SubgroupProps, SubresourceLayout, TexelRegion,
+    PlainDispatch, QueueFamily, Statistic, StatisticValue, SubgroupProps, SubresourceLayout, TexelRegion,
 };
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -351,15 +351,15 @@ impl Gpu for FakeGpu {
         Ok(())
     }
 
-    fn store_dispatch(&self, d: &SmallDispatch, out: &[AtomicU64]) -> usize {
-        let push: Vec<u8> = d.push.iter().flat_map(|word| word.to_le_bytes()).collect();
+    fn store_dispatch(&self, d: &PlainDispatch<'_>, out: &[AtomicU64]) -> usize {
+        let words = |words: &[AtomicU64]| words.iter().map(|word| word.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let push: Vec<u8> = words(d.push).into_iter().flat_map(u64::to_le_bytes).collect();
         let swapped = |low: u64, high: u64| low & u64::from(u32::MAX) | high << 32;
         let [g0, g1, g2] = d.grid;
         // (base x, base y), (base z, groups x), (groups y, groups z).
         let place = [swapped(g0, g1 >> 32), swapped(g0 >> 32, g2), swapped(g1, g2 >> 32)];
-        let sets = &d.sets[..d.set_count as usize];
         let push = &push[..d.push_bytes as usize];
-        let packet = dispatch(op::DISPATCH, d.kernel, d.kernel_bytes, push, sets, &[], place);
+        let packet = dispatch(op::DISPATCH, d.kernel, d.kernel_bytes, push, &words(d.sets), &[], place);
         let Some(room) = out.get(..packet.len() / 8) else { return 0 };
         for (to, bytes) in room.iter().zip(packet.chunks_exact(8)) {
             to.store(u64::from_le_bytes(bytes.try_into().unwrap()), Ordering::Relaxed);

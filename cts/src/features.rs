@@ -94,6 +94,7 @@ features! {
     raw_access: PhysicalDeviceRawAccessChainsFeaturesNV, Extension(c"VK_NV_raw_access_chains");
     relaxed_instructions: PhysicalDeviceShaderRelaxedExtendedInstructionFeaturesKHR,
         Extension(c"VK_KHR_shader_relaxed_extended_instruction");
+    device_fault_khr: PhysicalDeviceFaultFeaturesKHR, Extension(c"VK_KHR_device_fault");
     cooperative_matrix: PhysicalDeviceCooperativeMatrixFeaturesKHR, Extension(ash::khr::cooperative_matrix::NAME);
 }
 

@@ -217,6 +217,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_conditional_rendering: gpu(|p| p.features.conditional_dispatch),
         EXT_device_address_binding_report: device,
         EXT_device_fault: device,
+        KHR_device_fault: device,
         EXT_device_memory_report: device,
         EXT_global_priority: device,
         EXT_global_priority_query: device,
@@ -239,6 +240,7 @@ fn table(c: Option<&Caps<'_>>) -> ExtensionTable {
         EXT_rgba10x6_formats: false,
         KHR_compute_shader_derivatives: device,
         NV_compute_shader_derivatives: device,
+        // Tests that bind sparse memory make render passes where there is such a queue.
         KHR_internally_synchronized_queues: false,
         KHR_maintenance9: device,
         KHR_shader_quad_control: device,

@@ -279,6 +279,9 @@ pub fn supported(caps: &Caps<'_>) -> FeatureTable {
         conditionalRendering: f.conditional_dispatch,
         deviceFault: true,
         deviceFaultVendorBinary: false,
+        // A fault is a loss.
+        deviceFaultReportMasked: false,
+        deviceFaultDeviceLostOnMasked: false,
         deviceMemoryReport: true,
         inheritedConditionalRendering: f.conditional_dispatch,
         maintenance7: true,

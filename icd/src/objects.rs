@@ -11,7 +11,7 @@ use ash::vk::Handle;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// A dispatchable object owned by its parent rather than by the application.
@@ -192,6 +192,8 @@ pub struct Device {
     pub core: Arc<DeviceCore>,
     /// Its queues, by family and index.
     pub queues: HashMap<(u32, u32), Owned<vk::Queue>>,
+    /// Whether the report of its loss was taken.
+    pub fault_reported: AtomicBool,
     /// Whether the runtime knows of the kernels on disk; from the first pipeline on.
     disk: Once,
 }
@@ -199,7 +201,7 @@ pub struct Device {
 impl Device {
     /// A device with its queues.
     pub fn new(core: Arc<DeviceCore>, queues: HashMap<(u32, u32), Owned<vk::Queue>>) -> Self {
-        Self { core, queues, disk: Once::new() }
+        Self { core, queues, fault_reported: AtomicBool::new(false), disk: Once::new() }
     }
 
     /// Makes sure that kernels on disk are known before pipelines are made.

@@ -363,6 +363,9 @@ fn fill_other(node: &mut OutNode<'_>, gpu: &dyn Gpu, (v11, v12, v13, v14): Sums<
     } else if let Some(o) = node.cast::<types::PhysicalDeviceMaintenance9PropertiesKHR<'_>>() {
         o.image2_d_view_of3_d_sparse = vk::FALSE;
         o.default_vertex_attribute_value = types::DefaultVertexAttributeValueKHR::default();
+    } else if let Some(o) = node.cast::<types::PhysicalDeviceFaultPropertiesKHR<'_>>() {
+        // That of the device's loss.
+        o.max_device_fault_count = 1;
     } else if let Some(o) = node.cast::<types::PhysicalDeviceLayeredApiPropertiesListKHR<'_>>() {
         // No other driver stands below.
         o.layered_api_count = 0;

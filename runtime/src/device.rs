@@ -13,7 +13,8 @@ use crate::uses::UseRegistry;
 use ash::vk;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
-use winsys_dxg::dxg_abi::PageFaultFlags;
+use std::time::Duration;
+use winsys_dxg::dxg_abi::{DeviceExecutionState, PageFaultFlags};
 
 /// Queues of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct DeviceFault {
     pub address: Option<u64>,
     /// Whether that access was a write.
     pub write: bool,
+    /// Whether work did not end in time.
+    pub timeout: bool,
 }
 
 /// A VkDevice. First in the lock order: device → queue → pool → memory.
@@ -247,7 +250,8 @@ impl Device {
             return None;
         }
         let Ok(info) = self.winsys.fault_info() else {
-            return Some(DeviceFault { description: "the adapter is gone".to_owned(), address: None, write: false });
+            let description = "the adapter is gone".to_owned();
+            return Some(DeviceFault { description, address: None, write: false, timeout: false });
         };
         let page_fault = info.page_fault.as_ref();
         let address = page_fault.map(|f| f.faulted_virtual_address);
@@ -259,7 +263,29 @@ impl Device {
             }
             None => format!("execution state {:?}", info.state),
         };
-        Some(DeviceFault { description, address, write })
+        Some(DeviceFault { description, address, write, timeout: info.state == DeviceExecutionState::HUNG })
+    }
+
+    /// Waits for the loss of the device, no longer than so long; whether it is lost.
+    ///
+    /// # Errors
+    /// Those of making a fence.
+    pub fn wait_for_loss(&self, timeout: Duration) -> Result<bool> {
+        if self.winsys.check_lost() || timeout.is_zero() {
+            return Ok(self.winsys.is_lost());
+        }
+        // Nobody signals it: waits for it end in time, or with the device.
+        let fence = winsys_dxg::Fence::create(&self.winsys, &winsys_dxg::FenceDesc::default());
+        if let Ok(fence) = fence {
+            // Either way the device is asked.
+            let _ = fence.wait(1, Some(timeout));
+            return Ok(self.winsys.check_lost());
+        }
+        // The device may have been lost between the two.
+        if self.winsys.check_lost() {
+            return Ok(true);
+        }
+        Err(fence.err().map_or(Error::OutOfHostMemory, Error::from))
     }
 
     /// What submissions can use.

@@ -3,12 +3,13 @@
 
 use crate::support::*;
 use ash::vk;
+use cts::generated::types;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use vk::DescriptorType as D;
 
 tests! {
-    wild_loads, wild_stores, wild_atomics, wild_lanes, wild_in_many_groups, other_devices_go_on, endless_loops,
+    wild_loads, wild_stores, wild_atomics, wild_lanes, wild_in_many_groups, other_devices_go_on, reports, endless_loops,
     application_keeps_its_handler, handler_installed_later, float_state_of_the_application,
 }
 
@@ -45,7 +46,7 @@ impl Wild {
     /// A device.
     pub unsafe fn new() -> R<Wild> {
         // After a loss the layer takes everything for being in use still.
-        let extensions = [ash::ext::device_fault::NAME];
+        let extensions = [ash::ext::device_fault::NAME, c"VK_KHR_device_fault"];
         let t = T::open(&cts::Setup { extensions: &extensions, unvalidated: true, ..Default::default() })?;
         need!(t.features.v12.buffer_device_address != 0, "bufferDeviceAddress");
         let k = t.kernel(spv!("wild"), &[], 24)?;
@@ -198,6 +199,64 @@ unsafe fn other_devices_go_on() -> R {
     // The lost device's objects can be destroyed in any order with the healthy one there.
     drop(bad);
     before.works()
+}
+
+/// What a call of vkGetDeviceFaultReportsKHR with room for two reports gave.
+#[derive(Debug)]
+struct Taken {
+    /// The result, and how many reports there were.
+    outcome: (vk::Result, u32),
+    /// Of the first report.
+    flags: types::DeviceFaultFlagsKHR,
+    place: vk::DeviceFaultAddressInfoEXT,
+    description: String,
+}
+
+unsafe fn take(t: &T, timeout: Duration) -> R<Taken> {
+    let get = command!(t, c"vkGetDeviceFaultReportsKHR", PFN_vkGetDeviceFaultReportsKHR);
+    let (mut count, mut infos) = (2, [types::DeviceFaultInfoKHR::default(); 2]);
+    let result = get(t.d.handle(), timeout.as_nanos() as u64, &mut count, infos.as_mut_ptr());
+    let first = &infos[0];
+    let description = first.description.iter().take_while(|c| **c != 0).map(|c| *c as u8 as char).collect();
+    Ok(Taken { outcome: (result, count), flags: first.flags, place: first.fault_address_info, description })
+}
+
+unsafe fn reports() -> R {
+    let w = Wild::new()?;
+    let t = &w.t;
+    need!(t.features.device_fault_khr.device_fault != 0, "deviceFault");
+    w.works()?;
+    for timeout in [Duration::ZERO, Duration::from_millis(30)] {
+        let start = Instant::now();
+        same!(take(t, timeout)?.outcome, (vk::Result::TIMEOUT, 0));
+        check!(start.elapsed() >= timeout, "{:?} are no {timeout:?}", start.elapsed());
+    }
+    // One waits for what the other does.
+    let hole = hole()?;
+    let (result, taken) = std::thread::scope(|s| {
+        let waits = s.spawn(|| take(t, Duration::from_secs(60)));
+        std::thread::sleep(Duration::from_millis(20));
+        (w.run(what::STORES[0], hole, 16, 1), waits.join())
+    });
+    if result?.is_ok() {
+        return Ok(());
+    }
+    let Ok(taken) = taken else { fail!("a thread panicked") };
+    let report = taken?;
+    same!(report.outcome, (vk::Result::SUCCESS, 1));
+    let (lost, place) = (types::DEVICE_FAULT_FLAG_DEVICE_LOST_KHR, types::DEVICE_FAULT_FLAG_MEMORY_ADDRESS_KHR);
+    check!(report.flags.contains(lost) && !report.description.is_empty(), "{report:?}");
+    if t.is_ours() {
+        check!(report.flags == lost | place && report.place.reported_address & !4095 == hole, "{report:?}");
+        same!(report.place.address_type, vk::DeviceFaultAddressTypeEXT::WRITE_INVALID);
+    }
+    // Each report is there once.
+    same!(take(t, Duration::ZERO)?.outcome, (vk::Result::TIMEOUT, 0));
+    let dump = command!(t, c"vkGetDeviceFaultDebugInfoKHR", PFN_vkGetDeviceFaultDebugInfoKHR);
+    let mut info = types::DeviceFaultDebugInfoKHR::default();
+    dump(t.d.handle(), &mut info).result()?;
+    check!(t.features.device_fault_khr.device_fault_vendor_binary != 0 || info.vendor_binary_size == 0);
+    Ok(())
 }
 
 /// Makes this driver's device give up soon.

@@ -10,7 +10,7 @@ use ash::vk;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Every command of this driver, sorted by name.
-pub static ENTRIES: [Entry; 434] = [
+pub static ENTRIES: [Entry; 436] = [
     Entry { name: "vkAllocateCommandBuffers", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateCommandBuffers: vk::PFN_vkAllocateCommandBuffers = allocate_command_buffers) },
     Entry { name: "vkAllocateDescriptorSets", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateDescriptorSets: vk::PFN_vkAllocateDescriptorSets = allocate_descriptor_sets) },
     Entry { name: "vkAllocateMemory", level: Level::Device, core: vk::make_api_version(0, 1, 0, 0), extensions: &[], pfn: erase!(vkAllocateMemory: vk::PFN_vkAllocateMemory = allocate_memory) },
@@ -304,7 +304,9 @@ pub static ENTRIES: [Entry; 434] = [
     Entry { name: "vkGetDescriptorSetLayoutSupportKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance3], pfn: erase!(vkGetDescriptorSetLayoutSupport: vk::PFN_vkGetDescriptorSetLayoutSupport = get_descriptor_set_layout_support) },
     Entry { name: "vkGetDeviceBufferMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetDeviceBufferMemoryRequirements: vk::PFN_vkGetDeviceBufferMemoryRequirements = get_device_buffer_memory_requirements) },
     Entry { name: "vkGetDeviceBufferMemoryRequirementsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_maintenance4], pfn: erase!(vkGetDeviceBufferMemoryRequirements: vk::PFN_vkGetDeviceBufferMemoryRequirements = get_device_buffer_memory_requirements) },
+    Entry { name: "vkGetDeviceFaultDebugInfoKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_fault], pfn: erase!(vkGetDeviceFaultDebugInfoKHR: types::PFN_vkGetDeviceFaultDebugInfoKHR = get_device_fault_debug_info_khr) },
     Entry { name: "vkGetDeviceFaultInfoEXT", level: Level::Device, core: NOT_CORE, extensions: &[Extension::EXT_device_fault], pfn: erase!(vkGetDeviceFaultInfoEXT: vk::PFN_vkGetDeviceFaultInfoEXT = get_device_fault_info_ext) },
+    Entry { name: "vkGetDeviceFaultReportsKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_fault], pfn: erase!(vkGetDeviceFaultReportsKHR: types::PFN_vkGetDeviceFaultReportsKHR = get_device_fault_reports_khr) },
     Entry { name: "vkGetDeviceGroupPeerMemoryFeatures", level: Level::Device, core: vk::make_api_version(0, 1, 1, 0), extensions: &[], pfn: erase!(vkGetDeviceGroupPeerMemoryFeatures: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures = get_device_group_peer_memory_features) },
     Entry { name: "vkGetDeviceGroupPeerMemoryFeaturesKHR", level: Level::Device, core: NOT_CORE, extensions: &[Extension::KHR_device_group], pfn: erase!(vkGetDeviceGroupPeerMemoryFeatures: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures = get_device_group_peer_memory_features) },
     Entry { name: "vkGetDeviceImageMemoryRequirements", level: Level::Device, core: vk::make_api_version(0, 1, 3, 0), extensions: &[], pfn: erase!(vkGetDeviceImageMemoryRequirements: vk::PFN_vkGetDeviceImageMemoryRequirements = get_device_image_memory_requirements) },
@@ -1764,9 +1766,19 @@ pub(super) unsafe extern "system" fn get_device_buffer_memory_requirements(devic
     guard("vkGetDeviceBufferMemoryRequirements", (), || unsafe { entry::get_device_buffer_memory_requirements(obj(device), In::new(p_info), InOut::new(p_memory_requirements)) })
 }
 
+pub(super) unsafe extern "system" fn get_device_fault_debug_info_khr(device: vk::Device, p_debug_info: *mut types::DeviceFaultDebugInfoKHR<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetDeviceFaultDebugInfoKHR.
+    guard("vkGetDeviceFaultDebugInfoKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_device_fault_debug_info_khr(obj(device), InOut::new(p_debug_info)).into_result() })
+}
+
 pub(super) unsafe extern "system" fn get_device_fault_info_ext(device: vk::Device, p_fault_counts: *mut vk::DeviceFaultCountsEXT<'_>, p_fault_info: *mut vk::DeviceFaultInfoEXT<'_>) -> vk::Result {
     // SAFETY: the caller follows the valid usage of vkGetDeviceFaultInfoEXT.
     guard("vkGetDeviceFaultInfoEXT", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_device_fault_info_ext(obj(device), InOut::new(p_fault_counts), InOut::opt(p_fault_info)).into_result() })
+}
+
+pub(super) unsafe extern "system" fn get_device_fault_reports_khr(device: vk::Device, timeout: u64, p_fault_counts: *mut u32, p_fault_info: *mut types::DeviceFaultInfoKHR<'_>) -> vk::Result {
+    // SAFETY: the caller follows the valid usage of vkGetDeviceFaultReportsKHR.
+    guard("vkGetDeviceFaultReportsKHR", vk::Result::ERROR_UNKNOWN, || unsafe { entry::get_device_fault_reports_khr(obj(device), timeout, OutArray::new(p_fault_counts, p_fault_info)).into_result() })
 }
 
 pub(super) unsafe extern "system" fn get_device_group_peer_memory_features(device: vk::Device, heap_index: u32, local_device_index: u32, remote_device_index: u32, p_peer_memory_features: *mut vk::PeerMemoryFeatureFlags) {

@@ -86,6 +86,7 @@ pub enum Extension {
     KHR_depth_stencil_resolve,
     KHR_descriptor_update_template,
     KHR_device_address_commands,
+    KHR_device_fault,
     KHR_device_group,
     KHR_device_group_creation,
     KHR_driver_properties,
@@ -245,6 +246,7 @@ pub struct ExtensionTable {
     pub KHR_depth_stencil_resolve: bool,
     pub KHR_descriptor_update_template: bool,
     pub KHR_device_address_commands: bool,
+    pub KHR_device_fault: bool,
     pub KHR_device_group: bool,
     pub KHR_device_group_creation: bool,
     pub KHR_driver_properties: bool,
@@ -405,6 +407,7 @@ impl ExtensionTable {
             Extension::KHR_depth_stencil_resolve => self.KHR_depth_stencil_resolve,
             Extension::KHR_descriptor_update_template => self.KHR_descriptor_update_template,
             Extension::KHR_device_address_commands => self.KHR_device_address_commands,
+            Extension::KHR_device_fault => self.KHR_device_fault,
             Extension::KHR_device_group => self.KHR_device_group,
             Extension::KHR_device_group_creation => self.KHR_device_group_creation,
             Extension::KHR_driver_properties => self.KHR_driver_properties,
@@ -565,6 +568,7 @@ impl ExtensionTable {
             Extension::KHR_depth_stencil_resolve => self.KHR_depth_stencil_resolve = on,
             Extension::KHR_descriptor_update_template => self.KHR_descriptor_update_template = on,
             Extension::KHR_device_address_commands => self.KHR_device_address_commands = on,
+            Extension::KHR_device_fault => self.KHR_device_fault = on,
             Extension::KHR_device_group => self.KHR_device_group = on,
             Extension::KHR_device_group_creation => self.KHR_device_group_creation = on,
             Extension::KHR_driver_properties => self.KHR_driver_properties = on,
@@ -644,7 +648,7 @@ impl ExtensionTable {
 }
 
 /// Facts about every extension, in the order of [`Extension`].
-pub static EXTENSIONS: [Info; 154] = [
+pub static EXTENSIONS: [Info; 155] = [
     Info { id: Extension::AMD_buffer_marker, name: c"VK_AMD_buffer_marker", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_image_load_store_lod, name: c"VK_AMD_shader_image_load_store_lod", spec_version: 1, instance: false, promoted: None, requires: &[] },
     Info { id: Extension::AMD_shader_trinary_minmax, name: c"VK_AMD_shader_trinary_minmax", spec_version: 1, instance: false, promoted: None, requires: &[] },
@@ -725,6 +729,7 @@ pub static EXTENSIONS: [Info; 154] = [
     Info { id: Extension::KHR_depth_stencil_resolve, name: c"VK_KHR_depth_stencil_resolve", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_create_renderpass2] },
     Info { id: Extension::KHR_descriptor_update_template, name: c"VK_KHR_descriptor_update_template", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[] },
     Info { id: Extension::KHR_device_address_commands, name: c"VK_KHR_device_address_commands", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
+    Info { id: Extension::KHR_device_fault, name: c"VK_KHR_device_fault", spec_version: 1, instance: false, promoted: None, requires: &[Extension::KHR_get_physical_device_properties2] },
     Info { id: Extension::KHR_device_group, name: c"VK_KHR_device_group", spec_version: 4, instance: false, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[Extension::KHR_device_group_creation] },
     Info { id: Extension::KHR_device_group_creation, name: c"VK_KHR_device_group_creation", spec_version: 1, instance: true, promoted: Some(vk::make_api_version(0, 1, 1, 0)), requires: &[] },
     Info { id: Extension::KHR_driver_properties, name: c"VK_KHR_driver_properties", spec_version: 1, instance: false, promoted: Some(vk::make_api_version(0, 1, 2, 0)), requires: &[Extension::KHR_get_physical_device_properties2] },

@@ -4,16 +4,15 @@
 //! waits has a thread that sleeps there and looks at the object's value when it wakes, as if the GPU had written it; so the
 //! waiters themselves know nothing of other processes.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
-use rustix::thread::futex;
-
-use crate::lock::lock;
-use crate::mapping::HeadPage;
+use crate::futex::Scope;
+use crate::lock::atomic::{AtomicBool, Ordering};
+use crate::lock::{lock, one_order, Mutex};
 use crate::shared_file::SharedFile;
 use crate::sync::SyncObject;
 use crate::sys;
+use crate::words::HeadPage;
 
 /// The words themselves, and whether this process still listens.
 #[derive(Debug)]
@@ -24,15 +23,16 @@ struct Post {
 
 impl Post {
     fn notify(&self) {
-        self.head.sequence().fetch_add(1, Ordering::SeqCst);
+        self.head.sequence().bump();
+        one_order();
         if self.head.sleepers().load(Ordering::SeqCst) != 0 {
-            let _ = futex::wake(self.head.sequence(), futex::Flags::empty(), u32::MAX >> 1);
+            self.head.sequence().wake(Scope::Everybody);
         }
     }
 
     fn listen(&self, object: &Weak<SyncObject>) {
         loop {
-            let seen = self.head.sequence().load(Ordering::SeqCst);
+            let seen = self.head.sequence().get();
             match object.upgrade() {
                 Some(object) => object.look(),
                 None => return,
@@ -42,7 +42,8 @@ impl Post {
             }
             // Whoever signals bumps the sequence first and looks for sleepers second.
             self.head.sleepers().fetch_add(1, Ordering::SeqCst);
-            let _ = futex::wait(self.head.sequence(), futex::Flags::empty(), seen, None);
+            one_order();
+            self.head.sequence().sleep(seen, Scope::Everybody);
             self.head.sleepers().fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -61,12 +62,12 @@ pub(crate) struct Board {
 impl Board {
     /// `outside` says that the object came from a descriptor.
     pub(crate) fn new(file: Arc<SharedFile>, outside: bool) -> std::io::Result<Self> {
-        let post = Arc::new(Post { head: HeadPage::map(&*file)?, over: AtomicBool::new(false) });
+        let post = Arc::new(Post { head: HeadPage::map(&file)?, over: AtomicBool::new(false) });
         Ok(Self { file, post, outside: AtomicBool::new(outside), listening: Mutex::new(false) })
     }
 
     /// The value of kinds without a page.
-    pub(crate) fn value(&self) -> &core::sync::atomic::AtomicU64 {
+    pub(crate) fn value(&self) -> &crate::lock::atomic::AtomicU64 {
         self.post.head.value()
     }
 

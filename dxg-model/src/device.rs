@@ -1,12 +1,12 @@
 //! Devices and what hangs on them: contexts, hardware queues, paging queues.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::{DeviceExecutionState, DevicePageFaultState, Handle};
 
 use crate::engine::Cancel;
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, AtomicI32, Ordering};
+use crate::lock::{lock, Mutex};
 use crate::memory::{Allocation, Resource};
 use crate::queue::Queue;
 use crate::space::FencePage;

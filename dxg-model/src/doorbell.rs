@@ -1,46 +1,37 @@
 //! How a node's thread sleeps until somebody has something for it.
 //!
 //! Whoever brings something puts it down first and rings then; the thread takes note of the rings it has heard, looks for
-//! things, and sleeps only if there was no ring meanwhile. `RUSTFLAGS="--cfg loom" cargo test -p dxg-model --lib doorbell` tries
-//! every order in which the steps of two threads can happen.
+//! things, and sleeps only if there was no ring meanwhile.
 
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use crate::futex::{Futex, Scope};
+use crate::lock::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::lock::one_order;
 
 /// A bell for one sleeper.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
-    /// Bumped with every ring; the futex word of the sleeper.
-    rings: AtomicU32,
+    /// Bumped with every ring; the sleeper sleeps on it.
+    rings: Futex,
     sleeping: AtomicBool,
-    #[cfg(loom)]
-    bed: bed::Bed,
 }
 
 impl Doorbell {
     /// A bell that has not been rung.
     pub(crate) fn new() -> Self {
-        Self {
-            rings: AtomicU32::new(0),
-            sleeping: AtomicBool::new(false),
-            #[cfg(loom)]
-            bed: bed::Bed::default(),
-        }
+        Self { rings: Futex::new(0), sleeping: AtomicBool::new(false) }
     }
 
     /// Number of rings so far, modulo 2³².
     pub(crate) fn rings(&self) -> u32 {
-        self.rings.load(SeqCst)
+        self.rings.get()
     }
 
     /// Rings: wakes the sleeper if there is one. What it is to find has to be there already.
     pub(crate) fn ring(&self) {
-        self.rings.fetch_add(1, SeqCst);
+        self.rings.bump();
         one_order();
         if self.sleeping.load(SeqCst) {
-            self.wake();
+            self.rings.wake(Scope::Process);
         }
     }
 
@@ -48,70 +39,17 @@ impl Doorbell {
     pub(crate) fn sleep(&self, heard: u32) {
         self.sleeping.store(true, SeqCst);
         one_order();
-        if self.rings.load(SeqCst) == heard {
-            self.wait(heard);
+        if self.rings.get() == heard {
+            self.rings.sleep(heard, Scope::Process);
         }
         self.sleeping.store(false, SeqCst);
-    }
-
-    #[cfg(not(loom))]
-    fn wake(&self) {
-        use rustix::thread::futex;
-        let _ = futex::wake(&self.rings, futex::Flags::PRIVATE, 1);
-    }
-
-    #[cfg(not(loom))]
-    fn wait(&self, heard: u32) {
-        use rustix::thread::futex;
-        let _ = futex::wait(&self.rings, futex::Flags::PRIVATE, heard, None);
-    }
-
-    #[cfg(loom)]
-    fn wake(&self) {
-        self.bed.wake();
-    }
-
-    #[cfg(loom)]
-    fn wait(&self, heard: u32) {
-        self.bed.wait(|| self.rings.load(SeqCst) == heard);
-    }
-}
-
-/// Sequentially consistent accesses have one order; loom knows that of fences only.
-fn one_order() {
-    #[cfg(loom)]
-    loom::sync::atomic::fence(SeqCst);
-}
-
-/// A futex: whether the word is as expected is looked at under the lock of those who wake.
-#[cfg(loom)]
-mod bed {
-    use loom::sync::{Condvar, Mutex};
-
-    #[derive(Debug, Default)]
-    pub(super) struct Bed {
-        lock: Mutex<()>,
-        awake: Condvar,
-    }
-
-    impl Bed {
-        pub(super) fn wake(&self) {
-            let _guard = self.lock.lock().unwrap();
-            self.awake.notify_one();
-        }
-
-        pub(super) fn wait(&self, as_expected: impl Fn() -> bool) {
-            let guard = self.lock.lock().unwrap();
-            if as_expected() {
-                drop(self.awake.wait(guard).unwrap());
-            }
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock::atomic::AtomicU32;
 
     /// Takes things until there have been `n`, as a node's thread does. A lost ring is a sleep without end, which loom reports
     /// as a deadlock.

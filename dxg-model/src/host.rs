@@ -3,12 +3,10 @@
 //! A host may refuse any request for reasons of its own. What the caller sees of it depends on the reply: one with a status
 //! gives the mapped errno, one without is merely too short (EOVERFLOW), and a fire-and-forget request has no reply.
 
-use core::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Mutex;
-
 use dxg_abi::{Ioctl, NtStatus};
 
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicU32, Ordering};
+use crate::lock::{lock, Mutex};
 use crate::process::{Failure, Process};
 
 /// Refusals that have been asked for and not yet happened.

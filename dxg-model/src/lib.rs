@@ -7,8 +7,8 @@
 //!
 //! What is modelled, and how far, is listed in `docs/dxg-model.md`.
 //!
-//! `unsafe` lives in three places: `usermem` (memory named by a caller),
-//! `mapping` (pages of this process) and `sys` (descriptors by number, signal masks).
+//! `unsafe` lives in four places: `usermem` (memory named by a caller), `mapping` (pages of this process), `words` (words in
+//! such pages) and `sys` (descriptors by number, signal masks).
 
 mod board;
 mod census;
@@ -18,6 +18,7 @@ mod device;
 mod doorbell;
 mod engine;
 mod events;
+mod futex;
 mod handles;
 mod host;
 mod ioctl;
@@ -26,6 +27,8 @@ mod loss;
 mod mapping;
 mod memory;
 mod model;
+#[cfg(all(test, loom))]
+mod orders;
 mod paging;
 mod process;
 mod queue;
@@ -38,6 +41,7 @@ mod sync;
 mod sync_file;
 mod sys;
 mod usermem;
+mod words;
 
 pub use census::Census;
 pub use config::{Config, Pending};

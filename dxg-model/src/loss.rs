@@ -83,7 +83,9 @@ impl Process {
     /// The adapter is stopped: devices are lost, every call gives ENODEV, and (with quirks) pages
     /// disappear from the process.
     pub(crate) fn stop_adapter(&self) {
+        let adapters = lock(&self.adapters);
         self.stopped.store(true, Ordering::Release);
+        drop(adapters);
         for device in self.devices() {
             let state = DeviceExecutionState::STOPPED;
             self.lose(&device, state, DevicePageFaultState::default(), true);

@@ -4,10 +4,11 @@
 //! parts of that range and refuse anything outside, so that they cannot touch memory of
 //! somebody else.
 
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use crate::shared_file::SharedFile;
+use crate::words::Word;
 
 /// Bytes of a page.
 pub(crate) const PAGE: u64 = 4096;
@@ -181,16 +182,16 @@ impl Reservation {
         Word::new(page)
     }
 
-    /// Like [`Reservation::map_word`], with a page of a file.
-    pub(crate) fn file_word(&self, page: u64, file: impl AsFd, offset: u64) -> io::Result<Word> {
-        self.set_file(page, PAGE, file, offset)?;
-        Word::new(page)
+    /// Like [`Reservation::map_word`], with the fence page of a file.
+    pub(crate) fn file_word(&self, page: u64, file: &SharedFile) -> io::Result<Word> {
+        self.set_file(page, PAGE, file, PAGE)?;
+        Word::of_file(page, file)
     }
 
     /// Like [`Reservation::map_word`], with the page of an existing word.
     pub(crate) fn alias_word(&self, page: u64, of: &Word) -> io::Result<Word> {
         self.set_alias(page, &[(of.address(), PAGE)], Prot::ReadWrite)?;
-        Word::new(page)
+        Word::alias(page, of)
     }
 
     /// Takes a word's page away.
@@ -200,6 +201,12 @@ impl Reservation {
     }
 }
 
+/// Maps the first page of a file that has one and whose size does not change, wherever there is room.
+#[cfg(not(loom))]
+pub(crate) fn map_head(file: impl AsFd) -> io::Result<u64> {
+    mmap_of(0, PAGE, Prot::ReadWrite, libc::MAP_SHARED, file.as_fd().as_raw_fd(), 0)
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         unmap(self.base, self.size);
@@ -207,7 +214,7 @@ impl Drop for Reservation {
 }
 
 /// Unmaps a range that belongs to the caller.
-fn unmap(base: u64, size: u64) {
+pub(crate) fn unmap(base: u64, size: u64) {
     // SAFETY: only called with ranges this module mapped and that nobody uses any more.
     unsafe {
         libc::munmap(base as *mut libc::c_void, size as usize);
@@ -223,89 +230,6 @@ fn duplicate(from: u64, len: u64) -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     Ok(p as u64)
-}
-
-/// A fence word: eight bytes at the start of a page that is mapped read-write.
-#[derive(Debug)]
-pub(crate) struct Word(NonNull<AtomicU64>);
-
-// SAFETY: the word is only accessed atomically.
-unsafe impl Send for Word {}
-// SAFETY: as above.
-unsafe impl Sync for Word {}
-
-impl Word {
-    fn new(page: u64) -> io::Result<Self> {
-        NonNull::new(page as *mut AtomicU64).map(Self).ok_or(io::ErrorKind::InvalidInput.into())
-    }
-
-    pub(crate) fn address(&self) -> u64 {
-        self.0.as_ptr() as u64
-    }
-
-    fn atomic(&self) -> &AtomicU64 {
-        // SAFETY: the page is mapped read-write and aligned until `unmap_word` consumes the
-        // word, or until the reservation goes, which outlives it (both belong to one address
-        // space, whose owner is kept by the holder of the word).
-        unsafe { self.0.as_ref() }
-    }
-
-    pub(crate) fn load(&self) -> u64 {
-        self.atomic().load(Ordering::Acquire)
-    }
-
-    pub(crate) fn store(&self, value: u64) {
-        self.atomic().store(value, Ordering::Release);
-    }
-}
-
-/// The first page of a shared object's file, with the words that processes signal each other with.
-#[derive(Debug)]
-pub(crate) struct HeadPage(NonNull<u8>);
-
-// SAFETY: the words are only accessed atomically.
-unsafe impl Send for HeadPage {}
-// SAFETY: as above.
-unsafe impl Sync for HeadPage {}
-
-impl HeadPage {
-    /// Maps the first page of a file that has one and whose size does not change.
-    pub(crate) fn map(file: impl AsFd) -> io::Result<Self> {
-        let page = mmap_of(0, PAGE, Prot::ReadWrite, libc::MAP_SHARED, file.as_fd().as_raw_fd(), 0)?;
-        NonNull::new(page as *mut u8).map(Self).ok_or(io::ErrorKind::InvalidInput.into())
-    }
-
-    fn word(&self, at: usize) -> &AtomicU32 {
-        // SAFETY: the page is mapped read-write until `self` is dropped; all words lie in it, aligned (offsets below).
-        unsafe { self.0.add(at).cast::<AtomicU32>().as_ref() }
-    }
-
-    /// Bumped with every signal.
-    pub(crate) fn sequence(&self) -> &AtomicU32 {
-        self.word(1024)
-    }
-
-    /// Number of those who sleep on the sequence.
-    pub(crate) fn sleepers(&self) -> &AtomicU32 {
-        self.word(1028)
-    }
-
-    /// Not 0 once the object is lost.
-    pub(crate) fn state(&self) -> &AtomicU32 {
-        self.word(1032)
-    }
-
-    /// The value of objects that do not keep it in a page of its own.
-    pub(crate) fn value(&self) -> &AtomicU64 {
-        // SAFETY: as for `word`.
-        unsafe { self.0.add(1040).cast::<AtomicU64>().as_ref() }
-    }
-}
-
-impl Drop for HeadPage {
-    fn drop(&mut self) {
-        unmap(self.0.as_ptr() as u64, PAGE);
-    }
 }
 
 /// Second views of memory the caller handed in, which keep its pages alive as pinning would.

@@ -1,13 +1,13 @@
 //! Memory behind allocations, resources, and the residency budget.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use dxg_abi::Handle;
 
 use crate::content::SharedContent;
 use crate::device::Device;
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::lock::{lock, Mutex};
 use crate::mapping::{Piece, Pinned};
 use crate::shared_file::SharedFile;
 use crate::space::{AddressSpace, VaError};

@@ -2,19 +2,18 @@
 //! if so configured, after a delay.
 
 use std::collections::BinaryHeap;
-use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use dxg_abi::NtStatus;
 
 use crate::config::Pending;
 use crate::device::PagingQueue;
-use crate::lock::{lock, wait, wait_for};
+use crate::lock::{lock, wait, wait_for, Condvar, Mutex};
 use crate::segments::Mapping;
 use crate::space::AddressSpace;
 use crate::sync::SyncObject;
-use crate::sys;
+use crate::sys::{self, JoinHandle};
 
 /// An operation that completes later.
 #[derive(Debug)]

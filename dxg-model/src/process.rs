@@ -1,7 +1,6 @@
 //! The process object: everything behind one open of the device.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
 use dxg_abi::{Errno, Handle, Luid, NtStatus};
 
@@ -11,7 +10,8 @@ use crate::engine::Engine;
 use crate::events::Events;
 use crate::handles::{Adapter, AdapterTable, ObjectTable};
 use crate::host::Refusals;
-use crate::lock::{lock, read, write};
+use crate::lock::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::lock::{lock, read, write, Mutex, RwLock};
 use crate::memory::{Allocation, Residency, Resource};
 use crate::paging::Paging;
 use crate::queue::{Item, Points, Queue};
@@ -164,7 +164,28 @@ impl Process {
 
     /// Enters an object; fails if its device is being destroyed.
     pub(crate) fn insert(&self, object: Object) -> Result<Handle, Failure> {
+        self.insert_if(object, |_| true)
+    }
+
+    /// Enters a hardware queue; fails if its context, of that handle, is gone.
+    pub(crate) fn insert_hw_queue(&self, context: Handle, queue: Arc<HwQueue>) -> Result<Handle, Failure> {
+        let of = queue.context.clone();
+        self.insert_if(
+            Object::HwQueue(queue),
+            |objects| matches!(objects.get(context), Some(Object::Context(c)) if Arc::ptr_eq(c, &of)),
+        )
+    }
+
+    fn insert_if(
+        &self,
+        object: Object,
+        parent_is_there: impl FnOnce(&ObjectTable<Object>) -> bool,
+    ) -> Result<Handle, Failure> {
         let mut objects = write(&self.objects);
+        if !parent_is_there(&objects) {
+            drop(objects);
+            return Err(Failure::EINVAL);
+        }
         if !object.device().active.load(Ordering::Acquire) {
             drop(objects);
             return Err(Failure::ENODEV);
@@ -172,6 +193,15 @@ impl Process {
         let result = objects.insert(object);
         drop(objects);
         result.map_err(|_| Failure::ENOMEM)
+    }
+
+    /// Enters a device, unless its adapter goes just now: whoever closes the last handle or stops the adapter takes along the
+    /// devices that are there by then.
+    pub(crate) fn insert_device(&self, adapter: Handle, device: Arc<Device>) -> Result<Handle, Failure> {
+        let adapters = lock(&self.adapters);
+        adapters.get(adapter).ok_or(Failure::EINVAL)?;
+        self.running()?;
+        self.insert(Object::Device(device))
     }
 
     /// Takes a handle out.

@@ -1,14 +1,14 @@
 //! Queues: the FIFO behind a context or a hardware queue.
 
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::device::Device;
-use crate::lock::{lock, wait};
+use crate::lock::atomic::{AtomicI32, AtomicU32, Ordering};
+use crate::lock::{lock, wait, Condvar, Mutex};
 use crate::memory::Memory;
 use crate::process::DeferredFree;
 use crate::sched::NodeSched;
@@ -175,9 +175,10 @@ impl Queue {
     pub(crate) fn next(self: &Arc<Self>) -> Option<Item> {
         // Dropped after the lock: it may hold the last reference to an object.
         let mut passed = Points::new();
-        let lost = self.device.is_lost();
         let mut inner = lock(&self.inner);
         inner.phase = Phase::Running;
+        // Looked at under the lock: who loses the device looks for queues that are blocked afterwards.
+        let lost = self.device.is_lost();
         loop {
             if let Some(Item::Wait(points)) = inner.items.front_mut() {
                 while let Some((object, value)) = points.last().filter(|_| !lost) {

@@ -5,21 +5,20 @@
 //! from whichever thread. So a blocked queue holds nothing up and a wait between queues costs no
 //! round trip. Ready queues take turns after each command buffer, higher priority first.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::device::Device;
 use crate::doorbell::Doorbell;
 use crate::engine::{EngineFault, Job};
-use crate::lock::{lock, wait, wait_for};
+use crate::lock::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::lock::{lock, one_order, wait, wait_for, Condvar, Mutex, MutexGuard};
 use crate::process::Process;
 use crate::queue::{arrive, Item, Queue, Submission, VaOperation};
 use crate::space::{MapRequest, Source, VaError};
-use crate::sys;
+use crate::sys::{self, JoinHandle};
 
 /// The work a node is running, for the watchdog.
 #[derive(Debug)]
@@ -213,6 +212,13 @@ impl NodeSched {
         }
     }
 
+    /// Says that work of a device begins.
+    fn is_watched(&self, device: &Arc<Device>, watchdog: &Watchdog) {
+        *lock(&self.current) = Some(Running { device: device.clone(), since: Instant::now(), hung: false });
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        watchdog.attend();
+    }
+
     fn execute(&self, process: &Arc<Process>, queue: &Arc<Queue>, submission: &Submission) {
         if submission.null || submission.command_length == 0 {
             return;
@@ -223,10 +229,7 @@ impl NodeSched {
             return;
         }
         if queue.watched {
-            let device = queue.device.clone();
-            *lock(&self.current) = Some(Running { device, since: Instant::now(), hung: false });
-            self.runs.fetch_add(1, Ordering::SeqCst);
-            process.watchdog.attend();
+            self.is_watched(&queue.device, &process.watchdog);
         }
         let job = Job {
             command_buffer: start,
@@ -320,6 +323,7 @@ impl Watchdog {
 
     /// Work has started: the watchdog must not sleep. Costs one load while it is awake.
     fn attend(&self) {
+        one_order();
         if self.asleep.load(Ordering::SeqCst) {
             let guard = lock(&self.stop);
             self.bell.notify_all();
@@ -336,6 +340,22 @@ impl Watchdog {
         }
     }
 
+    /// Sleeps until work begins; not at all if some has begun that was not seen.
+    fn sleep_unless_new<'a>(
+        &self,
+        mut stop: MutexGuard<'a, bool>,
+        nothing_new: impl FnOnce() -> bool,
+    ) -> MutexGuard<'a, bool> {
+        self.asleep.store(true, Ordering::SeqCst);
+        one_order();
+        // Whoever starts work bumps the count first and looks at `asleep` second.
+        if nothing_new() {
+            stop = wait(&self.bell, stop);
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+        stop
+    }
+
     fn run(&self, limit: Duration, nodes: &[Weak<NodeSched>]) {
         let period = (limit / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
         let runs = || -> u64 {
@@ -346,12 +366,7 @@ impl Watchdog {
         let mut stop = lock(&self.stop);
         while !*stop {
             if quiet >= PATIENCE {
-                self.asleep.store(true, Ordering::SeqCst);
-                // Whoever starts work bumps the count first and looks at `asleep` second.
-                if runs() == seen {
-                    stop = wait(&self.bell, stop);
-                }
-                self.asleep.store(false, Ordering::SeqCst);
+                stop = self.sleep_unless_new(stop, || runs() == seen);
                 quiet = 0;
                 continue;
             }
@@ -370,5 +385,37 @@ impl Watchdog {
             quiet = if busy || now != seen { 0 } else { quiet + 1 };
             seen = now;
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+
+    /// No work that begins while the watchdog falls asleep goes by unseen.
+    #[test]
+    fn the_watchdog_hears_of_work_in_every_order() {
+        loom::model(|| {
+            let node = NodeSched::new(Duration::ZERO);
+            let dog = Watchdog::new(None);
+            let worker = {
+                let (node, dog) = (node.clone(), dog.clone());
+                loom::thread::spawn(move || {
+                    for _ in 0..2 {
+                        node.is_watched(&Device::new(false), &dog);
+                    }
+                })
+            };
+            let runs = || node.runs.load(Ordering::SeqCst);
+            loop {
+                let seen = runs();
+                if seen == 2 {
+                    break;
+                }
+                drop(dog.sleep_unless_new(lock(&dog.stop), || runs() == seen));
+            }
+            assert!(lock(&node.current).is_some());
+            worker.join().unwrap();
+        });
     }
 }

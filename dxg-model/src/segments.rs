@@ -2,11 +2,12 @@
 //! it. Only identity mappings of the caller's memory can overlap (two allocations over the same
 //! pages); everything else replaces what was there.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::{smallvec, SmallVec};
+
+use crate::lock::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// What a mapping shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,12 +9,12 @@
 //! mapped, and the head is read into a copy and checked before it is believed.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use rustix::fs::{MemfdFlags, SealFlags};
 
-use crate::lock::lock;
+use crate::lock::{lock, Mutex};
 use crate::mapping::PAGE;
 use crate::sys::{self, FdIdentity};
 
@@ -60,13 +60,21 @@ pub(crate) struct SharedFile {
     identity: FdIdentity,
     /// Length so far, bytes.
     len: Mutex<u64>,
+    #[cfg(loom)]
+    pub(crate) words: Arc<crate::words::SharedWords>,
 }
 
 impl SharedFile {
     fn wrap(fd: OwnedFd) -> std::io::Result<Self> {
         let identity = sys::identity_of(&fd)?;
         let len = rustix::fs::fstat(&fd)?.st_size.unsigned_abs();
-        Ok(Self { fd, identity, len: Mutex::new(len) })
+        Ok(Self {
+            fd,
+            identity,
+            len: Mutex::new(len),
+            #[cfg(loom)]
+            words: crate::words::SharedWords::new(),
+        })
     }
 
     /// A new file with a head and nothing else.

@@ -1,15 +1,15 @@
 //! Synchronisation objects: monitored fences above all, and the few older kinds.
 
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::SynchronizationObjectFlags;
-use rustix::thread::futex;
 use smallvec::SmallVec;
 
 use crate::board::Board;
-use crate::lock::lock;
+use crate::futex::{Futex, Scope};
+use crate::lock::atomic::{AtomicI32, AtomicU64, Ordering};
+use crate::lock::{lock, Mutex};
 use crate::queue::Queue;
 use crate::shared_file::{self, Head, SharedFile};
 use crate::space::{AddressSpace, FencePage, PageOf, VaError};
@@ -242,6 +242,12 @@ impl SyncObject {
         lock(&self.state).page.as_ref().map_or(0, FencePage::address)
     }
 
+    /// The word in the page, for those who write it as a GPU does.
+    #[cfg(all(test, loom))]
+    pub(crate) fn raw_word(&self) -> Arc<AtomicU64> {
+        lock(&self.state).page.as_ref().expect("a page").raw()
+    }
+
     /// Signals: fences take the value, semaphores count up, notifications raise their event.
     pub(crate) fn signal(&self, value: u64) {
         let mut st = lock(&self.state);
@@ -288,7 +294,7 @@ impl SyncObject {
     }
 
     /// Moves satisfied waiters out and wakes them after the lock is gone.
-    fn release(&self, mut st: std::sync::MutexGuard<'_, State>) {
+    fn release(&self, mut st: crate::lock::MutexGuard<'_, State>) {
         if st.waiters.is_empty() {
             return;
         }
@@ -397,8 +403,8 @@ pub(crate) enum Bell {
 pub(crate) struct CpuWait {
     /// Objects still to be reached; the wait ends when it passes from 1 to 0.
     missing: AtomicI32,
-    /// Futex word: 1 when over.
-    over: AtomicU32,
+    /// 1 when over.
+    over: Futex,
     /// Raised at the end, once.
     event: Mutex<Option<Bell>>,
 }
@@ -407,8 +413,7 @@ impl CpuWait {
     /// Starts a wait; with an event it is asynchronous.
     pub(crate) fn start(objects: &[(Arc<SyncObject>, u64)], any: bool, event: Option<Bell>) -> Arc<Self> {
         let missing = if any { 1 } else { objects.len() as i32 };
-        let this =
-            Arc::new(Self { missing: AtomicI32::new(missing), over: AtomicU32::new(0), event: Mutex::new(event) });
+        let this = Arc::new(Self { missing: AtomicI32::new(missing), over: Futex::new(0), event: Mutex::new(event) });
         let target = Target::Cpu(this.clone());
         for (object, value) in objects {
             if object.wait(*value, Some(&target)) {
@@ -428,21 +433,19 @@ impl CpuWait {
         if self.missing.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        self.over.store(1, Ordering::Release);
+        self.over.set(1);
         match lock(&self.event).take() {
             Some(Bell::Event(event)) => sys::raise(&*event),
             Some(Bell::SyncFile(end)) => sys::ring(&*end),
-            None => {
-                let _ = futex::wake(&self.over, futex::Flags::PRIVATE, u32::MAX >> 1);
-            }
+            None => self.over.wake(Scope::Process),
         }
     }
 
     /// Blocks until the wait is over. `false` if a signal handler interrupted it (one with
     /// SA_RESTART does not), in which case the wait is withdrawn.
     pub(crate) fn block(self: &Arc<Self>, objects: &[(Arc<SyncObject>, u64)]) -> bool {
-        while self.over.load(Ordering::Acquire) == 0 {
-            if futex::wait(&self.over, futex::Flags::PRIVATE, 0, None) == Err(rustix::io::Errno::INTR) {
+        while self.over.get() == 0 {
+            if !self.over.sleep(0, Scope::Process) {
                 for (object, _) in objects {
                     object.forget(self);
                 }

@@ -4,6 +4,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
+#[cfg(loom)]
+pub(crate) use loom::thread::JoinHandle;
+#[cfg(not(loom))]
+pub(crate) use std::thread::JoinHandle;
+
 /// Identity of the object behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FdIdentity {
@@ -82,8 +87,14 @@ pub(crate) fn peer(fd: RawFd) -> Option<(Vec<u8>, u32)> {
 
 /// Starts a thread that takes no signals of the application, except those raised by its own
 /// instructions (an engine may handle these).
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
+#[cfg(not(loom))]
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     spawn_with(std::thread::Builder::new().name(name.to_owned()), body)
+}
+
+#[cfg(loom)]
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    loom::thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
 /// Starts a thread as the model's are: it takes no signals of the application, except those raised by its own instructions. For

@@ -6,9 +6,8 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::lock::lock;
 use smallvec::SmallVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -70,7 +69,7 @@ fn read_ranges(parts: &mut [(u64, &mut [u8])]) -> Result<(), BadAddress> {
 
 /// Runs `f` with the two ends of the copying pipe, which is empty before and after.
 fn with_pipe<R>(f: impl FnOnce(i32, i32) -> Result<R, BadAddress>) -> Result<R, BadAddress> {
-    let mut slot = lock(&PIPE);
+    let mut slot = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     if slot.is_none() {
         *slot = Some(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|_| BadAddress)?);
     }

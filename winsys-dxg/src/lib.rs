@@ -32,6 +32,7 @@ mod error;
 mod events;
 mod fence;
 mod fork;
+mod gate;
 mod hw_queue;
 mod memory;
 pub mod node;

@@ -10,6 +10,7 @@
 use crate::device::Device;
 use crate::error::{ErrorKind, Result};
 use crate::fence::Fence;
+use crate::gate::Gate;
 use crate::memory::Memory;
 use dxg_abi::{Evict, Handle, MakeResident, MakeResidentFlags, MAKE_RESIDENT_ALLOC_MAX};
 use smallvec::SmallVec;
@@ -205,10 +206,8 @@ fn drop_reference(device: &Device, handles: &[Handle]) {
 /// The policy of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Trimmer {
-    /// Whether there once was not room for all.
-    pressed: AtomicBool,
-    /// Submissions on their way that do not say what they use.
-    unlisted: AtomicU32,
+    /// Submissions on their way that do not say what they use; closed once there was not room for all.
+    unlisted: Gate,
     clock: AtomicU64,
     state: Mutex<State>,
 }
@@ -226,7 +225,7 @@ struct State {
 impl Trimmer {
     /// Whether submissions have to say what they use.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.pressed.load(SeqCst)
+        self.unlisted.is_closed()
     }
 
     /// Takes part from now on.
@@ -267,7 +266,7 @@ impl Trimmer {
         let marks = match horizon {
             Some(marks) => marks,
             // Whoever comes later sees that there is pressure.
-            None if self.unlisted.load(SeqCst) > 0 => return Err(()),
+            None if !self.unlisted.is_empty() => return Err(()),
             None => horizon.insert(
                 queues
                     .iter()
@@ -282,7 +281,7 @@ impl Trimmer {
 
     /// Makes room by moving idle memory; how much that made.
     fn trim(&self, device: &Device, wanted: u64) -> u64 {
-        self.pressed.store(true, SeqCst);
+        self.unlisted.close();
         if !matches!(self.horizon(), Ok(None)) {
             return 0;
         }
@@ -362,12 +361,9 @@ impl Trimmer {
 
     /// Makes what a submission uses resident, and keeps it so until the submission is on its way.
     pub(crate) fn enter(&self, device: &Device, uses: Uses<'_>) -> Result<Admission<'_>> {
-        // In this order: whoever looks for room does it the other way round.
-        self.unlisted.fetch_add(1, SeqCst);
-        if !self.is_pressed() {
+        if self.unlisted.enter() {
             return Ok(Admission { trimmer: self, held: None });
         }
-        self.unlisted.fetch_sub(1, SeqCst);
         let entries: Vec<Arc<Entry>> = match uses {
             Uses::All => self.entries(),
             Uses::Listed(list) => {
@@ -433,9 +429,7 @@ impl<'a> Admission<'a> {
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
         match &self.held {
-            None => {
-                self.trimmer.unlisted.fetch_sub(1, SeqCst);
-            }
+            None => self.trimmer.unlisted.leave(),
             Some(entries) => {
                 for entry in entries {
                     entry.holds.fetch_sub(1, SeqCst);

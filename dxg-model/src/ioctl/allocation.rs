@@ -1,7 +1,6 @@
 //! Allocations: creation, destruction, locking.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::{
     AllocationInfo2, AllocationInfo2Flags, CreateAllocation, CreateAllocationFlags as Flags, CreateStandardAllocation,
@@ -10,7 +9,8 @@ use dxg_abi::{
 };
 
 use crate::device::{Device, Object};
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::lock::{lock, Mutex};
 use crate::memory::{Allocation, Memory, Resource, ResourceState};
 use crate::process::{Answer, Failure, Process};
 use crate::shared_file::SharedFile;

@@ -1,6 +1,5 @@
 //! Devices, contexts, hardware queues.
 
-use core::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
 
 use dxg_abi::{
@@ -11,6 +10,7 @@ use dxg_abi::{
 };
 
 use crate::device::{Context, Device, HwQueue, Object};
+use crate::lock::atomic::{AtomicI32, Ordering};
 use crate::process::{Answer, Failure, Process};
 use crate::queue::Queue;
 use crate::sync::SyncObject;
@@ -23,7 +23,7 @@ pub(super) fn create_device(p: &Process, a: &mut CreateDevice) -> Answer {
         return if p.config.quirks { Ok(0) } else { Err(Failure::EOVERFLOW) };
     }
     let device = Device::new(a.flags.contains(CreateDeviceFlags::DISABLE_GPU_TIMEOUT));
-    a.device = p.insert(Object::Device(device))?;
+    a.device = p.insert_device(a.adapter, device)?;
     Ok(0)
 }
 
@@ -106,7 +106,7 @@ pub(super) fn create_hw_queue(p: &Process, a: &mut CreateHwQueue) -> Answer {
     let address = fence.address();
     let fence_handle = p.insert_fence(Object::Fence(context.device.clone(), fence.clone()))?;
     let hw = Arc::new(HwQueue { context, queue, fence, fence_handle });
-    a.queue = p.insert(Object::HwQueue(hw)).inspect_err(|_| drop(p.remove(fence_handle)))?;
+    a.queue = p.insert_hw_queue(a.context, hw).inspect_err(|_| drop(p.remove(fence_handle)))?;
     a.queue_progress_fence = fence_handle;
     a.queue_progress_fence_cpu_va = address;
     a.queue_progress_fence_gpu_va = address;

@@ -1,7 +1,7 @@
 //! Paging queues, residency, budgets, priorities, offers.
 
 use core::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::{
     AllocationResidencyStatus, ChangeVideoMemoryReservation, CreatePagingQueue, DestroyPagingQueue,
@@ -12,7 +12,7 @@ use dxg_abi::{
 };
 
 use crate::device::{Device, Object, PagingQueue};
-use crate::lock::lock;
+use crate::lock::{lock, Mutex};
 use crate::memory::Allocation;
 use crate::process::{Answer, Failure, Process};
 use crate::sync::SyncObject;

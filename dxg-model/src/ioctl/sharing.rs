@@ -1,7 +1,6 @@
 //! Sharing through descriptors.
 
-use core::sync::atomic::{AtomicBool, AtomicU32};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::{
     Handle, Ioctl, NtStatus, OpenAllocationInfo2, OpenResourceFromNtHandle, OpenSyncObjectFromNtHandle2,
@@ -10,7 +9,8 @@ use dxg_abi::{
 
 use crate::content::SharedContent;
 use crate::device::{Device, Object, SyncHandle};
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, AtomicU32};
+use crate::lock::{lock, Mutex};
 use crate::memory::{Allocation, Resource, ResourceState};
 use crate::process::{Answer, Failure, Process};
 use crate::share::Shared;

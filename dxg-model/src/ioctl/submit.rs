@@ -1,6 +1,5 @@
 //! Queues: command buffers, and the signals and waits between them.
 
-use core::sync::atomic::AtomicU32;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use dxg_abi::{
 use smallvec::SmallVec;
 
 use crate::device::Object;
+use crate::lock::atomic::AtomicU32;
 use crate::lock::lock;
 use crate::process::{Answer, Failure, Process};
 use crate::queue::{Item, Join, Points, Queue, Submission};

@@ -1,6 +1,6 @@
 //! Synchronisation objects: creation, destruction, and what the CPU does with them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::{
     CreateSynchronizationObject2, DestroySynchronizationObject, Handle, Ioctl, NtStatus,
@@ -10,7 +10,7 @@ use dxg_abi::{
 
 use crate::device::{Object, SyncHandle};
 use crate::events::EventNumber;
-use crate::lock::lock;
+use crate::lock::{lock, Mutex};
 use crate::process::{Answer, Failure, Process};
 use crate::sync::{Bell, CpuWait, Kind, SyncObject};
 use crate::usermem;

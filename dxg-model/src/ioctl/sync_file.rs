@@ -1,12 +1,12 @@
 //! Sync files.
 
 use std::os::fd::{AsRawFd, IntoRawFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dxg_abi::{CreateSyncFile, Ioctl, NtStatus, OpenSyncObjectFromSyncFile, WaitSyncFile};
 
 use crate::device::{Object, SyncHandle};
-use crate::lock::lock;
+use crate::lock::{lock, Mutex};
 use crate::process::{Answer, Failure, Process};
 use crate::queue::{Item, Points};
 use crate::share::Shared;

@@ -13,16 +13,16 @@
 //! memory can be shown at a second address only if it is a shared mapping; a private one is
 //! refused there (out of memory), as by a host that cannot alias it.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, OnceLock, RwLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use dxg_abi::{GpuVaReservationType, NtStatus, GPU_VA_RESERVE_ALIGN};
 
 use crate::census::Census;
 use crate::engine::Engine;
-use crate::lock::{read, write};
+use crate::lock::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::lock::{read, write, RwLock};
 use crate::mapping::{Piece, Prot, Reservation, PAGE};
 use crate::memory::Memory;
 use crate::segments::{Mapping, Segments, Shows};

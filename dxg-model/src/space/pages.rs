@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::{AddressSpace, Region, RegionKind, VaError};
 use crate::lock::write;
-use crate::mapping::{Word, PAGE};
+use crate::mapping::PAGE;
 use crate::segments::Shows;
 use crate::shared_file::SharedFile;
 use crate::sync::SyncObject;
+use crate::words::Word;
 
 /// Addresses taken for fences at a time.
 const FENCE_CHUNK: u64 = 512 * PAGE;
@@ -55,7 +56,7 @@ impl AddressSpace {
         let page = inner.fence_pages.pop_front().ok_or(VaError::NoMemory)?;
         let word = match of {
             PageOf::Nothing => self.main.map_word(page),
-            PageOf::File(file) => self.main.file_word(page, file, PAGE),
+            PageOf::File(file) => self.main.file_word(page, file),
             PageOf::Fence(FencePage { word: Some(word), .. }) => self.main.alias_word(page, word),
             PageOf::Fence(_) => Err(std::io::ErrorKind::InvalidInput.into()),
         };
@@ -106,6 +107,12 @@ impl FencePage {
     /// CPU address and GPU address alike.
     pub(crate) fn address(&self) -> u64 {
         self.word.as_ref().map_or(0, Word::address)
+    }
+
+    /// The word, for those who write it as a GPU does.
+    #[cfg(all(test, loom))]
+    pub(crate) fn raw(&self) -> Arc<crate::lock::atomic::AtomicU64> {
+        self.word.as_ref().expect("a page that is not being dropped").raw()
     }
 
     pub(crate) fn load(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The exact meaning of every lane-wise operation; shared with constant folding.
 
 use super::float;
-use crate::sir::{AluOp, AluShape, FloatControls, Type};
+use crate::sir::{tables, AluOp, AluShape, FloatControls, Type};
 
 /// Sign-extends the low bits of a value of type `ty`.
 pub const fn signed(ty: Type, bits: u64) -> i64 {
@@ -42,6 +42,10 @@ pub fn eval(op: AluOp, arg_types: &[Type], result: Type, args: &[u64], fc: &Floa
             AluOp::ITrunc | AluOp::Bitcast => a & result.mask(),
             AluOp::ZExt => a,
             AluOp::SExt => signed(t, a) as u64 & result.mask(),
+            AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => {
+                let index = a as usize % tables::ENTRIES;
+                tables::of(op).map_or(0, |table| u64::from(table[index].to_bits()))
+            }
             _ => float::convert(op, t, result, a, fc),
         },
     }

@@ -168,6 +168,19 @@ fn arithmetic(op: AluOp, t: Type, [a, b, c]: [u64; 3], m: FloatMode) -> u64 {
         AluOp::FAcosh => out(x.acosh()),
         AluOp::FAtanh => out(x.atanh()),
         AluOp::FScale => soft::scale(f, a, y as i32, r),
+        AluOp::FScaleAny => scale_any(a, x, y, r),
+        AluOp::FExponent => out(match x {
+            _ if x.is_nan() => x,
+            0.0 => f64::NEG_INFINITY,
+            _ if x.is_infinite() => f64::INFINITY,
+            _ => exponent(x),
+        }),
+        AluOp::FSignificand => out(match x {
+            _ if x.is_nan() || x < 0.0 => f64::NAN,
+            0.0 => 1f64.copysign(x),
+            _ if x.is_infinite() => 1.0,
+            _ => x / exponent(x).exp2(),
+        }),
         AluOp::FLdexp => soft::scale(f, a, b as u32 as i32, r),
         AluOp::FFrexpMant => out(frexp(x).0),
         AluOp::FQuantize16 => {
@@ -198,6 +211,30 @@ fn host64(op: AluOp, x: f64, y: f64, z: f64) -> f64 {
         AluOp::Fma => x.mul_add(y, z),
         _ => x.sqrt(),
     }
+}
+
+/// ⌊log2 |x|⌋ of a number that is not 0 and is no binary64 denormal.
+fn exponent(x: f64) -> f64 {
+    ((x.to_bits() >> 52 & 0x7ff) as i32 - 1023).into()
+}
+
+/// a · 2^⌊y⌋ for binary32 bits `a`, whose value is `x`.
+fn scale_any(a: u64, x: f64, y: f64, r: Round) -> u64 {
+    let of = |v: f64| from_f64(Type::F32, v, r);
+    if y.is_nan() {
+        return of(f64::NAN);
+    }
+    if y.is_infinite() {
+        return match (x, y > 0.0) {
+            _ if x.is_nan() => of(if y > 0.0 { y } else { 0.0 }),
+            (0.0, true) => of(f64::NAN),
+            (0.0, false) => a,
+            (_, true) => of(f64::INFINITY.copysign(x)),
+            (_, false) if x.is_infinite() => of(f64::NAN),
+            (_, false) => of(0f64.copysign(x)),
+        };
+    }
+    soft::scale(Format::of(Type::F32), a, y.floor().clamp(-1000.0, 1000.0) as i32, r)
 }
 
 /// NaN gives way to the other operand; −0 is less than +0.

@@ -10,6 +10,8 @@ pub struct Emit<'a> {
     pub out: &'a mut Vec<Inst>,
     /// The type of `f` and `c`.
     pub ty: Type,
+    /// Whether the `table_*` operations and those that take numbers apart are cheap.
+    pub tables: bool,
 }
 
 impl Emit<'_> {

@@ -141,7 +141,7 @@ impl Lowering {
                 }
             })
             .collect();
-        let mut e = Emit { kernel, out, ty: to };
+        let mut e = Emit { kernel, out, ty: to, tables: false };
         let raw = if rounds { towards_zero(&mut e, op, from, to, &args) } else { e.alu(to, op, &args) };
         if makes.flush_denorms && can_be_denormal(op) {
             self.flush_into(kernel, out, raw, result);
@@ -166,7 +166,7 @@ impl Lowering {
 
     fn flush_into(&mut self, kernel: &mut Kernel, out: &mut Vec<Inst>, v: Value, result: Value) {
         let ty = kernel.ty(v);
-        let mut e = Emit { kernel, out, ty };
+        let mut e = Emit { kernel, out, ty, tables: false };
         let bits = e.bits(v);
         let top = 1u64 << (ty.bits() - 1);
         let (sign, rest, least) = (e.ic(top as i64), e.ic(!top as i64), e.ic(least_normal(ty) as i64));

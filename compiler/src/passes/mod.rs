@@ -56,6 +56,7 @@ passes! {
     block_to_if: block_to_if::run, "turns Blocks that Ifs leave early into Ifs";
     swap_loops: swap_loops::run, "turns loops that compare and swap into the atomic operations that they are";
     lower_float_controls: lower_float_controls::run, "writes out flushing of denormals and rounding towards zero";
+    lower_math_with_tables: lower_math::run_with_tables, "lower_math for machines that pick numbers from tables";
     lower_math: lower_math::run, "expands transcendental and other rare operations into basic ones";
     renumber: renumber_pass, "numbers values and labels in text order";
 }
@@ -102,6 +103,8 @@ pub struct Options<'a> {
     pub lower_float_controls: bool,
     /// Expand transcendental operations (see [`lower_math`]). Default: yes.
     pub lower_math: bool,
+    /// For a machine that picks numbers from tables as fast as it multiplies (see [`lower_math`]). Default: no.
+    pub tables: bool,
 }
 
 impl Default for Options<'_> {
@@ -112,6 +115,7 @@ impl Default for Options<'_> {
             short: false,
             lower_float_controls: true,
             lower_math: true,
+            tables: false,
         }
     }
 }
@@ -124,6 +128,7 @@ impl std::fmt::Debug for Options<'_> {
             .field("short", &self.short)
             .field("lower_float_controls", &self.lower_float_controls)
             .field("lower_math", &self.lower_math)
+            .field("tables", &self.tables)
             .finish()
     }
 }
@@ -229,6 +234,7 @@ pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError
         if settled.contains(&(*name, changes)) {
             continue;
         }
+        let name = if *name == "lower_math" && opts.tables { &"lower_math_with_tables" } else { name };
         let pass = pass(name).ok_or_else(|| PassError::Unknown((*name).into()))?;
         if run_pass(kernel, pass, opts)? {
             changes += 1;

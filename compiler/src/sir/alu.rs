@@ -90,7 +90,9 @@ impl AluOp {
     /// Whether this floating-point operation has a form for the float type.
     pub fn has_width(self, ty: super::Type) -> bool {
         match self {
-            AluOp::FQuantize16 | AluOp::FScale => ty == super::Type::F32,
+            AluOp::FQuantize16 | AluOp::FScale | AluOp::FScaleAny | AluOp::FExponent | AluOp::FSignificand => {
+                ty == super::Type::F32
+            }
             op => !op.is_transcendental() || ty != super::Type::F64,
         }
     }
@@ -294,6 +296,12 @@ alu_ops! {
     /// a · 2^b, rounded once, for |a| in [½, 2] or NaN and an integral b in [−252, 252]; nothing is said of others. F32 only.
     /// Exponentials are made of it.
     FScale = "fscale", Float(2);
+    /// a · 2^⌊b⌋, rounded once, for any numbers. An infinite b decides even where a is NaN: ∞, or 0 for −∞. F32 only.
+    FScaleAny = "fscale_any", Float(2);
+    /// ⌊log2 |a|⌋ as a number, also of denormals; −∞ for 0, ∞ for infinities. F32 only.
+    FExponent = "fexponent", Float(1);
+    /// a / 2^⌊log2 a⌋ in [1, 2), also of denormals; 1 for ∞, ±1 for ±0, NaN for what is less than 0. F32 only.
+    FSignificand = "fsignificand", Float(1);
     /// Significand of a in ±[0.5, 1); 0 for 0.
     FFrexpMant = "ffrexp_mant", Float(1);
     /// Exponent that goes with `ffrexp_mant`; 0 for 0.
@@ -332,6 +340,12 @@ alu_ops! {
     FConv = "fconv", Convert;
     /// F32 (or F64) to narrower float, towards zero.
     FConvRtz = "fconv_rtz", Convert;
+    /// 2^(i/32) for the low five bits i of an I32, as F32 (see [`super::tables`]).
+    TableExp2 = "table_exp2", Convert;
+    /// The reciprocal of about the middle of [1 + i/32, 1 + (i+1)/32), for the low five bits i of an I32, as F32.
+    TableReciprocal = "table_reciprocal", Convert;
+    /// −log2 of what `table_reciprocal` gives, for the low five bits i of an I32, as F32.
+    TableLog2 = "table_log2", Convert;
     /// Same bits, other type of the same width.
     Bitcast = "bitcast", Convert;
     /// condition, if true, if false.

@@ -11,6 +11,7 @@ mod format;
 mod ids;
 mod kernel;
 mod op;
+pub mod tables;
 mod types;
 pub mod visit;
 

@@ -3,7 +3,7 @@
 use super::gen::{Gen, Rep, Result};
 use super::ir::{Icmp, Val};
 use super::unsupported;
-use compiler::sir::{AluFlags, AluOp, AluShape, Type, Value};
+use compiler::sir::{tables, AluFlags, AluOp, AluShape, Type, Value};
 use smallvec::SmallVec;
 
 /// Types and lanes of an operation that is being emitted: `n` lanes, or scalars if `n` is 0.
@@ -340,6 +340,10 @@ impl Gen<'_> {
                     _ => make(to),
                 }
             }
+            AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => match tables::of(op) {
+                Some(table) => self.look_up(s.n, v, &table),
+                None => return unsupported(format!("table {}", op.name())),
+            },
             AluOp::FConv => self.float_convert(v, s.arg, s.result, s.n),
             AluOp::FConvRtz => self.float_convert_rtz(v, s.arg, s.result, s.n),
             _ => return unsupported(format!("conversion {}", op.name())),

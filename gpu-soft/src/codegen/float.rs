@@ -64,6 +64,9 @@ impl Gen<'_> {
                 m.fcmp(Fcmp::Oeq, call("llvm.fabs", v), k(infinity))
             }
             AluOp::FScale if s.arg == Type::F32 => self.scale(s.n, v[0], v[1]),
+            AluOp::FScaleAny if s.arg == Type::F32 => self.scale_any(s.n, v[0], v[1]),
+            AluOp::FExponent if s.arg == Type::F32 => self.exponent(s.n, v[0]),
+            AluOp::FSignificand if s.arg == Type::F32 => self.significand(s.n, v[0]),
             AluOp::FQuantize16 if s.arg == Type::F32 => {
                 let i16t = |bits| self.konst(Type::I16, s.n, bits);
                 let half = self.single_to_half(v[0], s.n);
@@ -79,10 +82,7 @@ impl Gen<'_> {
     fn scale(&self, n: u32, a: Val, b: Val) -> Val {
         let m = self.m;
         if self.opts.width == Width::W16 && n >= 16 {
-            let name = "llvm.x86.avx512.mask.scalef.ps.512";
-            let (all, current_rounding) = (m.iconst(m.int(16), 0xffff), self.i32c(4));
-            return self
-                .by_registers(n, 16, [a, b], |[a, b]| m.intrinsic(name, &[], &[a, b, a, all, current_rounding]));
+            return self.scale_any(n, a, b);
         }
         let (i32t, f32t) = (self.ty(Type::I32, n), self.ty(Type::F32, n));
         let k = |x: u64| self.konst(Type::I32, n, x);

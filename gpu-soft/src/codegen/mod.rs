@@ -48,6 +48,7 @@ mod mask;
 mod memory;
 mod normalise;
 mod op;
+mod parts;
 mod plain;
 mod plan;
 mod private;

@@ -68,7 +68,7 @@ fn native(
     use crate::codegen;
     use runtime::gpu::{RobustnessLevel, Statistic, StatisticValue};
 
-    let lowered = lower(request.kernel);
+    let lowered = lower(request.kernel, width == Width::W16);
     let options = codegen::Options {
         width,
         subgroup_size: size,
@@ -130,7 +130,7 @@ fn native(
 /// Expands what x86 has no instructions for, and float controls. The runtime's pipeline has done so already, unless the
 /// application asked for no optimisation; kernels with nothing to expand are used as they are.
 #[cfg(feature = "llvm")]
-fn lower(kernel: &compiler::sir::Kernel) -> std::borrow::Cow<'_, compiler::sir::Kernel> {
+fn lower(kernel: &compiler::sir::Kernel, tables: bool) -> std::borrow::Cow<'_, compiler::sir::Kernel> {
     use compiler::passes::{lower_float_controls, lower_math};
     use compiler::sir::Op;
     use std::borrow::Cow;
@@ -142,6 +142,6 @@ fn lower(kernel: &compiler::sir::Kernel) -> std::borrow::Cow<'_, compiler::sir::
     }
     let mut lowered = kernel.clone();
     lower_float_controls::run(&mut lowered);
-    lower_math::run(&mut lowered);
+    lower_math::run_for(&mut lowered, tables);
     Cow::Owned(lowered)
 }

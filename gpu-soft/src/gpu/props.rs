@@ -267,6 +267,7 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         name: ADAPTER_NAME.to_owned(),
         // A jam that is asked for is one of the better code.
         at_once: width == Some(Width::W16) && options.jam.is_none(),
+        tables: width == Some(Width::W16),
         driver_name: "vulkan-dxg".to_owned(),
         driver_info: info.clone(),
         driver_version: vk::make_api_version(0, 0, 1, 0),

@@ -58,10 +58,7 @@ fn signatures(op: AluOp) -> Vec<(Vec<Type>, Type)> {
             s.push((vec![Type::Bool; n.into()], Type::Bool));
             s
         }
-        AluShape::Float(n) if matches!(op, AluOp::FQuantize16 | AluOp::FScale) => {
-            vec![(vec![Type::F32; n.into()], Type::F32)]
-        }
-        AluShape::Float(n) => floats(&|t| (vec![t; n.into()], t)),
+        AluShape::Float(n) => FLOATS.iter().filter(|t| op.has_width(**t)).map(|t| (vec![*t; n.into()], *t)).collect(),
         AluShape::IntCmp => ints(&|t| (vec![t; 2], Type::Bool)),
         AluShape::FloatCmp(n) => floats(&|t| (vec![t; n.into()], Type::Bool)),
         AluShape::Shift => INTS.iter().flat_map(|t| [(vec![*t, Type::I32], *t), (vec![*t, *t], *t)]).collect(),
@@ -88,6 +85,7 @@ fn conversions(op: AluOp) -> Vec<(Vec<Type>, Type)> {
                 AluOp::SToF | AluOp::UToF => from.is_int() && to.is_float(),
                 AluOp::FConv => from.is_float() && to.is_float() && from != to,
                 AluOp::FConvRtz => from.is_float() && to.is_float() && narrower,
+                AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => from == Type::I32 && to == Type::F32,
                 _ => {
                     let memory = from.bytes() > 0 && to.bytes() > 0;
                     memory && from.bits() == to.bits() && from != to

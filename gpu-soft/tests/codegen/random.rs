@@ -559,6 +559,7 @@ fn skipped(op: AluOp) -> bool {
         op,
         FRem | FMod | FRsqrt | FExp2 | FExp | FLog2 | FLog | FPow | FSin | FCos | FTan | FAsin | FAcos | FAtan | FAtan2
             | FSinh | FCosh | FTanh | FAsinh | FAcosh | FAtanh | FLdexp | FFrexpMant | FFrexpExp | FQuantize16 | FScale
+            | FScaleAny | FExponent | FSignificand
             // Of two zeros either is the minimum.
             | FMin | FMax
     )

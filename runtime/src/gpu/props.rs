@@ -202,6 +202,9 @@ pub struct GpuProps {
     ///
     /// [`CompileRequest::first`]: super::CompileRequest::first
     pub at_once: bool,
+    /// Whether the GPU picks one of 32 numbers, takes numbers apart and scales them with an instruction each (see
+    /// [`compiler::passes::Options::tables`]).
+    pub tables: bool,
     /// driverName.
     pub driver_name: String,
     /// driverInfo: versions of what code generation depends on.

@@ -158,6 +158,7 @@ fn translated(
         verify: debug.verify || defaults.verify,
         // Where a quick back end comes behind them, less is enough.
         short: settings.first || (settings.quick && device.props().at_once),
+        tables: device.props().tables,
         dump: debug.print_pass.is_some().then_some(&dump),
         ..defaults
     };

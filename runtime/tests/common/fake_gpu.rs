@@ -76,6 +76,7 @@ impl FakeGpu {
             | vk::MemoryPropertyFlags::HOST_CACHED;
         let props = GpuProps {
             at_once: false,
+            tables: false,
             name: "fake".into(),
             driver_name: "fake".into(),
             driver_info: String::new(),

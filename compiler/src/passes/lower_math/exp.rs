@@ -1,5 +1,6 @@
 //! Exponentials, logarithms and powers.
 
+use super::tabled;
 use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Value};
 
@@ -23,11 +24,14 @@ const LOG: [f32; 9] = [
 const ATANH: [f32; 4] = [0.333_333_3, 0.200_001_67, 0.142_686_53, 0.117_910_9];
 
 // ln 2, log2 e and 2 / ln 2, each as a binary32 number and what is missing.
-const LN2: (f64, f64) = (0.693_147_182_464_599_6, -1.904_654_212_125_933_6e-9);
-const LOG2E: (f64, f64) = (1.442_695_021_629_333_5, 1.925_963_033_500_011e-8);
+pub const LN2: (f64, f64) = (0.693_147_182_464_599_6, -1.904_654_212_125_933_6e-9);
+pub const LOG2E: (f64, f64) = (1.442_695_021_629_333_5, 1.925_963_033_500_011e-8);
 const TWO_LOG2E: (f64, f64) = (2.885_390_043_258_667, 3.851_926_067_000_022e-8);
 
 pub fn exp2(e: &mut Emit<'_>, x: Value) -> Value {
+    if e.tables {
+        return tabled::exp2(e, x);
+    }
     let x = e.clamp(x, -152.0, 130.0);
     let n = e.f(AluOp::FRoundEven, &[x]);
     let f = e.sub(x, n);
@@ -44,6 +48,9 @@ fn exp2_of(e: &mut Emit<'_>, n: Value, f: Value) -> Value {
 
 /// e^x.
 pub fn exp(e: &mut Emit<'_>, x: Value) -> Value {
+    if e.tables {
+        return tabled::exp(e, x);
+    }
     let x = e.clamp(x, -105.0, 91.0);
     let l = e.c(LOG2E.0);
     let n = e.mul(x, l);
@@ -103,6 +110,9 @@ fn log_special(e: &mut Emit<'_>, x: Value, r: Value) -> Value {
 }
 
 pub fn log2(e: &mut Emit<'_>, x: Value) -> Value {
+    if e.tables {
+        return tabled::log2(e, x);
+    }
     let (k, f) = split(e, x);
     let y = log1p_rest(e, f);
     let (high, low) = (e.c(LOG2E.0), e.c(LOG2E.1));
@@ -114,6 +124,9 @@ pub fn log2(e: &mut Emit<'_>, x: Value) -> Value {
 }
 
 pub fn log(e: &mut Emit<'_>, x: Value) -> Value {
+    if e.tables {
+        return tabled::log(e, x);
+    }
     let (k, f) = split(e, x);
     let y = log1p_rest(e, f);
     let (high, low) = (e.c(LN2.0), e.c(LN2.1));
@@ -125,6 +138,9 @@ pub fn log(e: &mut Emit<'_>, x: Value) -> Value {
 
 /// x^y = 2^(y · log2 x). The logarithm is the sum of two numbers, so that its error times y stays below the last place.
 pub fn pow(e: &mut Emit<'_>, x: Value, y: Value) -> Value {
+    if e.tables {
+        return tabled::pow(e, x, y);
+    }
     let (k, f) = split(e, x);
     // ln(1 + f) = 2 atanh(s), s = f / (2 + f), with what the division leaves.
     let two = e.c(2.0);

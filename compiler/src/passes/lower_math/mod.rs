@@ -1,6 +1,7 @@
 //! Expands the operations that no machine has into basic ones, so that GPU back ends see only: integer operations,
 //! fadd fsub fmul fdiv fneg fabs fma fmin fmax ffloor fceil ftrunc froundeven fsqrt fscale, comparisons, fisnan, fisinf,
-//! conversions and select.
+//! conversions and select; and, if they ask for it, fexponent fsignificand fscale_any table_exp2 table_reciprocal table_log2, of which
+//! the exponentials and logarithms of such machines are made.
 //!
 //! The approximations work in binary32 (binary16 goes through it) and stay within the precision that the Vulkan
 //! specification asks for in its table of SPIR-V operations, mostly within 2 or 3 units in the last place; NaN, infinities,
@@ -10,6 +11,7 @@
 mod exp;
 mod hyperbolic;
 mod scale;
+mod tabled;
 mod trig;
 
 use super::emit::Emit;
@@ -17,9 +19,20 @@ use crate::sir::{AluOp, Inst, Kernel, Op, Region, Type, Value};
 
 /// Runs the pass.
 pub fn run(kernel: &mut Kernel) -> bool {
+    run_for(kernel, false)
+}
+
+/// Runs the pass for a machine that has the `table_*` operations, `fexponent`, `fsignificand` and `fscale_any` as instructions, and
+/// makes use of them.
+pub fn run_with_tables(kernel: &mut Kernel) -> bool {
+    run_for(kernel, true)
+}
+
+/// Runs the pass, with tables or without.
+pub fn run_for(kernel: &mut Kernel, tables: bool) -> bool {
     let mut body = std::mem::take(&mut kernel.body);
     let mut changed = false;
-    region(kernel, &mut body, &mut changed);
+    region(kernel, &mut body, tables, &mut changed);
     kernel.body = body;
     changed
 }
@@ -40,19 +53,20 @@ pub const fn expands(op: AluOp) -> bool {
         )
 }
 
-fn region(kernel: &mut Kernel, region: &mut Region, changed: &mut bool) {
+fn region(kernel: &mut Kernel, region: &mut Region, tables: bool, changed: &mut bool) {
     if !region.insts.iter().any(|i| matches!(&i.op, Op::Alu { op, .. } if expands(*op)) || i.op.is_control()) {
         return;
     }
     let insts = std::mem::take(&mut region.insts);
     let mut out = Vec::with_capacity(insts.len());
     for mut inst in insts {
-        inst.op.for_each_region_mut(&mut |r| self::region(kernel, r, changed));
+        inst.op.for_each_region_mut(&mut |r| self::region(kernel, r, tables, changed));
         match &inst.op {
             Op::Alu { op, args, .. } if expands(*op) => {
                 *changed = true;
                 let (op, args) = (*op, args.clone());
-                expand(kernel, op, &args, &inst, &mut out);
+                let ty = kernel.ty(args[0]);
+                expand(Emit { kernel, out: &mut out, ty, tables }, op, &args, &inst);
             }
             _ => out.push(inst),
         }
@@ -61,11 +75,9 @@ fn region(kernel: &mut Kernel, region: &mut Region, changed: &mut bool) {
 }
 
 /// Appends the expansion; its last operation defines the result.
-fn expand(kernel: &mut Kernel, op: AluOp, args: &[Value], inst: &Inst, out: &mut Vec<Inst>) {
+fn expand(mut e: Emit<'_>, op: AluOp, args: &[Value], inst: &Inst) {
     let result = inst.results[0];
-    let ty = kernel.ty(args[0]);
-    let mut e = Emit { kernel, out, ty };
-    let narrow = ty == Type::F16;
+    let narrow = e.ty == Type::F16;
     let wide: Vec<Value> = if narrow {
         // binary16 operands are exact in binary32; the one rounding back is far finer than the approximations.
         e.ty = Type::F32;

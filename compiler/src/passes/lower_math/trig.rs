@@ -3,92 +3,99 @@
 use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Type, Value};
 
-/// (sin(r)/r − 1) / r² in r² for |r| ≤ π/4, relative error 5e-12.
-const SIN: [f32; 4] = [-0.166_666_67, 0.008_333_329, -0.000_198_393_3, 2.718_274_8e-6];
+/// (sin(r)/r − 1) / r² in r² for |r| ≤ π/4, relative error 4e-9.
+const SIN: [f32; 3] = [-0.166_666_54, 0.008_332_106, -0.000_195_078_83];
 /// (cos(r) − 1 + r²/2) / r⁴ in r² for |r| ≤ π/4, relative error 1e-10.
 const COS: [f32; 3] = [0.041_666_646, -0.001_388_731_3, 2.443_278_6e-5];
-/// (atan(z)/z − 1) / z² in z² for z in [0, 1], relative error 4e-10.
-const ATAN: [f32; 10] = [
-    -0.333_333_28,
-    0.199_996_71,
-    -0.142_798_33,
-    0.110_582_255,
-    -0.088_110_99,
-    0.067_416_18,
-    -0.044_690_277,
-    0.022_540_186,
-    -0.007_318_12,
-    0.001_113_824,
+/// (atan(z)/z − 1) / z² in z² for z in [0, 1], relative error 2e-8.
+const ATAN: [f32; 8] = [
+    -0.333_331_53,
+    0.199_937_67,
+    -0.142_110_02,
+    0.106_657_69,
+    -0.075_516_85,
+    0.043_205_84,
+    -0.016_364_712,
+    0.002_920_082_8,
 ];
-/// (asin(x)/x − 1) / x² in x² for |x| ≤ 1/2, relative error 3e-10.
-const ASIN: [f32; 6] = [0.166_666_6, 0.075_005_11, 0.044_515_72, 0.031_817_59, 0.014_402_688, 0.037_565_082];
+/// (asin(x)/x − 1) / x² in x² for |x| ≤ 1/2, relative error 5e-9.
+const ASIN: [f32; 5] = [0.166_667_52, 0.074_953_094, 0.045_469_154, 0.024_184_743, 0.042_158_388];
 
 /// π/2 as a sum of binary32 numbers.
 const HALF_PI: [f64; 3] = [1.570_796_370_506_286_6, -4.371_138_828_673_793e-8, -1.715_124_510_005_881_9e-15];
 const TWO_BY_PI: f64 = 0.636_619_746_685_028_1;
+/// Adding it to a number below 2^22 leaves the nearest integer in the lowest bits of the sum.
+const TO_INTEGERS: f64 = 1.5 * 8_388_608.0;
 
-/// Sine and cosine of the remainder of x by π/2, and the number of the quadrant.
+/// Sine and cosine of the remainder of x by π/2, and an integer whose lowest bits number the quadrant.
 ///
-/// The remainder is exact to about the last place for |x| up to 10⁵ and more; for absurdly large x, where neighbouring
-/// floats are farther apart than a period, the result is merely some value in [−1, 1].
-fn quadrant(e: &mut Emit<'_>, x: Value) -> (Value, Value, Value) {
-    let k = e.c(TWO_BY_PI);
-    let n = e.mul(x, k);
-    let n = e.f(AluOp::FRoundEven, &[n]);
+/// With two parts of π/2 the remainder is exact to 1e-10 for |x| up to 10⁵ and more; with three also to about the last place where it is
+/// small. For absurdly large x, where neighbouring floats are farther apart than a period, the result is merely some value in [−1, 1].
+fn quadrant(e: &mut Emit<'_>, x: Value, parts: usize) -> (Value, Value, Value) {
+    let (k, shift) = (e.c(TWO_BY_PI), e.c(TO_INTEGERS));
+    let sum = e.fma(x, k, shift);
+    let n = e.sub(sum, shift);
     let mut r = x;
-    for part in HALF_PI {
+    for part in &HALF_PI[..parts] {
         let part = e.c(-part);
         r = e.fma(n, part, r);
     }
-    // The rounded product can miss the nearest quadrant by a little where x is large, so the remainder may exceed π/4; what
-    // is cut off belongs to absurdly large x.
+    // Where x is large, its product by the rounded constant can miss the nearest quadrant by a little, so the remainder may exceed
+    // π/4; what is cut off belongs to absurdly large x.
     let r = e.clamp(r, -0.82, 0.82);
     let z = e.mul(r, r);
     let s = e.poly(z, &SIN);
-    let s = e.mul(s, z);
-    let s = e.fma(s, r, r);
+    let rz = e.mul(r, z);
+    let s = e.fma(s, rz, r);
     let c = e.poly(z, &COS);
-    let zz = e.mul(z, z);
     let (half, one) = (e.c(-0.5), e.c(1.0));
-    let first = e.fma(half, z, one);
-    // What 1 − z/2 lost goes back in.
-    let lost = e.sub(one, first);
-    let lost = e.fma(half, z, lost);
-    let c = e.fma(c, zz, lost);
-    let c = e.add(first, c);
-    let q = e.i(AluOp::FToS, &[n]);
+    let c = e.fma(c, z, half);
+    let c = e.fma(c, z, one);
+    let q = e.bits(sum);
     (s, c, q)
 }
 
-fn bit(e: &mut Emit<'_>, q: Value, bit: i64) -> Value {
-    let (b, zero) = (e.ic(bit), e.ic(0));
+/// Whether the quadrant has an odd number.
+fn is_odd(e: &mut Emit<'_>, q: Value) -> Value {
+    let (b, zero) = (e.ic(1), e.ic(0));
     let q = e.i(AluOp::And, &[q, b]);
     e.alu(Type::Bool, AluOp::INe, &[q, zero])
 }
 
-fn turned(e: &mut Emit<'_>, s: Value, c: Value, q: Value) -> Value {
-    let odd = bit(e, q, 1);
-    let r = e.select(odd, c, s);
-    let negative = e.neg(r);
-    let back = bit(e, q, 2);
-    e.select(back, negative, r)
+/// `v`, or its negation in the quadrants 2 and 3 of those that `turns` counts from (in the two highest bits).
+fn signed(e: &mut Emit<'_>, v: Value, turns: Value) -> Value {
+    let sign = e.ic(i64::from(i32::MIN));
+    let v = e.bits(v);
+    let flip = e.i(AluOp::And, &[turns, sign]);
+    let v = e.i(AluOp::Xor, &[v, flip]);
+    e.float(v)
+}
+
+fn turns(e: &mut Emit<'_>, q: Value) -> Value {
+    let count = e.i32(30);
+    e.i(AluOp::Shl, &[q, count])
 }
 
 pub fn sin(e: &mut Emit<'_>, x: Value) -> Value {
-    let (s, c, q) = quadrant(e, x);
-    turned(e, s, c, q)
+    let (s, c, q) = quadrant(e, x, 2);
+    let odd = is_odd(e, q);
+    let v = e.select(odd, c, s);
+    let turns = turns(e, q);
+    signed(e, v, turns)
 }
 
 pub fn cos(e: &mut Emit<'_>, x: Value) -> Value {
-    let (s, c, q) = quadrant(e, x);
-    let one = e.ic(1);
-    let q = e.i(AluOp::IAdd, &[q, one]);
-    turned(e, s, c, q)
+    let (s, c, q) = quadrant(e, x, 2);
+    let odd = is_odd(e, q);
+    let v = e.select(odd, s, c);
+    let (turns, quarter) = (turns(e, q), e.ic(1 << 30));
+    let turns = e.i(AluOp::IAdd, &[turns, quarter]);
+    signed(e, v, turns)
 }
 
 pub fn tan(e: &mut Emit<'_>, x: Value) -> Value {
-    let (s, c, q) = quadrant(e, x);
-    let odd = bit(e, q, 1);
+    let (s, c, q) = quadrant(e, x, 3);
+    let odd = is_odd(e, q);
     let minus_c = e.neg(c);
     let a = e.select(odd, minus_c, s);
     let b = e.select(odd, s, c);

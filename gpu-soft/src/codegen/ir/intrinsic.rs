@@ -62,6 +62,8 @@ intrinsics! {
     Expand "llvm.x86.avx512.mask.expand",
     CvttPs2Dq512 "llvm.x86.avx512.mask.cvttps2dq.512",
     CvttPs2Udq512 "llvm.x86.avx512.mask.cvttps2udq.512",
+    GetexpPs512 "llvm.x86.avx512.mask.getexp.ps.512",
+    GetmantPs512 "llvm.x86.avx512.mask.getmant.ps.512",
     ScalefPs512 "llvm.x86.avx512.mask.scalef.ps.512",
     PermVarD512 "llvm.x86.avx512.permvar.si.512",
     PmaddWd512 "llvm.x86.avx512.pmaddw.d.512",

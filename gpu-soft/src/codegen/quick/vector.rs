@@ -418,6 +418,12 @@ impl Emit<'_, '_> {
                 let (x, y) = (self.arg(inst, 0), self.arg(inst, 1));
                 self.two(inst, Enc(2, 1, 0, 0x2c), 32, x, y, None)
             }
+            Intrinsic::GetexpPs512 => self.one(inst, Enc(2, 1, 0, 0x42), None),
+            Intrinsic::GetmantPs512 => {
+                let form = self.arg(inst, 1);
+                let Some(form) = self.s.same(form) else { return Err(Refused("a form of significands")) };
+                self.one(inst, Enc(3, 1, 0, 0x26), Some(form as u8))
+            }
             Intrinsic::PmaddWd128 | Intrinsic::PmaddWd256 | Intrinsic::PmaddWd512 => {
                 let (x, y) = (self.arg(inst, 0), self.arg(inst, 1));
                 self.two(inst, Enc(1, 1, 0, 0xf5), 16, x, y, None)

@@ -249,6 +249,17 @@ impl Gen<'_> {
                 }
                 None => None,
             },
+            AluOp::UShr | AluOp::SShr => match (self.constant(args[1]), self.claim(args[0])) {
+                (Some(by), Some(c)) => self.shifted(args[0], c, (by % u64::from(ty.bits())) as u32, op == AluOp::SShr),
+                _ => None,
+            },
+            // Bits below the step of the lanes are the same in all of them.
+            AluOp::And => match (self.constant(args[1]), self.claim(args[0])) {
+                (Some(mask), Some(c)) if cleared(mask, ty).is_some_and(|low| c.stride % (1 << low) == 0) => {
+                    Some(Claim { base: c.base.map(|b| m.and(b, self.konst(ty, 0, mask))), ..c })
+                }
+                _ => None,
+            },
             AluOp::Bitcast if self.k.ty(args[0]).is_int() => self.claim(args[0]),
             AluOp::ITrunc => {
                 let t = self.scalar_ty(ty);
@@ -291,16 +302,35 @@ impl Gen<'_> {
         Ok(Some(Claim { base: Bases::rows(&rows), stride: 0, guard: None }))
     }
 
-    /// Extending is exact if no lane wraps relative to the first of its row; where that is not known it becomes a guard.
+    /// Extending is exact if no lane wraps relative to the first of its row.
     fn extend(&self, from: Value, c: Claim, to: Type, signed: bool) -> Claim {
         let m = self.m;
-        let narrow = self.k.ty(from);
         let wide = self.scalar_ty(to);
         let base = c.base.map(|b| if signed { m.sext(b, wide) } else { m.zext(b, wide) });
+        Claim { base, ..self.unwrapped(from, c, signed) }
+    }
+
+    /// Bits that are shifted out are the same in all lanes if they are below the step; then what is left grows evenly, if no lane wraps.
+    fn shifted(&self, from: Value, c: Claim, by: u32, signed: bool) -> Option<Claim> {
+        let m = self.m;
+        let ty = self.k.ty(from);
+        if by >= MAX_STRIDE.ilog2() || c.stride % (1 << by) != 0 {
+            return None;
+        }
+        let c = self.unwrapped(from, c, signed);
+        let count = self.konst(ty, 0, u64::from(by));
+        let base = c.base.map(|b| if signed { m.ashr(b, count) } else { m.lshr(b, count) });
+        Some(Claim { base, stride: c.stride >> by, ..c })
+    }
+
+    /// The claim with the guard that no lane wraps relative to the first of its row, where that is not known.
+    fn unwrapped(&self, from: Value, c: Claim, signed: bool) -> Claim {
+        let m = self.m;
+        let narrow = self.k.ty(from);
         let lanes = if c.base.whole() { self.lanes } else { self.per_row() };
         let exact = c.stride == 0 || self.shapes.extends(from, c.stride, narrow.bits(), signed, lanes);
         if c.guard.is_none() && exact {
-            return Claim { base, stride: c.stride, guard: None };
+            return c;
         }
         let spread = c.stride.unsigned_abs() * u64::from(lanes - 1);
         let max = if signed { narrow.mask() >> 1 } else { narrow.mask() };
@@ -317,6 +347,12 @@ impl Gen<'_> {
             }
         };
         let all = c.base.all().iter().map(|b| fits(*b)).reduce(|a, b| m.and(a, b));
-        Claim { base, stride: c.stride, guard: self.both(c.guard, all) }
+        Claim { guard: self.both(c.guard, all), ..c }
     }
+}
+
+/// How many low bits a mask clears, if those are all that it clears.
+fn cleared(mask: u64, ty: Type) -> Option<u32> {
+    let low = mask.trailing_zeros();
+    (low < MAX_STRIDE.ilog2() && mask == (u64::MAX << low) & ty.mask()).then_some(low)
 }

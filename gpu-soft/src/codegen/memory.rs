@@ -297,7 +297,7 @@ impl Gen<'_> {
                         self.wholes.note(results, wholes);
                     }
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
-                } else if !single && self.evenly(results.len(), ty, &piece, &first, stride, mask) {
+                } else if !single && self.evenly(results.len(), ty, &piece, &first, stride, access, mask) {
                     let vals = self.even_load(results.len(), addr, &piece, &first, stride, guard, ty, access, mask)?;
                     vals.into_iter().map(|v| Rep::Vec(v, None)).collect()
                 } else {
@@ -509,6 +509,9 @@ impl Gen<'_> {
     }
 
     fn lane_load_vals(&mut self, n: usize, place: Place, ty: Type, access: &Access, mask: Mask) -> Result<Vec<Val>> {
+        if let Some(words) = self.in_words(n, ty, access) {
+            return self.narrow_load(n, words, &place, ty, access, mask);
+        }
         if !self.is_quad(n, ty) || access.atomic || access.volatile {
             return self.words_load(n, &place, ty, access, mask);
         }
@@ -624,7 +627,10 @@ impl Gen<'_> {
                         || (!single && self.spreads(mask, step == n, self.lanes_per_base(&first) * step as u32)))
                 {
                     self.strided_store(values, addr, &piece, &first, step as u32, guard, ty, access, mask)
-                } else if !single && mask == Mask::Full && self.evenly(values.len(), ty, &piece, &first, stride, mask) {
+                } else if !single
+                    && mask == Mask::Full
+                    && self.evenly(values.len(), ty, &piece, &first, stride, access, mask)
+                {
                     self.even_store(values, addr, &piece, &first, stride, guard, ty, access)
                 } else {
                     let off = self.lanes_of_place(&piece, addr)?;
@@ -767,6 +773,9 @@ impl Gen<'_> {
 
     fn lane_store(&mut self, values: &[Value], place: Place, ty: Type, access: &Access, mask: Mask) -> Result<()> {
         let n = values.len();
+        if let Some(words) = self.in_words(n, ty, access) {
+            return self.narrow_store(values, words, &place, ty, access, mask);
+        }
         if !self.is_quad(n, ty) || access.atomic || access.volatile {
             return self.words_store(values, &place, ty, access, mask);
         }

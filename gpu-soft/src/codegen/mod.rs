@@ -46,6 +46,7 @@ mod live;
 mod llvm;
 mod mask;
 mod memory;
+mod narrow;
 mod normalise;
 mod op;
 mod parts;

@@ -48,7 +48,7 @@ impl Gen<'_> {
         Ok((Starts::Pointers(self.spill_lanes(1, ptrs)), other))
     }
 
-    fn quad_ptr(&self, starts: &Starts, lane: u32) -> Val {
+    pub fn quad_ptr(&self, starts: &Starts, lane: u32) -> Val {
         let m = self.m;
         match starts {
             Starts::Evenly(first, stride) => {
@@ -131,8 +131,19 @@ impl Gen<'_> {
     // ---- accesses at equal distances ----
 
     /// Whether words of lanes that stand at equal distances are moved lane by lane, as quads: lanes that are not active must be readable.
-    pub fn evenly(&self, n: usize, ty: Type, piece: &Piece, first: &Bases, stride: i64, mask: Mask) -> bool {
+    #[allow(clippy::too_many_arguments)]
+    pub fn evenly(
+        &self,
+        n: usize,
+        ty: Type,
+        piece: &Piece,
+        first: &Bases,
+        stride: i64,
+        access: &Access,
+        mask: Mask,
+    ) -> bool {
         let readable = piece.base.is_some() && piece.size.is_some();
+        let (n, ty) = self.in_words(n, ty, access).map_or((n, ty), |words| (words, Type::I32));
         self.is_quad(n, ty) && first.whole() && stride >= 4 * n as i64 && (mask == Mask::Full || readable)
     }
 
@@ -171,12 +182,20 @@ impl Gen<'_> {
     ) -> Result<Vec<Val>> {
         let m = self.m;
         let align = Self::align(access, 4);
-        let (starts, ok) = self.even_start(n, piece, first, stride, guard);
-        let Some(ok) = ok else { return Ok(self.quad_load(&starts, n as u32, ty, align)) };
+        let words = self.in_words(n, ty, access);
+        let (starts, ok) = self.even_start(words.unwrap_or(n), piece, first, stride, guard);
+        let load = |g: &mut Self| match words {
+            Some(words) => {
+                let words = g.quad_load(&starts, words as u32, Type::I32, align);
+                g.split_words(&words, ty)
+            }
+            None => g.quad_load(&starts, n as u32, ty, align),
+        };
+        let Some(ok) = ok else { return Ok(load(self)) };
         let (quick, slow, end) = (self.block(c"load"), self.block(c"load.slow"), self.block(c"load.end"));
         m.likely_br(ok, quick, slow);
         m.position(quick);
-        let quick = (self.quad_load(&starts, n as u32, ty, align), m.current());
+        let quick = (load(self), m.current());
         m.br(end);
         m.position(slow);
         let off = self.lanes_of_place(piece, addr)?;
@@ -201,7 +220,11 @@ impl Gen<'_> {
         let m = self.m;
         let vals = values.iter().map(|v| self.vector(*v)).collect::<Result<Vec<_>>>()?;
         let align = Self::align(access, 4);
-        let (starts, ok) = self.even_start(values.len(), piece, first, stride, guard);
+        let vals = match self.in_words(values.len(), ty, access) {
+            Some(_) => self.join_words(&vals, ty),
+            None => vals,
+        };
+        let (starts, ok) = self.even_start(vals.len(), piece, first, stride, guard);
         let Some(ok) = ok else {
             self.quad_store(&starts, &vals, align);
             return Ok(());

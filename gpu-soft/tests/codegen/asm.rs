@@ -322,3 +322,74 @@ body {
         }
     }
 }
+
+/// Offsets that are shifted or rounded down grow evenly as long as they do not wrap: halves and bytes of rows are vector moves then.
+#[test]
+fn shifted_offsets_need_no_gathers() {
+    let text = r#"kernel "shifted"
+local_size 16 1 1
+push 8
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin local_id.x
+  %1:i32 = load push(0) align 4
+  %2:i32 = const 2
+  %3:i32 = shl %0 %2
+  %4:i32 = iadd %1 %3
+  %5:i32 = const 1
+  %6:i32 = ushr %4 %5
+  %7:i64 = sext %6
+  %8:i64 = shl %7 %2
+  %9:buf = buffer 0.0
+  %10:buf = buffer 0.1
+  %11:f16 %12:f16 = load buffer(%9 %8 0) align 4 non_writable
+  %13:f32 = fconv %11
+  %14:f32 = fconv %12
+  %15:f32 = fadd %13 %14
+  %16:i32 = const -4
+  %17:i32 = and %4 %16
+  %18:i64 = zext %17
+  store buffer(%10 %18 0) %15 align 4
+  return
+}
+"#;
+    for width in widths() {
+        let (binary, _) = build(text, width);
+        assert_eq!(binary.stats.gathers, 0, "{width:?}: {:?}", binary.stats);
+        assert_eq!((binary.stats.strided, binary.stats.contiguous), (1, 1), "{width:?}: {:?}", binary.stats);
+    }
+}
+
+/// Neighbouring halves and bytes at addresses of their own are moved as words.
+#[test]
+fn narrow_neighbours_are_words() {
+    let text = r#"kernel "neighbours"
+local_size 16 1 1
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin local_id.x
+  %1:buf = buffer 0.0
+  %2:buf = buffer 0.1
+  %3:i64 = zext %0
+  %4:i64 = const 4
+  %5:i64 = imul %3 %4
+  %6:i32 = load buffer(%1 %5 0) align 4
+  %7:i64 = zext %6
+  %8:i16 %9:i16 = load buffer(%1 %7 0) align 2
+  %10:i8 %11:i8 %12:i8 %13:i8 = load buffer(%1 %7 4) align 1
+  %14:i16 = iadd %8 %9
+  store buffer(%2 %7 0) %14 %8 align 2
+  store buffer(%2 %7 4) %13 %12 %11 %10 align 1
+  return
+}
+"#;
+    for width in widths() {
+        let (_, asm) = build_with(text, width, false);
+        // Of halves and bytes nothing is put together or taken apart through memory.
+        for single in ["vpinsrw", "vpinsrb", "vpextrw", "vpextrb"] {
+            assert_eq!(count(&asm, single), 0, "{width:?}: {single}: {asm}");
+        }
+    }
+}

@@ -108,6 +108,8 @@ pub struct ModelSwitches {
     pub strict_residency: bool,
     /// `fail=N`: the N-th request that can fail does, counted from 1.
     pub fail: Option<u64>,
+    /// `stop=N`: the adapter is removed with the N-th request that can fail, counted from 1.
+    pub stop: Option<u64>,
 }
 
 /// The shader cache on disk.
@@ -214,7 +216,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_MODEL",
-        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,fail=N,budget=N[K|M|G],resident,intel,store=FOLDER",
+        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,fail=N,stop=N,budget=N[K|M|G],resident,intel,store=FOLDER",
         doc: "how the model behaves where real systems differ, and which adapter it has, separated by commas",
         parse: parse_model,
     },
@@ -326,6 +328,7 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
                 match (key, value.parse::<u64>()) {
                     ("pending", Ok(us)) => m.pending = Some(Duration::from_micros(us)),
                     ("fail", Ok(nth)) => m.fail = Some(nth),
+                    ("stop", Ok(nth)) => m.stop = Some(nth),
                     ("watchdog", Ok(ms)) => m.watchdog = Some(Duration::from_millis(ms)),
                     ("budget", _) => match parse_size(value) {
                         Some(bytes) => m.budget = Some(bytes),

@@ -9,13 +9,13 @@ use dxg_abi::{Errno, Ioctl, Node};
 use dxg_model::Engine;
 use env::{Debug, ModelGpu, Options};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
-use winsys_dxg::{Failing, KernelNode, Logged, Traced};
+use winsys_dxg::{gives_back, Failing, KernelNode, Logged, Traced};
 
 /// The kernel's device file.
 pub const KERNEL_NODE: &str = KernelNode::PATH;
@@ -65,10 +65,44 @@ pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
     let model = dxg_model::Model::new(model_config(options), engine)?;
     // Of the process's first model: what comes after shows whether the program got over it.
     static FIRST: AtomicBool = AtomicBool::new(true);
-    Ok(match options.model.fail.filter(|_| FIRST.swap(false, Ordering::Relaxed)) {
-        Some(nth) => Arc::new(Failing::new(model, nth, Errno::ENOMEM)),
+    let (fail, stop) = (options.model.fail, options.model.stop);
+    if (fail.is_none() && stop.is_none()) || !FIRST.swap(false, Ordering::Relaxed) {
+        return Ok(model);
+    }
+    let node: Arc<dyn Node> = match stop {
+        Some(nth) => Arc::new(Stopping { model, nth, seen: AtomicU64::new(0) }),
         None => model,
+    };
+    Ok(match fail {
+        Some(nth) => Arc::new(Failing::new(node, nth, Errno::ENOMEM)),
+        None => node,
     })
+}
+
+/// A model whose adapter is removed with the n-th request that can fail.
+#[derive(Debug)]
+struct Stopping {
+    model: Arc<dxg_model::Model>,
+    nth: u64,
+    seen: AtomicU64,
+}
+
+impl Node for Stopping {
+    fn ioctl(&self, request: u32, arg: &mut [u8]) -> i32 {
+        if let Some(ioctl) = Ioctl::from_request(request).filter(|i| !gives_back(*i)) {
+            if self.seen.fetch_add(1, Ordering::Relaxed) + 1 == self.nth {
+                // Nothing to do if nobody hears it.
+                let text = format!("vulkan-dxg: the adapter stops with request {}, {ioctl}, as asked for\n", self.nth);
+                let _ = std::io::stderr().write_all(text.as_bytes());
+                self.model.inject(&dxg_model::Fault::AdapterStop);
+            }
+        }
+        self.model.ioctl(request, arg)
+    }
+
+    fn describe(&self) -> String {
+        self.model.describe()
+    }
 }
 
 /// A device file.

@@ -6,7 +6,7 @@
 //! Code that better code may follow ([`Kind::First`]) has a [`Record`] behind its payload, which the hash does not cover: the user half
 //! writes there where the better code stands, and the engine what the kernel has taken so far.
 
-use crate::engine::{guard, Arena};
+use crate::engine::Arena;
 use crate::interpret::Interpreted;
 use crate::kernel_abi::{BufferDesc, DispatchCtx, Header};
 use crate::loader::{self, Loaded};
@@ -208,11 +208,15 @@ impl Executable {
                 // and their helpers have nothing to unwind where they touch memory of the application (see `helpers`), and the
                 // engine that runs this has installed the guard.
                 let run = unsafe { guard::call(loaded.code(), std::ptr::from_ref(&ctx).cast(), begin, end, scratch) };
-                run.map_err(EngineFault::from)
+                run.map_err(page_fault)
             }
             Code::Interpreted(kernel) => kernel.run(bound, begin, end),
         }
     }
+}
+
+fn page_fault(bad: guard::BadAccess) -> EngineFault {
+    EngineFault::PageFault { address: bad.address, write: bad.write }
 }
 
 fn native_error(error: &loader::LoadError) -> LoadError {

@@ -1,7 +1,6 @@
 //! Brings a compiled kernel into executable memory: validates it, lays out and relocates its ELF object, and makes it
 //! executable. Memory is never writable and executable at once.
 
-use crate::engine::guard;
 use crate::kernel_abi::{Header, KernelFn, Width};
 use object::elf;
 use object::read::elf::{FileHeader, Rela, SectionHeader, Sym};

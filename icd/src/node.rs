@@ -1,14 +1,15 @@
 //! Chooses the node and its GPUs.
 //!
-//! One node serves all instances of a process; it goes when the last instance goes. A forked child makes its own.
+//! One node serves all instances of a process; it goes when the last instance goes. A forked child makes its own, and so do instances
+//! that are made once an adapter has been removed.
 
 use crate::env::{self, NodeChoice, Options};
-use dxg_abi::Node;
+use dxg_abi::{MemorySegmentGroup, Node};
 use dxg_node::{kernel, model, observed, KERNEL_NODE};
 use runtime::gpu::Gpu;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use winsys_dxg::{Adapter, PagingWait, Winsys, WinsysConfig};
+use winsys_dxg::{Adapter, ErrorKind, PagingWait, Winsys, WinsysConfig};
 
 /// Adapters with the GPUs that drive them, and the node behind them.
 #[derive(Debug)]
@@ -123,15 +124,22 @@ impl Platform {
         Self { adapters, process: std::process::id() }
     }
 
-    /// The process's platform.
+    /// Whether an adapter has been removed.
+    fn is_gone(&self) -> bool {
+        let gone =
+            |a: &Adapter| a.video_memory(MemorySegmentGroup::LOCAL).is_err_and(|e| e.kind() == ErrorKind::DeviceLost);
+        self.adapters.iter().any(|(adapter, _)| gone(adapter))
+    }
+
+    /// The process's platform; a new one, if an adapter of the one there is has been removed.
     pub fn current() -> Arc<Self> {
         static CURRENT: Mutex<Weak<Platform>> = Mutex::new(Weak::new());
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
         match current.upgrade() {
-            Some(p) if p.process == std::process::id() => p,
+            Some(p) if p.process == std::process::id() && !p.is_gone() => p,
             other => {
                 // A parent's platform must not be dropped in the child: its threads are not here.
-                if let Some(parents) = other {
+                if let Some(parents) = other.filter(|p| p.process != std::process::id()) {
                     std::mem::forget(parents);
                 }
                 let options = env::options();

@@ -9,6 +9,7 @@ use dxg_abi::{
     Handle, InvalidateCache, Lock2, OpenAllocationInfo2, OpenResourceFromNtHandle, QueryResourceInfoFromNtHandle,
     StandardAllocationExistingHeap, StandardAllocationType, Unlock2, PRIVATE_DATA_MAX,
 };
+use guard::{StandIn, Vanishing};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +62,8 @@ pub struct Allocation {
     /// The resource that owns it, or null for one that stands alone.
     resource: Handle,
     size: u64,
-    locked: bool,
+    /// Where it is mapped for the CPU, if it is. The kernel takes such pages away when the adapter is removed.
+    locked: Option<Vanishing>,
     /// See [`Self::identity`].
     identity: u64,
 }
@@ -201,7 +203,7 @@ impl Allocation {
         if handle.is_null() || (in_resource && resource.is_null()) {
             return Err(Error::new(CreateAllocation::IOCTL, Cause::NoOutput));
         }
-        Ok(Self { device: device.clone(), handle, resource, size, locked: false, identity })
+        Ok(Self { device: device.clone(), handle, resource, size, locked: None, identity })
     }
 
     /// Opens the allocation of a shared resource from a descriptor, which stays the caller's.
@@ -241,7 +243,7 @@ impl Allocation {
         let (handle, resource) = (opened.allocation, arg.resource);
         let label = Label::read(runtime);
         let identity = label.map_or_else(new_identity, |l| l.identity);
-        let this = Self { device: device.clone(), handle, resource, size, locked: false, identity };
+        let this = Self { device: device.clone(), handle, resource, size, locked: None, identity };
         match label {
             Some(l) if l.size != size => Err(Error::argument("shared memory of another size")),
             Some(l) if l.tag != tag => Err(Error::argument("shared memory of another kind")),
@@ -261,9 +263,11 @@ impl Allocation {
     pub(crate) fn lock(&mut self) -> Result<View> {
         let mut arg = Lock2 { device: self.device.handle(), allocation: self.handle, ..Default::default() };
         self.device.call(&mut arg)?;
-        self.locked = true;
+        let whole = self.size.next_multiple_of(PAGE);
+        // SAFETY: the pages are the allocation's until the lock is given up.
+        self.locked = Some(unsafe { Vanishing::new(arg.data, whole, StandIn::Zeros) });
         // SAFETY: the node mapped the whole allocation, whose size is that (an imported one's is known from mapping it for
-        // the GPU, which comes first); it stays mapped until the lock is
+        // the GPU, which comes first); it stays mapped, or is made so by an access, until the lock is
         // given up, which happens when this object drops. `Memory` drops views first.
         unsafe { View::new(arg.data, self.size) }.ok_or(Error::new(Lock2::IOCTL, Cause::NoOutput))
     }
@@ -293,7 +297,7 @@ impl Allocation {
 
 impl Drop for Allocation {
     fn drop(&mut self) {
-        if self.locked {
+        if self.locked.take().is_some() {
             let _ = self.device.call(&mut Unlock2 { device: self.device.handle(), allocation: self.handle });
         }
         let mut arg = DestroyAllocation2 { device: self.device.handle(), ..Default::default() };

@@ -37,9 +37,10 @@ enum Owner {
 /// A monitored fence.
 #[derive(Debug)]
 pub struct Fence {
+    // Goes first: what stands in for a page is the process's.
+    page: FencePage,
     device: Device,
     handle: Handle,
-    page: FencePage,
     gpu_va: u64,
     shared: bool,
     owner: Owner,

@@ -14,10 +14,11 @@ use std::sync::Arc;
 /// work so far is done.
 #[derive(Debug)]
 pub struct PagingQueue {
+    // Goes first: what stands in for a page is the process's.
+    page: FencePage,
     raw: Arc<RawDevice>,
     handle: Handle,
     sync_object: Handle,
-    page: FencePage,
     last: AtomicU64,
 }
 

@@ -2,6 +2,7 @@
 //! fence pages, descriptors.
 
 use crate::error::{Error, Result};
+use guard::{StandIn, Vanishing};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr::NonNull;
@@ -218,9 +219,13 @@ impl View {
     }
 }
 
-/// The page of a fence: a 64-bit value that the GPU and the kernel change and we only read.
+/// The page of a fence: a 64-bit value that the GPU and the kernel change and we only read. All ones if the kernel has taken the
+/// page away, as it does when an adapter is removed while the process runs.
 #[derive(Debug)]
-pub(crate) struct FencePage(NonNull<AtomicU64>);
+pub(crate) struct FencePage {
+    value: NonNull<AtomicU64>,
+    _page: Vanishing,
+}
 
 // SAFETY: the value is only loaded, atomically.
 unsafe impl Send for FencePage {}
@@ -231,19 +236,20 @@ impl FencePage {
     /// The page at an address a creation call returned; `None` if that is no address.
     ///
     /// # Safety
-    /// The page must stay mapped until the object it belongs to is destroyed, and that object
-    /// must be destroyed after the last use of this one. The kernel breaks the first half when an
-    /// adapter is removed while the process runs; nothing can be done about that from here.
+    /// The page must stay the object's to which it belongs until that is destroyed, and that object
+    /// must be destroyed after the last use of this one.
     pub(crate) unsafe fn new(address: u64) -> Option<Self> {
         let ptr = NonNull::new(address as usize as *mut AtomicU64)?;
-        ptr.is_aligned().then_some(Self(ptr))
+        // SAFETY: the page is the object's; if the kernel takes it away nobody else relies on the address.
+        let page = || unsafe { Vanishing::new(address & !(PAGE - 1), PAGE, StandIn::LostFence) };
+        ptr.is_aligned().then(|| Self { value: ptr, _page: page() })
     }
 
     /// The value.
     #[inline]
     pub(crate) fn value(&self) -> u64 {
-        // SAFETY: mapped and aligned, see `new`.
-        unsafe { self.0.as_ref() }.load(Ordering::Acquire)
+        // SAFETY: aligned, and mapped (see `new`) or made so by the access.
+        unsafe { self.value.as_ref() }.load(Ordering::Acquire)
     }
 }
 

@@ -48,6 +48,11 @@ impl Wild {
         // After a loss the layer takes everything for being in use still.
         let extensions = [ash::ext::device_fault::NAME, c"VK_KHR_device_fault"];
         let t = T::open(&cts::Setup { extensions: &extensions, unvalidated: true, ..Default::default() })?;
+        Wild::on(t)
+    }
+
+    /// The kernel on a device of one's own.
+    pub unsafe fn on(t: T) -> R<Wild> {
         need!(t.features.v12.buffer_device_address != 0, "bufferDeviceAddress");
         let k = t.kernel(spv!("wild"), &[], 24)?;
         let word = t.zeros(4096)?;

@@ -42,7 +42,7 @@ impl Drop for Working<'_> {
 }
 
 /// Runs something in a forked child; what goes wrong there is a failure.
-unsafe fn in_child(name: &str, body: impl FnOnce() -> R) -> R {
+pub unsafe fn in_child(name: &str, body: impl FnOnce() -> R) -> R {
     let child = libc::fork();
     check!(child >= 0);
     if child == 0 {
@@ -307,7 +307,7 @@ impl Drop for Undo {
 }
 
 /// A small program from the instance to the result, which gives everything back whatever happens.
-unsafe fn program() -> Result<(), vk::Result> {
+pub unsafe fn program() -> Result<(), vk::Result> {
     let none = vk::Result::ERROR_INITIALIZATION_FAILED;
     let entry = ash::Entry::load().map_err(|_| none)?;
     let mut undo = Undo(Vec::new());
@@ -398,7 +398,7 @@ unsafe fn program() -> Result<(), vk::Result> {
 }
 
 /// What must not grow: threads and descriptors.
-fn held() -> [usize; 2] {
+pub fn held() -> [usize; 2] {
     ["/proc/self/task", "/proc/self/fd"].map(|folder| std::fs::read_dir(folder).map_or(0, Iterator::count))
 }
 

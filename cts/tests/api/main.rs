@@ -41,6 +41,7 @@ mod pipeline_binaries;
 mod pipelines;
 mod processes;
 mod queries;
+mod removal;
 mod shader_extensions;
 mod shader_objects;
 mod shaders;
@@ -86,6 +87,7 @@ fn all() -> Vec<Test> {
         pipelines::TESTS,
         processes::TESTS,
         queries::TESTS,
+        removal::TESTS,
         shader_objects::TESTS,
         shader_extensions::TESTS,
         shaders::TESTS,
@@ -118,7 +120,7 @@ fn run_one(name: &str) -> ExitCode {
 
 /// Is the other process of a test.
 fn run_role(name: &str) -> ExitCode {
-    let roles = [processes::ROLES, oversubscription::ROLES].concat();
+    let roles = [processes::ROLES, oversubscription::ROLES, removal::ROLES].concat();
     let Some((_, body)) = roles.iter().find(|r| r.0 == name) else {
         println!("no role named {name}");
         return ExitCode::from(FAILED);

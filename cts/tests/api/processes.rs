@@ -36,8 +36,9 @@ const N: usize = 256;
 const SHORT: u64 = 50_000_000;
 
 /// A device with what it takes.
-struct Side {
-    t: T,
+pub struct Side {
+    /// The device.
+    pub t: T,
     memory: ash::khr::external_memory_fd::Device,
     semaphore: ash::khr::external_semaphore_fd::Device,
     fence: ash::khr::external_fence_fd::Device,
@@ -51,16 +52,23 @@ impl std::ops::Deref for Side {
 }
 
 /// A shared buffer with a kernel that changes it.
-struct Work {
-    b: Buf,
+pub struct Work {
+    /// The buffer, mapped.
+    pub b: Buf,
     k: K,
     set: vk::DescriptorSet,
     ty: u32,
 }
 
 unsafe fn side() -> R<Side> {
+    side_of(false)
+}
+
+/// A device that can share; one that will be lost is not for the validation layer.
+pub unsafe fn side_of(unvalidated: bool) -> R<Side> {
     use ash::khr::{external_fence_fd, external_memory_fd, external_semaphore_fd};
-    let t = T::new(&[external_memory_fd::NAME, external_semaphore_fd::NAME, external_fence_fd::NAME])?;
+    let extensions = [external_memory_fd::NAME, external_semaphore_fd::NAME, external_fence_fd::NAME];
+    let t = T::open(&cts::Setup { extensions: &extensions, unvalidated, ..Default::default() })?;
     need!(t.has(external_memory_fd::NAME), "VK_KHR_external_memory_fd");
     need!(t.has(external_semaphore_fd::NAME), "VK_KHR_external_semaphore_fd");
     need!(t.has(external_fence_fd::NAME), "VK_KHR_external_fence_fd");
@@ -110,7 +118,7 @@ impl Side {
     }
 
     /// A buffer of ones to share, and its descriptor.
-    unsafe fn export(&self) -> R<(Work, OwnedFd)> {
+    pub unsafe fn export(&self) -> R<(Work, OwnedFd)> {
         let (h, r) = self.buffer()?;
         let host = vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT;
         let ty = self.memory_type(r.memory_type_bits, host)?;
@@ -153,7 +161,7 @@ impl Side {
     }
 
     /// A semaphore to share, and its descriptor.
-    unsafe fn export_semaphore(&self, kind: vk::SemaphoreType, value: u64) -> R<(vk::Semaphore, OwnedFd)> {
+    pub unsafe fn export_semaphore(&self, kind: vk::SemaphoreType, value: u64) -> R<(vk::Semaphore, OwnedFd)> {
         let s = self.semaphore_of(kind, value, true)?;
         let get = vk::SemaphoreGetFdInfoKHR::default().semaphore(s).handle_type(SEMAPHORE);
         Ok((s, owned(self.semaphore.get_semaphore_fd(&get)?)))
@@ -260,7 +268,7 @@ unsafe fn same_device(here: &Side, link: &Link) -> R {
     Ok(())
 }
 
-const TIMELINE: vk::SemaphoreType = vk::SemaphoreType::TIMELINE;
+pub const TIMELINE: vk::SemaphoreType = vk::SemaphoreType::TIMELINE;
 const BINARY: vk::SemaphoreType = vk::SemaphoreType::BINARY;
 
 /// Two queues in two processes take turns with one buffer; all is submitted before anything has run.

@@ -1,7 +1,7 @@
 //! What kernels call: texel access and filtered reads, one subgroup at a time.
 //!
-//! Descriptors may describe anything. A kernel is left at an access that the processor refuses (see [`super::guard`]), and so is what it
-//! calls: functions here hold no lock and own nothing when they touch texels or descriptors, or use [`super::guard::read`].
+//! Descriptors may describe anything. A kernel is left at an access that the processor refuses (see [`guard`]), and so is what it
+//! calls: functions here hold no lock and own nothing when they touch texels or descriptors, or use [`guard::read`].
 
 use crate::image::{self, Coords, ImageDesc, Lookup, Residency, SamplerDesc, View};
 use crate::kernel_abi::{

@@ -7,7 +7,6 @@ mod dispatch;
 mod fuzz;
 mod gdeflate;
 mod generated;
-pub(crate) mod guard;
 mod helpers;
 mod kernels;
 mod regions;

@@ -197,7 +197,7 @@ fn pull(round: &Round, arena: &mut Arena) {
 }
 
 fn worker(shared: &Shared) {
-    super::guard::plain_float_state();
+    guard::plain_float_state();
     let mut arena = Arena::default();
     // The generation of the last round this worker took part in.
     let mut seen = 0;

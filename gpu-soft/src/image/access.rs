@@ -2,7 +2,6 @@
 
 use super::desc::ImageDesc;
 use super::layout::Level;
-use crate::engine::guard;
 use crate::texel::{self, Format, Texel};
 use ash::vk;
 use dxg_model::AddressSpace;

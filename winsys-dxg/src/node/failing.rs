@@ -18,7 +18,7 @@ pub struct Failing {
 }
 
 /// Whether a request gives something back, or ends something.
-fn gives_back(ioctl: Ioctl) -> bool {
+pub fn gives_back(ioctl: Ioctl) -> bool {
     use Ioctl as I;
     matches!(
         ioctl,

@@ -1,12 +1,13 @@
-//! The signal handler behind [`super::call`], and how it gets along with other handlers of the process.
+//! The signal handler behind this crate, and how it gets along with other handlers of the process.
 //!
-//! It is installed with the first engine and taken away with the last, unless somebody has put a handler over it: that one may call
+//! It is installed with the first user and taken away with the last, unless somebody has put a handler over it: that one may call
 //! it at any time, so it has to stay (as does the library). A signal that is not of guarded code gets what it
 //! would have got without us: the default action, or the handler that was there before, with its own mask. An application that installs a
 //! handler later gets all signals first; if it keeps those of the driver's threads to itself, a stray access of a kernel is what the
 //! application makes of it.
 
-use super::{after_fork, resume, BadAccess, NO_ADDRESS};
+use crate::call::{after_fork, resume, BadAccess, NO_ADDRESS};
+use crate::vanishing::stand_in;
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -28,7 +29,7 @@ struct Before {
 static BEFORE: [Before; 2] =
     [const { Before { action: AtomicPtr::new(null_mut()), used_up: AtomicBool::new(false) } }; 2];
 
-/// Engines that rely on the handler, and whether it is in place for each signal.
+/// Users that rely on the handler, and whether it is in place for each signal.
 static USERS: Mutex<(usize, [bool; 2])> = Mutex::new((0, [false; 2]));
 
 /// Keeps the handler in place.
@@ -49,6 +50,12 @@ impl Installed {
             *there = *there || install(i);
         }
         Installed(())
+    }
+}
+
+impl Default for Installed {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -108,6 +115,17 @@ unsafe extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, 
         // SAFETY: the context is that of this thread, at the instruction.
         if own && unsafe { resume(context, bad_access(info, context)) } {
             return;
+        }
+        if own && signal == libc::SIGSEGV {
+            // Of system calls that stand in for pages the interrupted code is not to know.
+            // SAFETY: the thread's own variable; its address is found without allocation, as the C library is part of the program.
+            let errno = unsafe { &mut *libc::__errno_location() };
+            let before = *errno;
+            let there = stand_in(bad_access(info, context).address);
+            *errno = before;
+            if there {
+                return;
+            }
         }
     }
     // SAFETY: the arguments are those of this call.

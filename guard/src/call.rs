@@ -2,7 +2,7 @@
 //! nothing else.
 //!
 //! GPU addresses are CPU addresses, so a kernel's stray access is a SIGSEGV (or SIGBUS) of the thread that runs it. The handler
-//! (see [`handler`]) looks whether the thread is inside of [`call`]; if so it makes the thread go on at the end of `call`, with
+//! (see [`Installed`](crate::Installed)) looks whether the thread is inside of [`call`]; if so it makes the thread go on at the end of `call`, with
 //! the stack as it was there. The frames in between are gone without their destructors, so only code without any may
 //! run under the guard: machine code of kernels, and leaf functions that hold no lock and own nothing where they touch memory
 //! of the application. A function that does own something reads by a call of its own inside of the kernel's: that one comes back to the
@@ -11,15 +11,10 @@
 //! What is not caught: an access that the processor allows. Kernels see all memory of the process, and a stray store can hit the
 //! application's own.
 
-mod handler;
-
-use dxg_model::EngineFault;
 use std::arch::asm;
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::sync::atomic::{compiler_fence, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-
-pub use handler::Installed;
 
 /// An access that the processor refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +26,7 @@ pub struct BadAccess {
 }
 
 /// Stands for an address beyond the 47 bits of a process, of which the processor does not say what it is: the first such.
-pub const NO_ADDRESS: u64 = 1 << super::VA_BITS;
-
-impl From<BadAccess> for EngineFault {
-    fn from(bad: BadAccess) -> EngineFault {
-        EngineFault::PageFault { address: bad.address, write: bad.write }
-    }
-}
+pub const NO_ADDRESS: u64 = 1 << 47;
 
 /// Code to run: the shape of a kernel's entry point.
 pub type Code = unsafe extern "C" fn(*const (), u64, u64, *mut u8);
@@ -130,7 +119,7 @@ fn this_thread() -> usize {
 ///
 /// # Safety
 /// The call itself is sound but for the addresses that it touches, and it may be left at any access to memory outside of nested
-/// calls: no frame between needs to be unwound. An [`Installed`] exists.
+/// calls: no frame between needs to be unwound. An [`Installed`](crate::Installed) exists.
 pub unsafe fn call(code: Code, a: *const (), b: u64, c: u64, d: *mut u8) -> Result<(), BadAccess> {
     let slot = own();
     let get = |word: &AtomicU64| word.load(Ordering::Relaxed);
@@ -219,7 +208,7 @@ unsafe fn enter(slot: &'static Slot, code: Code, a: *const (), b: u64, c: u64, d
 ///
 /// # Safety
 /// The context is that of an instruction of this thread that was refused.
-unsafe fn resume(context: &mut libc::ucontext_t, bad: BadAccess) -> bool {
+pub(crate) unsafe fn resume(context: &mut libc::ucontext_t, bad: BadAccess) -> bool {
     let me = this_thread();
     let Some(slot) = slots().find(|slot| slot.thread.load(Ordering::Relaxed) == me) else { return false };
     slot.address.store(bad.address, Ordering::Relaxed);
@@ -234,7 +223,7 @@ unsafe fn resume(context: &mut libc::ucontext_t, bad: BadAccess) -> bool {
 }
 
 /// In a forked child none of the parent's other threads is inside of anything; a new one may have the name of an old one.
-extern "C" fn after_fork() {
+pub(crate) extern "C" fn after_fork() {
     for slot in slots() {
         slot.thread.store(0, Ordering::Relaxed);
     }
@@ -251,6 +240,7 @@ pub fn plain_float_state() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Installed;
 
     /// Reads the byte at `b`, or writes it if `c`, and says that it came back.
     unsafe extern "C" fn touch(done: *const (), b: u64, c: u64, _: *mut u8) {

@@ -8,7 +8,7 @@
 use crate::env::{CacheSettings, Options};
 use runtime::KernelStore;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -137,16 +137,31 @@ impl DiskCache {
         }
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    /// Writes a file; `place` gives it its name.
+    fn write(
+        &self,
+        key: &[u8; 32],
+        bytes: &[u8],
+        place: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let length = bytes.len() as u64;
+        // The room that a sweep leaves; what does not fit there would push out everything else.
+        if length > self.limit / 8 {
+            return Ok(());
+        }
+        if self.written.fetch_add(length, Ordering::Relaxed) + length > self.limit / 8 {
+            self.sweep();
+            self.written.store(length, Ordering::Relaxed);
+        }
         fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join(file_name(key));
         let unique = self.counter.fetch_add(1, Ordering::Relaxed);
         let part = path.with_extension(format!("{}-{unique}.part", std::process::id()));
         let written = fs::File::create_new(&part).and_then(|mut f| f.write_all(bytes));
-        let moved = written.and_then(|()| fs::rename(&part, path));
-        if moved.is_err() {
-            let _ = fs::remove_file(&part);
-        }
-        moved
+        let placed = written.and_then(|()| place(&part, &path));
+        // Nothing is left of it if it was renamed.
+        let _ = fs::remove_file(&part);
+        placed
     }
 }
 
@@ -163,16 +178,17 @@ impl KernelStore for DiskCache {
     }
 
     fn store(&self, key: &[u8; 32], bytes: &[u8]) {
-        let length = bytes.len() as u64;
-        // The room that a sweep leaves; what does not fit there would push out everything else.
-        if length > self.limit / 8 {
-            return;
-        }
-        if self.written.fetch_add(length, Ordering::Relaxed) + length > self.limit / 8 {
-            self.sweep();
-            self.written.store(length, Ordering::Relaxed);
-        }
-        let _ = self.write(&self.folder.join(file_name(key)), bytes);
+        let _ = self.write(key, bytes, |part, path| fs::rename(part, path));
+    }
+
+    fn add(&self, key: &[u8; 32], bytes: &[u8]) -> bool {
+        // A second name, unlike a new one, is not given to a file where there is one.
+        let added = self.write(key, bytes, |part, path| match fs::hard_link(part, path) {
+            // Not all file systems have second names.
+            Err(e) if e.kind() != ErrorKind::AlreadyExists && !path.exists() => fs::rename(part, path),
+            other => other,
+        });
+        !added.is_err_and(|e| e.kind() == ErrorKind::AlreadyExists)
     }
 }
 
@@ -287,6 +303,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_added_replaces_nothing() {
+        let f = Folder::new("add");
+        let cache = DiskCache::new(f.0.clone(), 8000);
+        assert!(cache.add(&key(1), &[1; 100]));
+        assert!(!cache.add(&key(1), &[2; 100]));
+        assert_eq!(cache.load(&key(1)), Some(vec![1; 100]));
+        cache.store(&key(1), &[3; 100]);
+        assert!(!cache.add(&key(1), &[4; 100]));
+        assert_eq!(cache.load(&key(1)), Some(vec![3; 100]));
+        assert_eq!(fs::read_dir(&f.0).expect("folder").count(), 1);
+    }
+
+    #[test]
     fn readers_and_writers_at_once_see_whole_files() {
         let f = Folder::new("many");
         let work = |seed: u32| {
@@ -298,7 +327,11 @@ mod tests {
                 if let Some(found) = cache.load(&key(n)) {
                     assert!(found == whole, "file {n}");
                 }
-                cache.store(&key(n), &whole);
+                if i % 2 == 0 {
+                    cache.store(&key(n), &whole);
+                } else {
+                    cache.add(&key(n), &whole);
+                }
             }
         };
         std::thread::scope(|s| {

@@ -84,6 +84,7 @@ fn what_outlives_a_program_is_the_best_code() {
     let create = pipeline_create(&s.device, &layout);
     let cache = PipelineCache::new(&s.device, &[], Default::default()).unwrap();
     let program = make(&s, Some(&cache), &create);
+    let early = PipelineCache::new(&s.device, &cache.data(), Default::default()).unwrap();
     let compiled = || s.gpu.compiled.load(Ordering::Relaxed);
     let out = buffer(&s.device, 64);
     // Taking the binary compiles, once, and the program goes on with what came out.
@@ -111,6 +112,13 @@ fn what_outlives_a_program_is_the_best_code() {
     assert_eq!((run(&s, &cached, &set, &out), compiled()), (1000, 3));
     let outcome = Program::create_many(&s.device, Some(&cache), std::slice::from_ref(&named)).remove(0);
     assert_eq!(run(&s, &outcome.program.unwrap(), &set, &out), 1000);
+    // Nor does it lose it to a cache of before.
+    let best = cache.data();
+    assert_ne!(early.data(), best);
+    cache.merge(&[&early]);
+    assert_eq!(cache.data(), best);
+    early.merge(&[&cache]);
+    assert_eq!(early.data(), best);
 }
 
 #[test]

@@ -24,6 +24,7 @@
 
 mod adapter;
 mod allocation;
+mod calm;
 mod channel;
 mod config;
 mod context;
@@ -51,6 +52,7 @@ mod wait;
 
 pub use adapter::{Adapter, VideoMemory};
 pub use allocation::{Allocation, HostPointer};
+pub use calm::calm;
 pub use channel::Winsys;
 pub use config::{PagingWait, QueuePreference, WinsysConfig};
 pub use context::{Context, ContextDesc};

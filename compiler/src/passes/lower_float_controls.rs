@@ -34,15 +34,6 @@ pub fn run(kernel: &mut Kernel) -> bool {
     true
 }
 
-fn mode(fc: &FloatControls, t: Type) -> FloatMode {
-    match t {
-        Type::F16 => fc.f16,
-        Type::F32 => fc.f32,
-        Type::F64 => fc.f64,
-        Type::Bool | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Buf => FloatMode::default(),
-    }
-}
-
 struct Lowering {
     fc: FloatControls,
     /// Values that are no denormals that would have to be flushed.
@@ -62,7 +53,7 @@ impl Lowering {
                 }
                 Op::Subgroup { op: SubgroupOp::Group { .. }, args } => {
                     let (ty, args) = (kernel.ty(args[0]), args.clone());
-                    if mode(&self.fc, ty).flush_denorms {
+                    if self.fc.of(ty).flush_denorms {
                         let flushed = self.flush(kernel, &mut out, args[0]);
                         if let Op::Subgroup { args, .. } = &mut inst.op {
                             args[0] = flushed;
@@ -89,7 +80,7 @@ impl Lowering {
             // Besides flushing its operand, sign manipulation touches nothing but the sign.
             AluShape::Float(_) if matches!(op, AluOp::FNeg | AluOp::FAbs) => {
                 let mut inst = inst;
-                if mode(&self.fc, from).flush_denorms {
+                if self.fc.of(from).flush_denorms {
                     let flushed = self.flush(kernel, out, args[0]);
                     if let Op::Alu { args, .. } = &mut inst.op {
                         args[0] = flushed;
@@ -99,11 +90,11 @@ impl Lowering {
                 out.push(inst);
                 return;
             }
-            AluShape::Float(_) | AluShape::Ldexp => (mode(&self.fc, from), mode(&self.fc, to)),
-            AluShape::FloatCmp(_) | AluShape::FrexpExp => (mode(&self.fc, from), FloatMode::default()),
+            AluShape::Float(_) | AluShape::Ldexp => (self.fc.of(from), self.fc.of(to)),
+            AluShape::FloatCmp(_) | AluShape::FrexpExp => (self.fc.of(from), FloatMode::default()),
             AluShape::Convert => match op {
-                AluOp::SToF | AluOp::UToF => (FloatMode::default(), mode(&self.fc, to)),
-                AluOp::FConv | AluOp::FConvRtz => (mode(&self.fc, from), mode(&self.fc, to)),
+                AluOp::SToF | AluOp::UToF => (FloatMode::default(), self.fc.of(to)),
+                AluOp::FConv | AluOp::FConvRtz => (self.fc.of(from), self.fc.of(to)),
                 // Denormals are 0 as integers in any case; bits are bits.
                 AluOp::FToS | AluOp::FToU | AluOp::ITrunc | AluOp::ZExt | AluOp::SExt | AluOp::Bitcast => {
                     out.push(inst);

@@ -6,6 +6,7 @@
 mod bits;
 mod block_to_if;
 mod combine_memory;
+mod contract;
 mod cost;
 mod dce;
 mod emit;
@@ -17,6 +18,7 @@ pub mod lower_float_controls;
 pub mod lower_math;
 mod memory;
 mod params;
+mod powers;
 mod sroa;
 mod swap_loops;
 mod unroll;
@@ -49,6 +51,8 @@ passes! {
     params: params::run, "replaces region parameters and results that always have one value";
     sroa: sroa::run, "turns private memory at constant offsets into values";
     gvn: gvn::run, "does equal operations once";
+    powers: powers::run, "makes products of powers with small exponents";
+    contract: contract::run, "fuses products with sums where that is allowed, and marks the rest as not to be fused";
     licm: licm::run, "moves invariant code in front of loops";
     if_to_select: if_to_select::run, "turns small Ifs into selects";
     unroll: unroll::run, "writes out small loops of known length";
@@ -99,6 +103,8 @@ pub struct Options<'a> {
     pub dump: Option<Dump<'a>>,
     /// Take less time, for a kernel that will take more. Default: no.
     pub short: bool,
+    /// The GPU has an operation for a·b + c that rounds once (see [`contract`]). Default: yes.
+    pub contract: bool,
     /// Write out float controls (see [`lower_float_controls`]). Default: yes.
     pub lower_float_controls: bool,
     /// Expand transcendental operations (see [`lower_math`]). Default: yes.
@@ -113,6 +119,7 @@ impl Default for Options<'_> {
             verify: cfg!(debug_assertions),
             dump: None,
             short: false,
+            contract: true,
             lower_float_controls: true,
             lower_math: true,
             tables: false,
@@ -126,6 +133,7 @@ impl std::fmt::Debug for Options<'_> {
             .field("verify", &self.verify)
             .field("dump", &self.dump.is_some())
             .field("short", &self.short)
+            .field("contract", &self.contract)
             .field("lower_float_controls", &self.lower_float_controls)
             .field("lower_math", &self.lower_math)
             .field("tables", &self.tables)
@@ -165,13 +173,16 @@ pub fn run_named(kernel: &mut Kernel, names: &[String]) -> Result<(), PassError>
     Ok(())
 }
 
-/// The pipeline that every kernel goes through before it is handed to a GPU.
+/// The pipeline that every kernel goes through before it is handed to a GPU. What it makes and what [`SHORT_PIPELINE`] makes compute the
+/// same, bit for bit: up to `contract` they are the same, and the passes that come after it settle nothing that the language leaves open.
 const PIPELINE: &[&str] = &[
     "fold",
     "sroa",
     "fold",
     "dce",
     "gvn",
+    "powers",
+    "contract",
     "fold",
     "unroll",
     "fold",
@@ -206,6 +217,8 @@ const SHORT_PIPELINE: &[&str] = &[
     "fold",
     "dce",
     "gvn",
+    "powers",
+    "contract",
     "block_to_if",
     "if_to_select",
     "lower_float_controls",
@@ -226,9 +239,13 @@ pub fn optimize(kernel: &mut Kernel, opts: &Options<'_>) -> Result<(), PassError
     let mut changes = 1u32;
     let mut settled: Vec<(&str, u32)> = Vec::new();
     for name in if opts.short { SHORT_PIPELINE } else { PIPELINE } {
-        if (*name == "lower_math" && !opts.lower_math)
-            || (*name == "lower_float_controls" && !opts.lower_float_controls)
-        {
+        let wanted = match *name {
+            "contract" => opts.contract,
+            "lower_float_controls" => opts.lower_float_controls,
+            "lower_math" => opts.lower_math,
+            _ => true,
+        };
+        if !wanted {
             continue;
         }
         if settled.contains(&(*name, changes)) {

@@ -140,14 +140,9 @@ fn swap_loop<'a>(kernel: &Kernel, inst: &'a Inst) -> Option<Found<'a>> {
     };
     let ty = kernel.ty(*expected);
     let operand = kernel.ty(value);
-    let plain = |ty: Type| {
-        let mode = match ty {
-            Type::F32 => kernel.float_controls.f32,
-            Type::F64 => kernel.float_controls.f64,
-            Type::I32 | Type::I64 => return true,
-            _ => return false,
-        };
-        !mode.flush_denorms && !mode.rtz
+    let plain = |ty: Type| match ty {
+        Type::F32 | Type::F64 | Type::I32 | Type::I64 => kernel.float_controls.of(ty).is_plain(),
+        _ => false,
     };
     // A loop that goes on elsewhere in memory with what it saw is another thing.
     let mut still = true;

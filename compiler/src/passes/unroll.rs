@@ -4,6 +4,7 @@
 //! iteration and breaks out of the loop. Iteration i becomes a Block whose results are the parameters of iteration
 //! i + 1; the Break and Continue of the loop become Breaks. The condition turns into a constant and `fold` does the rest.
 
+use super::lower_math;
 use crate::hash::HashMap;
 use crate::interp::alu::eval;
 use crate::sir::visit::Cloner;
@@ -226,6 +227,8 @@ impl<'a> Trip<'a> {
             return known;
         }
         let result = match self.defs.get(&v) {
+            // The interpreter's value is not that of the expansion (see `fold`).
+            Some(Op::Alu { op, .. }) if lower_math::expands(*op) => None,
             Some(Op::Alu { op, args, .. }) if depth < 48 && self.kernel.ty(v) != Type::Buf => {
                 let values: Option<SmallVec<[u64; 4]>> = args.iter().map(|&a| self.eval(a, memo, depth + 1)).collect();
                 values.map(|values| {

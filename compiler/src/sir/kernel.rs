@@ -85,6 +85,25 @@ pub struct FloatControls {
     pub f64: FloatMode,
 }
 
+impl FloatMode {
+    /// Whether operations round to nearest even and keep denormals.
+    pub const fn is_plain(self) -> bool {
+        !self.flush_denorms && !self.rtz
+    }
+}
+
+impl FloatControls {
+    /// Those of a type; plain ones for types that are no floats.
+    pub fn of(&self, t: Type) -> FloatMode {
+        match t {
+            Type::F16 => self.f16,
+            Type::F32 => self.f32,
+            Type::F64 => self.f64,
+            Type::Bool | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Buf => FloatMode::default(),
+        }
+    }
+}
+
 /// A compute kernel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kernel {

@@ -11,6 +11,7 @@ use vk::DescriptorType as D;
 tests! {
     wild_loads, wild_stores, wild_atomics, wild_lanes, wild_in_many_groups, other_devices_go_on, reports, endless_loops,
     application_keeps_its_handler, handler_installed_later, float_state_of_the_application,
+    constants_are_folded_as_kernels_compute,
 }
 
 /// What `wild.comp` does.
@@ -421,6 +422,40 @@ unsafe fn float_state_of_the_application() -> R {
             same!(bits(got[8 + i]), bits(x * 0.3), "{x}");
         }
         check!(got[16 + i].is_nan() || got[16 + i].is_infinite(), "{x} / 0 is {}", got[16 + i]);
+    }
+    Ok(())
+}
+
+/// The same while a pipeline is made whose shader computes with constants: what is known then is what a kernel would compute.
+unsafe fn constants_are_folded_as_kernels_compute() -> R {
+    // Flush to zero, round up, denormals are zero.
+    let (odd, mut plain) = (0x8000u32 | 0x4000 | 0x1f80 | 0x40, 0u32);
+    std::arch::asm!("stmxcsr [{}]", in(reg) &mut plain, options(nostack));
+    let t = T::new(&[])?;
+    let set_layout = t.set_layout(&[D::STORAGE_BUFFER])?;
+    let layout = t.layout(&[set_layout], 0)?;
+    let (a, b, tiny) = (0.3f32, 7.1f32, 3.0e-39f32);
+    let spec = [a, b, tiny, 0.0].map(f32::to_ne_bytes);
+    let spec: Vec<(u32, &[u8])> = (0..).zip(spec.iter().map(|v| &v[..])).collect();
+    let info = KernelInfo { code: spv!("folded"), spec: &spec, ..KernelInfo::default() };
+    std::arch::asm!("ldmxcsr [{}]", in(reg) &odd, options(nostack));
+    let made = t.pipeline(&info, layout);
+    std::arch::asm!("ldmxcsr [{}]", in(reg) &plain, options(nostack));
+    let k = K { p: t.own(made?), layout, set_layout };
+    let out = t.zeros(32)?;
+    let set = t.set(set_layout, &[B::S(out)])?;
+    t.now(|c| {
+        t.bind(c, &k, set, &[]);
+        t.d.cmd_dispatch(c, 1, 1, 1);
+    })?;
+    let got = out.get::<f32>();
+    let want = [a * b, a + b, a / b, tiny * 0.5, f32::INFINITY, b.sqrt(), a.mul_add(b, b), (b * 100.0) as i32 as f32];
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        if t.is_ours() {
+            same!(got.to_bits(), want.to_bits(), "number {i} is {got} and not {want}");
+        }
+        // Denormals may be flushed, and other things be computed in other precision.
+        check!(i == 4 || (got - want).abs() <= 1e-5, "number {i} is {got} and not {want}");
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 tests! {
     forks_while_work_runs, signals_interrupt_nothing, descriptors_run_out, a_thread_is_cancelled_in_a_wait,
-    each_request_fails_once,
+    each_request_fails_once, threads_of_the_driver_take_no_signals,
 }
 
 /// Work that goes on until the host writes a word.
@@ -443,3 +443,75 @@ unsafe fn each_request_fails_once() -> R {
     check!(nth > 15 || !T::new(&[])?.is_ours(), "{nth} requests");
     Ok(())
 }
+
+/// Threads of the driver by their names, and whether signals of the application are blocked and those of faults are not.
+fn driver_threads() -> Vec<(String, bool)> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let look = |task: std::fs::DirEntry| {
+        // A thread may end meanwhile.
+        let name = std::fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned();
+        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+        let mask = status.lines().find_map(|l| l.strip_prefix("SigBlk:"))?;
+        let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+        let blocked = |signal: i32| mask >> (signal - 1) & 1 != 0;
+        let fits = [libc::SIGUSR1, libc::SIGALRM, libc::SIGTERM, libc::SIGPROF].into_iter().all(blocked)
+            && !blocked(libc::SIGSEGV);
+        (name.starts_with("vkdxg") || name.starts_with("dxg-")).then_some((name, fits))
+    };
+    tasks.filter_map(look).collect()
+}
+
+/// A handler of the application's never runs on a thread that it knows nothing of.
+unsafe fn threads_of_the_driver_take_no_signals() -> R {
+    let t = T::new(&[])?;
+    need!(t.is_ours(), "threads of this driver");
+    let set_layout = t.set_layout(&[vk::DescriptorType::STORAGE_BUFFER])?;
+    let layout = t.layout(&[set_layout], 0)?;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|s| {
+        let watch = s.spawn(|| {
+            let mut seen = std::collections::BTreeMap::new();
+            let start = Instant::now();
+            // Threads that compile are there for a moment only.
+            while !seen.contains_key("vkdxg-compile") && start.elapsed() < LONG_ENOUGH {
+                for (name, fits) in driver_threads() {
+                    *seen.entry(name).or_insert(true) &= fits;
+                }
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            seen
+        });
+        let mut made = Ok(());
+        for n in 0u32.. {
+            if done.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            let value = n.to_ne_bytes();
+            let spec = [(1, &value[..])];
+            let info = KernelInfo { code: spv!("folded"), spec: &spec, ..KernelInfo::default() };
+            made = t.pipeline(&info, layout).map(|p| t.d.destroy_pipeline(p, None));
+            if made.is_err() {
+                break;
+            }
+        }
+        (watch.join(), made)
+    });
+    seen.1?;
+    let seen = seen.0.map_err(|_| Stop::Fail("thread".into()))?;
+    check!(seen.contains_key("vkdxg-compile"), "no thread compiles: {seen:?}");
+    // The thread that looks for what is worth better code, where there is one.
+    let k = t.kernel(spv!("folded"), &[vk::DescriptorType::STORAGE_BUFFER], 0)?;
+    let out = t.zeros(32)?;
+    let set = t.set(k.set_layout, &[B::S(out)])?;
+    t.now(|c| {
+        t.bind(c, &k, set, &[]);
+        t.d.cmd_dispatch(c, 1, 1, 1);
+    })?;
+    for (name, fits) in seen.into_iter().chain(driver_threads()) {
+        check!(fits, "{name} takes signals of the application");
+    }
+    Ok(())
+}
+
+/// For a thread to be seen.
+const LONG_ENOUGH: Duration = Duration::from_secs(20);

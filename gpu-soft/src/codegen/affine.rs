@@ -5,7 +5,7 @@
 use super::gen::{Gen, Rep, Result};
 use super::ir::{Icmp, Val};
 use compiler::analysis::{row_wise, MAX_ROWS};
-use compiler::sir::{AluFlags, AluOp, Type, Value};
+use compiler::sir::{AluOp, Type, Value};
 use smallvec::SmallVec;
 
 /// Values of the first lane of each row; of the first lane of all if there is one row.
@@ -199,7 +199,7 @@ impl Gen<'_> {
                     (rest, m.and(low, inside))
                 }
                 _ => {
-                    let rest = self.scalar_op(op, result, args, &[base, bound], AluFlags::default())?;
+                    let rest = self.scalar_op(op, result, args, &[base, bound])?;
                     let inside = m.icmp(less, m.add(rest, spread), bound);
                     // Remainders of negative values grow differently.
                     let positive = m.icmp(at_most, m.zero(self.scalar_ty(ty)), base);
@@ -297,7 +297,7 @@ impl Gen<'_> {
         for r in 0..self.rows as usize {
             let vals: SmallVec<[Val; 4]> =
                 claims.iter().map(|c| if c.base.whole() { c.base.first() } else { c.base.all()[r] }).collect();
-            rows.push(self.scalar_op(op, result, args, &vals, AluFlags::default())?);
+            rows.push(self.scalar_op(op, result, args, &vals)?);
         }
         Ok(Some(Claim { base: Bases::rows(&rows), stride: 0, guard: None }))
     }

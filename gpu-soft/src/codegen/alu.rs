@@ -3,7 +3,7 @@
 use super::gen::{Gen, Rep, Result};
 use super::ir::{Icmp, Val};
 use super::unsupported;
-use compiler::sir::{tables, AluFlags, AluOp, AluShape, Type, Value};
+use compiler::sir::{tables, AluOp, AluShape, Type, Value};
 use smallvec::SmallVec;
 
 /// Types and lanes of an operation that is being emitted: `n` lanes, or scalars if `n` is 0.
@@ -17,7 +17,7 @@ pub struct Shape {
 
 impl Gen<'_> {
     /// Emits a lane-wise operation: once if it is uniform, otherwise for all lanes.
-    pub fn alu(&mut self, op: AluOp, result: Value, args: &[Value], flags: AluFlags) -> Result<()> {
+    pub fn alu(&mut self, op: AluOp, result: Value, args: &[Value]) -> Result<()> {
         if op == AluOp::Select {
             let (a, b) = (self.rep(args[1])?, self.rep(args[2])?);
             let rep = self.select_rep(args[0], a, b, result)?;
@@ -45,13 +45,13 @@ impl Gen<'_> {
                         self.guarded.insert(result, (op, SmallVec::from_slice(args)));
                     }
                     let vals = self.operands(args, shape.n)?;
-                    Rep::Vec(self.lane_op(op, args, &vals, shape, flags)?, Some(claim))
+                    Rep::Vec(self.lane_op(op, args, &vals, shape)?, Some(claim))
                 };
                 return self.set(result, rep);
             }
         }
         let vals = self.operands(args, shape.n)?;
-        let v = self.lane_op(op, args, &vals, shape, flags)?;
+        let v = self.lane_op(op, args, &vals, shape)?;
         let rep = match (uniform, self.uniform_form(result)) {
             (true, _) => Rep::Uni(v),
             (false, false) => Rep::Vec(v, None),
@@ -77,26 +77,19 @@ impl Gen<'_> {
                 let Some((op, args)) = self.guarded.get(&v).cloned() else { return self.vector(v) };
                 let vals = args.iter().map(|a| self.lanes_anew(*a)).collect::<Result<Vec<_>>>()?;
                 let shape = Shape { arg: self.k.ty(args[0]), result: self.k.ty(v), n: self.lanes };
-                self.lane_op(op, &args, &vals, shape, AluFlags::default())
+                self.lane_op(op, &args, &vals, shape)
             }
             _ => self.vector(v),
         }
     }
 
     /// An operation on scalars that stand for the values of one lane.
-    pub fn scalar_op(
-        &mut self,
-        op: AluOp,
-        result: Value,
-        args: &[Value],
-        vals: &[Val],
-        flags: AluFlags,
-    ) -> Result<Val> {
+    pub fn scalar_op(&mut self, op: AluOp, result: Value, args: &[Value], vals: &[Val]) -> Result<Val> {
         let shape = Shape { arg: self.k.ty(args[0]), result: self.k.ty(result), n: 0 };
-        self.lane_op(op, args, vals, shape, flags)
+        self.lane_op(op, args, vals, shape)
     }
 
-    fn lane_op(&mut self, op: AluOp, args: &[Value], vals: &[Val], shape: Shape, flags: AluFlags) -> Result<Val> {
+    fn lane_op(&mut self, op: AluOp, args: &[Value], vals: &[Val], shape: Shape) -> Result<Val> {
         let second = args.get(1).map_or(shape.arg, |a| self.k.ty(*a));
         match op.shape() {
             AluShape::Int(_) | AluShape::IntBool(_) | AluShape::IntCmp => match op {
@@ -110,7 +103,7 @@ impl Gen<'_> {
             AluShape::BitField(_) => Ok(self.bit_field(op, shape, vals)),
             AluShape::Dot => Ok(self.dot(op, shape, vals[0], vals[1])),
             AluShape::Float(_) | AluShape::FloatCmp(_) | AluShape::Ldexp | AluShape::FrexpExp => {
-                self.float(op, shape, vals, flags)
+                self.float(op, shape, vals)
             }
             AluShape::Convert => self.convert(op, shape, vals[0]),
             AluShape::Select => Ok(self.m.select(vals[0], vals[1], vals[2])),

@@ -6,7 +6,7 @@ use super::gen::{Gen, Mask, Rep, Result};
 use super::ir::{Block, Icmp, Order, Rmw, Ty, Val};
 use super::memory::Place;
 use super::unsupported;
-use compiler::sir::{Addr, AluFlags, AluOp, AtomicOp, GroupOp, GroupScan, Type, Value};
+use compiler::sir::{Addr, AluOp, AtomicOp, GroupOp, GroupScan, Type, Value};
 
 /// A loop over active lanes that is being emitted.
 struct LaneLoop {
@@ -317,7 +317,7 @@ impl Gen<'_> {
     pub fn combine(&mut self, op: AluOp, ty: Type, n: u32, a: Val, b: Val) -> Result<Val> {
         let shape = Shape { arg: ty, result: ty, n };
         if ty.is_float() {
-            self.float(op, shape, &[a, b], AluFlags { no_contract: true })
+            self.float(op, shape, &[a, b])
         } else {
             self.integer(op, shape, &[a, b])
         }

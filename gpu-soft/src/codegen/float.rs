@@ -1,44 +1,35 @@
-//! Floating-point operations. IEEE, to nearest even, denormals kept. What needs approximations is lowered before the code generator.
+//! Floating-point operations. IEEE, to nearest even, denormals kept. What needs approximations is lowered before the code generator, and
+//! what is fused was decided before it, too.
 
 use super::alu::Shape;
 use super::gen::{Gen, Result};
 use super::ir::{Fcmp, Icmp, Val};
 use super::unsupported;
 use crate::kernel_abi::Width;
-use compiler::sir::{AluFlags, AluOp, Type};
+use compiler::sir::{AluOp, Type};
 
 impl Gen<'_> {
-    pub fn float(&mut self, op: AluOp, s: Shape, v: &[Val], flags: AluFlags) -> Result<Val> {
+    pub fn float(&mut self, op: AluOp, s: Shape, v: &[Val]) -> Result<Val> {
         if s.arg == Type::F16 {
-            return self.half_op(op, s, v, flags);
+            return self.half_op(op, s, v);
         }
         let m = self.m;
         let t = self.ty(s.arg, s.n);
         let call = |name: &str, args: &[Val]| m.intrinsic(name, &[t], args);
-        let contract = |x: Val| {
-            if self.opts.contract && !flags.no_contract {
-                m.allow_contract(x);
-            }
-            x
-        };
         let one = if s.arg == Type::F32 { u64::from(1f32.to_bits()) } else { 1f64.to_bits() };
         let k = |bits: u64| self.konst(s.arg, s.n, bits);
         let sign = 1u64 << (s.arg.bits() - 1);
         Ok(match op {
-            AluOp::FAdd => contract(m.fadd(v[0], v[1])),
-            AluOp::FSub => contract(m.fsub(v[0], v[1])),
-            AluOp::FMul => contract(m.fmul(v[0], v[1])),
+            AluOp::FAdd => m.fadd(v[0], v[1]),
+            AluOp::FSub => m.fsub(v[0], v[1]),
+            AluOp::FMul => m.fmul(v[0], v[1]),
             AluOp::FDiv => m.fdiv(v[0], v[1]),
-            AluOp::FNeg | AluOp::FAbs => {
+            AluOp::FNeg => m.fneg(v[0]),
+            AluOp::FAbs => {
                 // On the bits: signs of NaNs count, too.
                 let int = if s.arg == Type::F32 { Type::I32 } else { Type::I64 };
                 let bits = m.bitcast(v[0], self.ty(int, s.n));
-                let bits = if op == AluOp::FNeg {
-                    m.xor(bits, self.konst(int, s.n, sign))
-                } else {
-                    m.and(bits, self.konst(int, s.n, sign - 1))
-                };
-                m.bitcast(bits, t)
+                m.bitcast(m.and(bits, self.konst(int, s.n, sign - 1)), t)
             }
             AluOp::FSign => {
                 let zero = k(0);
@@ -46,7 +37,7 @@ impl Gen<'_> {
                 let signed = m.select(m.fcmp(Fcmp::Olt, v[0], zero), k(one | sign), positive);
                 m.select(m.fcmp(Fcmp::Oeq, v[0], zero), v[0], signed)
             }
-            AluOp::Fma => call("llvm.fma", v),
+            AluOp::Fma => m.fma(v[0], v[1], v[2]),
             AluOp::FMin => self.min_max(Fcmp::Olt, v[0], v[1]),
             AluOp::FMax => self.min_max(Fcmp::Ogt, v[0], v[1]),
             AluOp::FFloor => call("llvm.floor", v),
@@ -103,7 +94,7 @@ impl Gen<'_> {
     }
 
     /// Binary16 operations through binary32: its 24 bits make the second rounding of one operation harmless.
-    fn half_op(&mut self, op: AluOp, s: Shape, v: &[Val], flags: AluFlags) -> Result<Val> {
+    fn half_op(&mut self, op: AluOp, s: Shape, v: &[Val]) -> Result<Val> {
         let m = self.m;
         let i16t = |bits| self.konst(Type::I16, s.n, bits);
         match op {
@@ -117,9 +108,7 @@ impl Gen<'_> {
         }
         let to = |t| if t == Type::F16 { Type::F32 } else { t };
         let shape = Shape { arg: Type::F32, result: to(s.result), n: s.n };
-        // Fusing would skip the rounding in between.
-        let _ = flags;
-        let r = self.float(op, shape, &wide, AluFlags { no_contract: true })?;
+        let r = self.float(op, shape, &wide)?;
         Ok(if s.result == Type::F16 { self.single_to_half(r, s.n) } else { r })
     }
 

@@ -8,6 +8,7 @@ use super::cell::Cell;
 use super::gen::{Gen, Mask, Rep, Result};
 use super::ir::Block;
 use super::plan::Exit;
+use crate::kernel_abi::Width;
 use compiler::analysis::Level;
 use compiler::sir::{AluOp, Inst, Label, Op, Region, Value};
 
@@ -367,7 +368,9 @@ impl<'a> Gen<'a> {
         region.insts.iter().all(|inst| match &inst.op {
             Op::Const(_) | Op::Builtin(_) | Op::Yield(_) => true,
             Op::Alu { op, .. } => {
-                count += if costly(*op) { LINEAR } else { 1 };
+                // Without the instruction a fused operation is a call.
+                let call = *op == AluOp::Fma && self.opts.width == Width::W4;
+                count += if call || costly(*op) { LINEAR } else { 1 };
                 count <= LINEAR
             }
             _ => false,
@@ -540,8 +543,5 @@ impl<'a> Gen<'a> {
 
 /// Operations worth a branch around them.
 fn costly(op: AluOp) -> bool {
-    matches!(
-        op,
-        AluOp::UDiv | AluOp::SDiv | AluOp::URem | AluOp::SRem | AluOp::SMod | AluOp::FDiv | AluOp::FSqrt | AluOp::Fma
-    )
+    matches!(op, AluOp::UDiv | AluOp::SDiv | AluOp::URem | AluOp::SRem | AluOp::SMod | AluOp::FDiv | AluOp::FSqrt)
 }

@@ -76,7 +76,7 @@ fn run_tier(
     compiler::verify::verify(&kernel).expect("valid");
     let slot = |binding: u32, offset: u32| BindingSlot { binding, offset, stride: 64, count: 1, ..Default::default() };
     let slots = [slot(0, 0), slot(1, BUFFERS_AT), slot(2, BUFFERS_AT + 16)];
-    let options = Options { subgroup_size: lanes, contract: false, quick, ..Options::new(width, &slots) };
+    let options = Options { subgroup_size: lanes, quick, ..Options::new(width, &slots) };
     let binary = compile(&kernel, &options).expect("compiles");
     assert_eq!(binary.stats.refused, None);
     let loaded = Loaded::load(&binary.bytes).expect("loads");

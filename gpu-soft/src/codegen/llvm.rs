@@ -379,13 +379,6 @@ impl Module {
         Val(llvm!(LLVMBuildFNeg(self.builder, v.0, UNNAMED)))
     }
 
-    /// Lets an operation be fused with another one (a·b + c with one rounding).
-    pub fn allow_contract(&self, v: Val) {
-        llvm!(if !LLVMIsAInstruction(v.0).is_null() && LLVMCanValueUseFastMathFlags(v.0) != 0 {
-            LLVMSetFastMathFlags(v.0, llvm_sys::LLVMFastMathAllowContract);
-        });
-    }
-
     pub fn icmp(&self, p: Icmp, a: Val, b: Val) -> Val {
         Val(llvm!(LLVMBuildICmp(self.builder, int_predicate(p), a.0, b.0, UNNAMED)))
     }

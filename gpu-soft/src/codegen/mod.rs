@@ -90,8 +90,6 @@ pub struct Options<'a> {
     pub robust_storage: bool,
     /// Whether accesses to uniform buffers are checked against the bound range.
     pub robust_uniform: bool,
-    /// Whether a·b + c may be fused where the kernel does not forbid it.
-    pub contract: bool,
     /// Calls of at least that many invocations collect atomic additions whose results nobody uses (see `collect`).
     pub collect_from: u32,
     /// Compile in a fraction of the time, code that takes several times as long.
@@ -103,7 +101,7 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Checked, contracting, natural subgroup size.
+    /// Checked, natural subgroup size.
     pub fn new(width: Width, bindings: &'a [BindingSlot]) -> Options<'a> {
         Options {
             width,
@@ -112,7 +110,6 @@ impl<'a> Options<'a> {
             bindings,
             robust_storage: true,
             robust_uniform: true,
-            contract: true,
             collect_from: collect::COLLECT_FROM,
             quick: false,
             want_ir: false,
@@ -252,10 +249,6 @@ fn emit(kernel: &Kernel, opts: &Options<'_>, expand: bool) -> Result<(ir::Module
     let (arena_bytes, mut stats) = gen::generate(&emitted, kernel, opts, jam)?;
     if let Some(name) = emitted.unknown() {
         return Err(CodegenError::Llvm(format!("unknown intrinsic {name}")));
-    }
-    // Without the instruction a fused operation is a call.
-    if opts.contract && opts.width != Width::W4 {
-        emitted.contract();
     }
     stats.arena_bytes = arena_bytes;
     let header =

@@ -18,7 +18,7 @@ impl Gen<'_> {
                 };
                 self.set(r, rep)
             }
-            (Op::Alu { op, args, flags }, Some(r)) => self.alu(*op, r, args, *flags),
+            (Op::Alu { op, args, .. }, Some(r)) => self.alu(*op, r, args),
             (Op::Builtin(b), Some(r)) => {
                 let rep = self.builtin(*b);
                 self.set(r, rep)

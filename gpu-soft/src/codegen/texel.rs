@@ -28,12 +28,11 @@ impl Gen<'_> {
     /// `v`, a vector of 32-bit integers up to `max` as floats, divided by `max`.
     fn normalised(&self, v: Val, max: u32) -> Val {
         let m = self.m;
-        let t = self.ty(Type::F32, self.lanes);
         if self.opts.width == Width::W4 {
             return m.fdiv(v, self.floats(max as f32));
         }
         let [high, low] = reciprocal(max);
-        m.intrinsic("llvm.fma", &[t], &[v, self.floats(high), m.fmul(v, self.floats(low))])
+        m.fma(v, self.floats(high), m.fmul(v, self.floats(low)))
     }
 
     /// The four components of a texel from its words; missing ones are 0, and 1 for alpha.
@@ -94,8 +93,7 @@ impl Gen<'_> {
             return m.trunc(m.bitcast(sum, self.ty(Type::I64, self.lanes)), i32t);
         }
         // Adding 1.5·2²³ rounds to integers.
-        let t = self.ty(Type::F32, self.lanes);
-        m.bitcast(m.intrinsic("llvm.fma", &[t], &[v, self.floats(scale), self.floats(12_582_912.0)]), i32t)
+        m.bitcast(m.fma(v, self.floats(scale), self.floats(12_582_912.0)), i32t)
     }
 
     /// The words of a texel from its components; the inverse of [`Self::decode_texel`].

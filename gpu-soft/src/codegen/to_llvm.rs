@@ -205,11 +205,7 @@ impl Maker<'_> {
                     Bin::FMul => llvm::Module::fmul,
                     Bin::FDiv => llvm::Module::fdiv,
                 };
-                let v = f(m, a(0), a(1));
-                if inst.contract {
-                    m.allow_contract(v);
-                }
-                v
+                f(m, a(0), a(1))
             }
             Op::Fused { minus_product, minus_addend } => {
                 let product = if *minus_product { m.fneg(a(0)) } else { a(0) };

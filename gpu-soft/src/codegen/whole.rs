@@ -9,11 +9,11 @@ use super::alu::Shape;
 use super::gen::{Gen, Result};
 use super::ir::Val;
 use compiler::hash::HashMap;
-use compiler::sir::{AluFlags, AluOp, Kernel, Op, Value};
+use compiler::sir::{AluOp, Kernel, Op, Value};
 use smallvec::SmallVec;
 
 /// An operation that made a value.
-type Made = (AluOp, SmallVec<[Value; 4]>, AluFlags);
+type Made = (AluOp, SmallVec<[Value; 4]>);
 
 /// The most operations that are done anew for a store.
 const MOST: u32 = 16;
@@ -37,9 +37,9 @@ impl Wholes {
         k.body.walk(&mut |inst| stores |= matches!(&inst.op, Op::Store { values, .. } if values.len() > 1));
         if stores {
             k.body.walk(&mut |inst| {
-                if let (Op::Alu { op, args, flags }, [r]) = (&inst.op, inst.results.as_slice()) {
+                if let (Op::Alu { op, args, .. }, [r]) = (&inst.op, inst.results.as_slice()) {
                     if alike(*op) {
-                        wholes.made.insert(*r, (*op, args.clone(), *flags));
+                        wholes.made.insert(*r, (*op, args.clone()));
                     }
                 }
             });
@@ -106,7 +106,7 @@ impl Gen<'_> {
         if self.wholes.elements.contains_key(&values[0]) {
             return true;
         }
-        let Some((_, args, _)) = self.wholes.made.get(&values[0]) else { return false };
+        let Some((_, args)) = self.wholes.made.get(&values[0]) else { return false };
         args.iter().any(|a| self.has_load(&[*a]))
     }
 
@@ -121,15 +121,14 @@ impl Gen<'_> {
         if values.iter().all(|v| *v == first) && self.is_uniform(first) {
             return true;
         }
-        let Some((op, args, flags)) = self.wholes.made.get(&first) else { return false };
+        let Some((op, args)) = self.wholes.made.get(&first) else { return false };
         if *left == 0 {
             return false;
         }
         *left -= 1;
         let ty = self.k.ty(first);
         let alike = |v: &Value| {
-            self.wholes.made.get(v).is_some_and(|(o, a, f)| o == op && f == flags && a.len() == args.len())
-                && self.k.ty(*v) == ty
+            self.wholes.made.get(v).is_some_and(|(o, a)| o == op && a.len() == args.len()) && self.k.ty(*v) == ty
         };
         values.iter().all(alike)
             && (0..args.len()).all(|i| {
@@ -147,7 +146,7 @@ impl Gen<'_> {
             let v = self.scalar(first)?;
             return Ok(self.m.splat(v, lanes));
         }
-        let (op, args, flags) = self.wholes.made[&first].clone();
+        let (op, args) = self.wholes.made[&first].clone();
         let mut vals: SmallVec<[Val; 4]> = SmallVec::new();
         for i in 0..args.len() {
             let column: SmallVec<[Value; 4]> = values.iter().map(|v| self.wholes.made[v].1[i]).collect();
@@ -155,7 +154,7 @@ impl Gen<'_> {
         }
         let shape = Shape { arg: self.k.ty(args[0]), result: self.k.ty(first), n: lanes };
         if shape.arg.is_float() {
-            self.float(op, shape, &vals, flags)
+            self.float(op, shape, &vals)
         } else {
             self.integer(op, shape, &vals)
         }

@@ -77,7 +77,6 @@ fn native(
         // Null descriptors are buffers of no bytes: without checks they would be accessed.
         robust_storage: request.robustness.storage > RobustnessLevel::Off || request.robustness.null_descriptor,
         robust_uniform: request.robustness.uniform > RobustnessLevel::Off || request.robustness.null_descriptor,
-        contract: true,
         quick: request.quick,
         want_ir: request.want_ir,
         want_asm: request.want_asm,

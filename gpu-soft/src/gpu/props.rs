@@ -268,6 +268,7 @@ pub fn props(width: Option<Width>, options: &Options) -> GpuProps {
         // A jam that is asked for is one of the better code.
         at_once: width == Some(Width::W16) && options.jam.is_none(),
         tables: width == Some(Width::W16),
+        fused_multiply_add: width != Some(Width::W4),
         driver_name: "vulkan-dxg".to_owned(),
         driver_info: info.clone(),
         driver_version: vk::make_api_version(0, 0, 1, 0),

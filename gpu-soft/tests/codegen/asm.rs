@@ -30,6 +30,13 @@ fn build_with(text: &str, width: Width, robust: bool) -> (Binary, String) {
     (binary, asm)
 }
 
+/// A kernel after it was decided what is fused.
+fn contracted(text: &str) -> String {
+    let mut kernel = parse(text).expect("parses");
+    compiler::passes::run_named(&mut kernel, &["contract".to_owned()]).expect("runs");
+    compiler::text::print(&kernel)
+}
+
 pub const SAXPY: &str = r#"kernel "saxpy"
 local_size 64 1 1
 push 4
@@ -60,7 +67,9 @@ fn count(asm: &str, what: &str) -> usize {
 #[test]
 fn saxpy_is_vector_moves() {
     for width in widths() {
-        let (binary, asm) = build(SAXPY, width);
+        // Without the instruction nothing is fused.
+        let text = if width == Width::W4 { SAXPY.to_owned() } else { contracted(SAXPY) };
+        let (binary, asm) = build(&text, width);
         assert_eq!(binary.stats.contiguous, 3, "{width:?}");
         assert_eq!(binary.stats.gathers, 0, "{width:?}");
         assert_eq!(count(&asm, "call"), 0, "{width:?}: {asm}");
@@ -156,12 +165,25 @@ fn jam_follows_register_pressure() {
     }
 }
 
+/// What is fused is decided before.
 #[test]
-fn no_contraction_where_it_is_forbidden() {
-    let text = SAXPY.replace("fmul %4 %7", "fmul %4 %7 no_contract");
+fn the_code_generator_fuses_nothing() {
     for width in widths() {
-        let (_, asm) = build(&text, width);
+        let (_, asm) = build(SAXPY, width);
         assert!(!asm.contains("vfmadd"), "{width:?}: {asm}");
+    }
+}
+
+/// Signs are a part of the instruction.
+#[test]
+fn differences_with_products_are_one_instruction() {
+    for (difference, instruction) in [("fsub %9 %8", "vfmsub"), ("fsub %8 %9", "vfnmadd")] {
+        let text = contracted(&SAXPY.replace("fadd %9 %8", difference));
+        assert!(text.contains("fneg") && text.contains("fma"), "{text}");
+        for width in widths().into_iter().filter(|w| *w != Width::W4) {
+            let (_, asm) = build(&text, width);
+            assert!(asm.contains(instruction) && !asm.contains("2147483648"), "{width:?}: {asm}");
+        }
     }
 }
 

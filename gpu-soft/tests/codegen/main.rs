@@ -13,3 +13,4 @@ mod limits;
 mod native;
 mod random;
 mod speed;
+mod tiers;

@@ -21,10 +21,9 @@ pub fn widths() -> Vec<Width> {
     Width::ALL.into_iter().filter(|w| w.supported()).collect()
 }
 
-/// The options of a test: nothing is fused, so that results are exactly the interpreter's; and what is collected in large calls is
-/// collected in small ones.
+/// The options of a test: what is collected in large calls is collected in small ones.
 pub fn options<'a>(width: Width, subgroup_size: u32, bindings: &'a [BindingSlot]) -> Options<'a> {
-    Options { subgroup_size, contract: false, collect_from: 1, ..Options::new(width, bindings) }
+    Options { subgroup_size, collect_from: 1, ..Options::new(width, bindings) }
 }
 
 /// A layout for the bindings of a kernel: element after element, binding after binding.

@@ -38,10 +38,17 @@ fn measure(name: &str, kernel: &Kernel, setup: &Setup, report: impl Fn(f64) -> S
     }
 }
 
+/// A kernel after it was decided what is fused.
+fn contracted(text: &str) -> Kernel {
+    let mut kernel = parse(text).expect("parses");
+    compiler::passes::run_named(&mut kernel, &["contract".to_owned()]).expect("runs");
+    kernel
+}
+
 #[test]
 #[ignore = "measures"]
 fn speed_of_sgemm() {
-    let kernel = parse(include_str!("speed/sgemm.sir")).expect("parses");
+    let kernel = contracted(include_str!("speed/sgemm.sir"));
     let n = 512u32;
     let data: Vec<u8> = (0..n * n).flat_map(|i| ((i % 17) as f32).to_le_bytes()).collect();
     let setup = Setup {
@@ -62,7 +69,7 @@ fn speed_of_mandelbrot() {
         .replace("0.09375", "0.00390625")
         .replace("const 0.25", "const 0.00390625")
         .replace("const 5\n", "const 9\n");
-    let kernel = parse(&text).expect("parses");
+    let kernel = contracted(&text);
     let n = 512u32;
     let setup = Setup {
         dispatch: [n / 16, n / 2, 1],
@@ -76,7 +83,7 @@ fn speed_of_mandelbrot() {
 #[test]
 #[ignore = "measures"]
 fn speed_of_saxpy() {
-    let kernel = parse(super::asm::SAXPY).expect("parses");
+    let kernel = contracted(super::asm::SAXPY);
     let n = 1u32 << 17;
     let data: Vec<u8> = (0..n).flat_map(|i| (i as f32).to_le_bytes()).collect();
     let setup = Setup {

@@ -205,6 +205,9 @@ pub struct GpuProps {
     /// Whether the GPU picks one of 32 numbers, takes numbers apart and scales them with an instruction each (see
     /// [`compiler::passes::Options::tables`]).
     pub tables: bool,
+    /// Whether the GPU has an operation for a·b + c that rounds once and takes no longer than a sum, so that products go into sums where
+    /// shaders allow it.
+    pub fused_multiply_add: bool,
     /// driverName.
     pub driver_name: String,
     /// driverInfo: versions of what code generation depends on.

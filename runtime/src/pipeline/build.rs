@@ -159,6 +159,7 @@ fn translated(
         // Where a quick back end comes behind them, less is enough.
         short: settings.first || (settings.quick && device.props().at_once),
         tables: device.props().tables,
+        contract: device.props().fused_multiply_add,
         dump: debug.print_pass.is_some().then_some(&dump),
         ..defaults
     };

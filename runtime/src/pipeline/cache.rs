@@ -130,7 +130,7 @@ impl PipelineCache {
         for other in others {
             // One lock at a time: two caches may be merged into each other at once.
             let kernels = lock(&other.kernels).clone();
-            lock(&self.kernels).extend(kernels);
+            kernels.iter().for_each(|(key, kernel)| self.insert(*key, kernel));
         }
     }
 

@@ -13,6 +13,7 @@ use ash::vk;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+use winsys_dxg::calm;
 
 /// VkPipelineCreationFeedback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,7 +170,8 @@ fn keep(
     }
 }
 
-/// Compiles on threads with large stacks, because code generation nests deeply.
+/// Compiles on threads with large stacks, because code generation nests deeply; with floats as kernels have them, because constants
+/// are folded.
 fn compile_all(
     device: &Arc<Device>,
     cache: Option<&PipelineCache>,
@@ -188,7 +190,7 @@ fn compile_all(
     std::thread::scope(|scope| {
         for i in 0..threads {
             let builder = std::thread::Builder::new().name("vkdxg-compile".to_owned()).stack_size(build::STACK);
-            if let Err(e) = builder.spawn_scoped(scope, work) {
+            if let Err(e) = calm(|| builder.spawn_scoped(scope, work)) {
                 // One thread is enough; none is an error of all that is left.
                 if i == 0 {
                     let failed = |job: &Job| {
@@ -217,7 +219,7 @@ fn compile_caught(
         let kernel = Arc::new(kernel);
         keep(device, cache, job.key, &kernel, create);
         if let Some(kept) = device.kernel_store() {
-            store::store(kept, &job.key, &kernel);
+            store::store(kept, &**device.gpu(), &job.key, &kernel);
         }
         let upgrade = kernel.successor.map(|at| Upgrade::new(device, create.clone(), &job.settings, at));
         Program::upload(device, &create.layout, &create.entry, job.key, kernel, texts, upgrade)

@@ -12,6 +12,9 @@ pub trait KernelStore: Send + Sync + Debug {
 
     /// Keeps bytes under a key, replacing others. Trouble is the store's own: a kernel that is not kept is compiled again.
     fn store(&self, key: &[u8; 32], bytes: &[u8]);
+
+    /// Keeps bytes under a key that has none, in one step: false, and nothing done, if it has some.
+    fn add(&self, key: &[u8; 32], bytes: &[u8]) -> bool;
 }
 
 /// Marks the bytes, with the version of their form.
@@ -45,16 +48,23 @@ pub(crate) fn load(store: &dyn KernelStore, gpu: &dyn Gpu, key: &Key) -> Option<
     parse(gpu, key, &store.load(key)?)
 }
 
-/// Gives a kernel to a store.
-pub(crate) fn store(store: &dyn KernelStore, key: &Key, kernel: &CompiledKernel) {
-    store.store(key, &write(key, kernel));
+/// Gives a kernel to a store. The best code stays: another process may have kept it since this one looked.
+pub(crate) fn store(store: &dyn KernelStore, gpu: &dyn Gpu, key: &Key, kernel: &CompiledKernel) {
+    let bytes = write(key, kernel);
+    // What is there and is of no use to anybody is replaced.
+    if kernel.successor.is_none() || (!store.add(key, &bytes) && load(store, gpu, key).is_none()) {
+        store.store(key, &bytes);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock::lock;
     use crate::pipeline::entry::tests::sample;
     use crate::testing::FakeGpu;
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
 
     #[test]
     fn kernels_round_trip_under_their_key_only() {
@@ -62,6 +72,46 @@ mod tests {
         let data = write(&[7; 32], &sample());
         assert_eq!(parse(&gpu, &[7; 32], &data), Some(sample()));
         assert_eq!(parse(&gpu, &[8; 32], &data), None);
+    }
+
+    #[derive(Debug, Default)]
+    struct Memory(Mutex<BTreeMap<Key, Vec<u8>>>);
+
+    impl KernelStore for Memory {
+        fn load(&self, key: &Key) -> Option<Vec<u8>> {
+            lock(&self.0).get(key).cloned()
+        }
+
+        fn store(&self, key: &Key, bytes: &[u8]) {
+            lock(&self.0).insert(*key, bytes.to_vec());
+        }
+
+        fn add(&self, key: &Key, bytes: &[u8]) -> bool {
+            let mut kept = lock(&self.0);
+            let free = !kept.contains_key(key);
+            if free {
+                kept.insert(*key, bytes.to_vec());
+            }
+            free
+        }
+    }
+
+    #[test]
+    fn the_best_code_stays() {
+        let (gpu, kept, key) = (FakeGpu::new(), Memory::default(), [7; 32]);
+        let best = CompiledKernel { successor: None, ..sample() };
+        let first = CompiledKernel { binary: vec![1; 48], successor: Some(16), ..sample() };
+        let after = |kernel: &CompiledKernel| {
+            store(&kept, &gpu, &key, kernel);
+            load(&kept, &gpu, &key)
+        };
+        assert_eq!(after(&first).as_ref(), Some(&first));
+        assert_eq!(after(&best).as_ref(), Some(&best));
+        assert_eq!(after(&first).as_ref(), Some(&best));
+        assert_eq!(after(&best).as_ref(), Some(&best));
+        // Rubbish does not.
+        kept.store(&key, &write(&[8; 32], &best));
+        assert_eq!(after(&first).as_ref(), Some(&first));
     }
 
     #[test]

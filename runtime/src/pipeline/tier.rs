@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use winsys_dxg::calm;
 
 /// What a kernel must have taken before it is compiled again, in the GPU's ticks on all of its threads: some milliseconds, a small part
 /// of what compiling takes.
@@ -87,18 +88,25 @@ pub(super) fn compiled(
     if let Some(kernel) = cache::process_get(key).filter(|k| kept && k.successor.is_none()) {
         return Some(kernel);
     }
+    // Another process may have been here before.
+    let other = device.kernel_store().and_then(|kept| store::load(kept, &**device.gpu(), key));
+    if let Some(kernel) = other.filter(|k| k.successor.is_none()) {
+        let kernel = Arc::new(kernel);
+        cache::process_insert(*key, &kernel, None);
+        return Some(kernel);
+    }
     let settings = Settings { first: false, ..*settings };
     // Not on the stack of whoever wants the code: code generation nests deeply. A panic ends that thread.
     let made = std::thread::scope(|s| {
         let builder = std::thread::Builder::new().name("vkdxg-compile".to_owned()).stack_size(build::STACK);
-        builder.spawn_scoped(s, || build::compile(device, create, &settings)).ok()?.join().ok()
+        calm(|| builder.spawn_scoped(s, || build::compile(device, create, &settings))).ok()?.join().ok()
     });
     let kernel = Arc::new(made?.ok()?.0);
     if kept {
         cache::process_insert(*key, &kernel, None);
     }
     if let Some(kept) = device.kernel_store() {
-        store::store(kept, key, &kernel);
+        store::store(kept, &**device.gpu(), key, &kernel);
     }
     Some(kernel)
 }
@@ -162,7 +170,7 @@ impl Tiers {
             let shared = self.shared.clone();
             let builder = std::thread::Builder::new().name("vkdxg-tier".to_owned()).stack_size(build::STACK);
             // Without a thread the first code is all there is.
-            s.thread = builder.spawn(move || run(&shared)).ok();
+            s.thread = calm(|| builder.spawn(move || run(&shared))).ok();
             s.process = std::process::id();
         }
         drop(s);

@@ -77,6 +77,7 @@ impl FakeGpu {
         let props = GpuProps {
             at_once: false,
             tables: false,
+            fused_multiply_add: true,
             name: "fake".into(),
             driver_name: "fake".into(),
             driver_info: String::new(),

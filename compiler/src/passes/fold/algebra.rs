@@ -1,7 +1,7 @@
 //! Algebraic simplification of one operation.
 
 use super::Folder;
-use crate::sir::{AluOp, FloatMode, Type, Value};
+use crate::sir::{AluOp, Type, Value};
 use smallvec::{smallvec, SmallVec};
 
 /// What an operation turns into.
@@ -293,20 +293,12 @@ impl Folder<'_> {
             }
             Fma if is(y, 1.0) => alu(FAdd, [V(x), V(args[2])]),
             Fma if is(args[2], -0.0) => alu(FMul, [V(x), V(y)]),
-            FPow if is(y, 2.0) => alu(FMul, [V(x), V(x)]),
-            FPow if is(y, 1.0) => Some(Simpler::Value(x)),
             _ => None,
         }
     }
 
     /// Whether operations of that type neither flush denormals nor round in another direction.
     fn exact(&self, t: Type) -> bool {
-        let fc = &self.kernel.float_controls;
-        let FloatMode { flush_denorms, rtz, .. } = match t {
-            Type::F16 => fc.f16,
-            Type::F32 => fc.f32,
-            _ => fc.f64,
-        };
-        !flush_denorms && !rtz
+        self.kernel.float_controls.of(t).is_plain()
     }
 }

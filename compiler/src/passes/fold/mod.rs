@@ -1,13 +1,17 @@
 //! Constant folding through the interpreter's own evaluator, algebraic simplification that is exact under the IEEE
 //! rules, and control flow whose way is known: If and Switch on constants, Blocks that nothing breaks out of, Loops
 //! that never repeat, code behind exits.
+//!
+//! Operations that `lower_math` expands are left alone: their expansions are folded, so that it does not depend on when an operand
+//! turns out to be constant what comes out.
 
 mod algebra;
 mod control;
 
+use super::lower_math;
 use crate::interp::alu::eval;
 use crate::sir::visit::Subst;
-use crate::sir::{Addr, AluOp, Inst, Kernel, Op, Region, Resource, Type, Value};
+use crate::sir::{Addr, AluFlags, AluOp, Inst, Kernel, Op, Region, Resource, Type, Value};
 use algebra::Simpler;
 use smallvec::SmallVec;
 
@@ -142,7 +146,7 @@ impl Folder<'_> {
         for _ in 0..8 {
             let Op::Alu { op, args, flags } = &inst.op else { break };
             let known: SmallVec<[u64; 4]> = args.iter().filter_map(|&v| self.constant(v)).collect();
-            if known.len() == args.len() && ty != Type::Buf {
+            if known.len() == args.len() && ty != Type::Buf && !lower_math::expands(*op) {
                 let types: SmallVec<[Type; 4]> = args.iter().map(|&v| self.kernel.ty(v)).collect();
                 let bits = eval(*op, &types, ty, &known, &self.kernel.float_controls);
                 self.changed = true;
@@ -159,8 +163,11 @@ impl Folder<'_> {
                     self.changed = true;
                     return self.put_const(result, bits, out);
                 }
-                Some(Simpler::Alu(op, operands)) => {
+                Some(Simpler::Alu(simpler, operands)) => {
                     self.changed = true;
+                    // What was fused once is not fused with something else.
+                    let flags = AluFlags { no_contract: flags.no_contract || op == AluOp::Fma };
+                    let op = simpler;
                     let mut args: SmallVec<[Value; 4]> = SmallVec::new();
                     for o in operands {
                         args.push(match o {

@@ -237,11 +237,11 @@ impl Module {
         let mut s = self.state.borrow_mut();
         let index = s.insts.len() as u32;
         let val = s.value(ty, Kind::Inst(index));
-        s.insts.push(Inst { op, args: SmallVec::from_slice(args), block, val, contract: false });
+        s.insts.push(Inst { op, args: SmallVec::from_slice(args), block, val });
         val
     }
 
-    fn emit(&self, op: Op, ty: Ty, args: &[Val]) -> Val {
+    pub(super) fn emit(&self, op: Op, ty: Ty, args: &[Val]) -> Val {
         self.emit_in(self.current(), op, ty, args)
     }
 
@@ -422,14 +422,6 @@ impl Module {
         let sign = k(ty, 63);
         let r = self.sub(r, self.and(self.ashr(a, sign), b));
         self.sub(r, self.and(self.ashr(b, sign), a))
-    }
-
-    /// Lets an operation be fused with another one (a·b + c with one rounding).
-    pub fn allow_contract(&self, v: Val) {
-        let mut s = self.state.borrow_mut();
-        if let Kind::Inst(i) = *s.kind(v) {
-            s.insts[i as usize].contract = true;
-        }
     }
 
     // ---- conversions ----

@@ -37,7 +37,6 @@ intrinsics! {
     Cttz "llvm.cttz",
     Fabs "llvm.fabs",
     Floor "llvm.floor",
-    Fma "llvm.fma",
     FpToSiSat "llvm.fptosi.sat",
     FpToUiSat "llvm.fptoui.sat",
     Gather "llvm.masked.gather",

@@ -6,10 +6,10 @@
 //! module per compilation and handles never leave it.
 
 mod build;
-mod contract;
 mod expand;
 mod fold;
 mod intrinsic;
+mod sign;
 
 pub use intrinsic::Intrinsic;
 
@@ -205,8 +205,6 @@ pub struct Inst {
     pub block: Block,
     /// What it defines; of type void if it defines nothing.
     pub val: Val,
-    /// May be fused with another floating-point operation.
-    pub contract: bool,
 }
 
 /// A constant: its bits.

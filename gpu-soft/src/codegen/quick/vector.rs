@@ -395,7 +395,6 @@ impl Emit<'_, '_> {
                 let (e, imm) = round(11);
                 self.one(inst, e, imm)
             }
-            Intrinsic::Fma => self.fused(inst, false, false),
             Intrinsic::CvttPs2Dq128 | Intrinsic::CvttPs2Dq256 => self.one(inst, Enc(1, 2, 0, 0x5b), None),
             Intrinsic::CvttPs2Dq512 => self.one(inst, Enc(1, 2, 0, 0x5b), None),
             Intrinsic::CvttPs2Udq512 => self.one(inst, Enc(1, 0, 0, 0x78), None),

@@ -23,6 +23,7 @@ mod descriptor_heap;
 mod descriptor_memory;
 mod descriptors;
 mod device;
+mod exhaustion;
 mod faults;
 mod formats;
 mod fuzz;
@@ -70,6 +71,7 @@ fn all() -> Vec<Test> {
         descriptor_memory::TESTS,
         descriptors::TESTS,
         device::TESTS,
+        exhaustion::TESTS,
         faults::TESTS,
         fuzz::TESTS,
         generated_commands::TESTS,

@@ -11,6 +11,7 @@ use vk::PipelineStageFlags as Stage;
 
 tests! {
     queues_take_turns, hosts_take_turns, binary_semaphores, fences, an_exporter_that_is_gone, an_importer_that_is_killed,
+    waiters_that_are_killed,
     wrong_descriptors,
 }
 
@@ -23,6 +24,7 @@ pub const ROLES: &[crate::Test] = &[
     ("exporter", exporter_there),
     ("victim", victim_there),
     ("heir", heir_there),
+    ("turns", turns_there),
 ];
 
 const MEMORY: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
@@ -529,6 +531,59 @@ unsafe fn heir_there() -> R {
     let c = b.step(&w, false, STEPS[1].0, STEPS[1].1)?;
     b.submit_between(c, Some((gate, 2)), Some((done, 2)), vk::Fence::null())?;
     Ok(sync::wait(&b, done, 2, LONG)?)
+}
+
+/// Processes that take part in turns are killed in their waits, one after the other: those who wait for them go on with the next.
+unsafe fn waiters_that_are_killed() -> R {
+    let a = side()?;
+    let (w, mem) = a.export()?;
+    let (gate, g) = a.export_semaphore(TIMELINE, 0)?;
+    let (done, d) = a.export_semaphore(TIMELINE, 0)?;
+    let (mut v, mut turn) = (1u32, 0u64);
+    for life in 0..6 {
+        let link = Link::start("turns")?;
+        link.send(&[u64::from(w.ty), turn], &[mem.as_fd(), g.as_fd(), d.as_fd()])?;
+        for _ in 0..3 {
+            turn += 1;
+            sync::signal(&a, gate, turn)?;
+            sync::wait(&a, done, turn, LONG)?;
+            v = v.wrapping_mul(STEPS[0].0).wrapping_add(STEPS[0].1);
+            w.is(v)?;
+        }
+        // It waits for the gate now, by its host or by its queue, and this host waits for it.
+        let (device, s, next) = (a.d.clone(), [done], [turn + 1]);
+        let waiter = std::thread::spawn(move || {
+            device.wait_semaphores(&vk::SemaphoreWaitInfo::default().semaphores(&s).values(&next), LONG)
+        });
+        std::thread::sleep(std::time::Duration::from_millis(5 * (life % 3)));
+        link.kill()?;
+        same!(sync::wait(&a, done, turn + 1, SHORT / 5).err(), Some(vk::Result::TIMEOUT));
+        let link = Link::start("turns")?;
+        link.send(&[u64::from(w.ty), turn], &[mem.as_fd(), g.as_fd(), d.as_fd()])?;
+        turn += 1;
+        sync::signal(&a, gate, turn)?;
+        same!(waiter.join().map_err(|_| Stop::Fail("waiter".into()))?, Ok(()));
+        v = v.wrapping_mul(STEPS[0].0).wrapping_add(STEPS[0].1);
+        w.is(v)?;
+        link.kill()?;
+    }
+    Ok(())
+}
+
+unsafe fn turns_there() -> R {
+    let (link, b) = (Link::of_role()?, side()?);
+    let ([ty, mut turn], [mem, g, d]) = link.receive()?;
+    let w = b.import(mem, ty)?;
+    let (gate, done) = (b.import_semaphore(TIMELINE, g)?, b.import_semaphore(TIMELINE, d)?);
+    let c = b.step(&w, false, STEPS[0].0, STEPS[0].1)?;
+    loop {
+        turn += 1;
+        if turn % 2 == 0 {
+            sync::wait(&b, gate, turn, u64::MAX)?;
+        }
+        b.submit_between(c, Some((gate, turn)), Some((done, turn)), vk::Fence::null())?;
+        sync::wait(&b, done, turn, u64::MAX)?;
+    }
 }
 
 /// Whether a descriptor is still open.

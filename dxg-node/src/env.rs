@@ -106,6 +106,8 @@ pub struct ModelSwitches {
     pub budget: Option<u64>,
     /// Whether the GPU reaches only what is resident.
     pub strict_residency: bool,
+    /// `older`: the table of requests ends where it did on older kernels.
+    pub older: bool,
     /// `fail=N`: the N-th request that can fail does, counted from 1.
     pub fail: Option<u64>,
     /// `stop=N`: the adapter is removed with the N-th request that can fail, counted from 1.
@@ -216,7 +218,7 @@ pub static VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "VKDXG_MODEL",
-        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,watchdog=MILLISECONDS,fail=N,stop=N,budget=N[K|M|G],resident,intel,store=FOLDER",
+        values: "quirks|noquirks,pending=MICROSECONDS,hwqueue|nohwqueue,async,older,watchdog=MILLISECONDS,fail=N,stop=N,budget=N[K|M|G],resident,intel,store=FOLDER",
         doc: "how the model behaves where real systems differ, and which adapter it has, separated by commas",
         parse: parse_model,
     },
@@ -322,6 +324,7 @@ fn parse_model(v: &str, o: &mut Options) -> Result<(), String> {
             "nohwqueue" => m.hw_queues = Some(false),
             "async" => m.asynchronous = true,
             "resident" => m.strict_residency = true,
+            "older" => m.older = true,
             "intel" => m.gpu = ModelGpu::Intel,
             other => {
                 let (key, value) = other.split_once('=').unwrap_or((other, ""));

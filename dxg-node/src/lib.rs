@@ -30,6 +30,9 @@ fn package(gpu: ModelGpu) -> Option<String> {
     }
 }
 
+/// Last request of the kernels of 2021.
+const OLDER_TABLE_END: u8 = 0x43;
+
 fn model_config(options: &Options) -> dxg_model::Config {
     let m = &options.model;
     let default = dxg_model::Config::default();
@@ -45,6 +48,7 @@ fn model_config(options: &Options) -> dxg_model::Config {
         driver_store: m.driver_store.clone().or_else(|| package(m.gpu)),
         budget: m.budget.or(default.budget),
         strict_residency: m.strict_residency,
+        table_end: if m.older { OLDER_TABLE_END } else { default.table_end },
         ..default
     }
 }

@@ -35,6 +35,9 @@ pub const COLLECT_FROM: u32 = 2048;
 /// What an addition that sends another sum to memory costs, in additions that do not.
 const SENT: u32 = 4;
 
+/// The most credit of a table.
+const CREDIT: u64 = 1 << 20;
+
 /// Set, binding and element of a buffer.
 type Key = (u32, u32, u32);
 
@@ -264,7 +267,9 @@ impl Gen<'_> {
         self.begin_table(kind, &table);
         let count = m.intrinsic("llvm.ctpop", &[self.bits_ty()], &[self.bits(valid)]);
         let count = if self.lanes > 32 { m.trunc(count, i32t) } else { count };
-        m.store(m.add(m.load(i32t, table.credit, 4), count), table.credit, 4);
+        // What has gone well for long is not to be paid for as long.
+        let (credit, most) = (m.add(m.load(i32t, table.credit, 4), count), self.i32c(CREDIT as u32));
+        m.store(m.select(m.icmp(Icmp::Slt, credit, most), credit, most), table.credit, 4);
         self.for_lanes(ptrs, valid, value, |g, p, v| match kind {
             Kind::Sums => {
                 g.collect_sum(&table, p, v);
@@ -361,9 +366,9 @@ impl Gen<'_> {
                 }
             }
             // A table that is of no use may cost a few percent of what the call does.
-            let some = m.intrinsic("llvm.umin", &[i64t], &[some, g.i64c(1 << 20)]);
+            let some = m.intrinsic("llvm.umin", &[i64t], &[some, g.i64c(CREDIT)]);
             let most = m.lshr(m.mul(some, g.i64c(invocations)), g.i64c(4));
-            let most = m.add(m.intrinsic("llvm.umin", &[i64t], &[most, g.i64c(1 << 20)]), g.i64c(1));
+            let most = m.add(m.intrinsic("llvm.umin", &[i64t], &[most, g.i64c(CREDIT - 1)]), g.i64c(1));
             m.store(m.select(ok, m.trunc(most, i32t), g.i32c(0)), credit, 4);
             m.store(g.i32c(0), begun, 4);
             Table { start: m.byte_ptr(g.arena, g.i64c(start)), credit, begun }

@@ -127,13 +127,13 @@ impl Asm {
     }
 
     /// A constant of 4, 8 or 64 bytes.
-    pub fn constant(&mut self, bytes: Vec<u8>) -> Pooled {
-        if let Some(p) = self.pooled.get(&bytes) {
+    pub fn constant(&mut self, bytes: &[u8]) -> Pooled {
+        if let Some(p) = self.pooled.get(bytes) {
             return *p;
         }
         let p = Pooled(self.pool.len());
-        self.pooled.insert(bytes.clone(), p);
-        self.pool.push(bytes);
+        self.pooled.insert(bytes.to_vec(), p);
+        self.pool.push(bytes.to_vec());
         p
     }
 

@@ -61,8 +61,8 @@ fn jumps_and_constants_find_their_places() {
     let (top, end) = (a.label(), a.label());
     a.bind(top);
     a.jcc(Cc::Equal, end);
-    let one = a.constant(1f32.to_le_bytes().to_vec());
-    assert_eq!(a.constant(1f32.to_le_bytes().to_vec()), one);
+    let one = a.constant(&1f32.to_le_bytes());
+    assert_eq!(a.constant(&1f32.to_le_bytes()), one);
     a.evex(Enc(2, 1, 0, 0x18), Vex::new(2, 0, 0, Rm::M(Mem::Pool(one))));
     a.jmp(top);
     a.bind(end);

@@ -5,7 +5,6 @@ use super::asm::{Arith, Asm, Cc, Label, Mem, Rm, RAX, RBP, RBX, RCX, RDI, RDX, R
 use super::regs::{vector_load, vector_store, Class, Regs, Snapshot, OUTGOING, VECTOR};
 use super::Refused;
 use crate::codegen::ir::{Block, Icmp, Inst, Kind, Op, State, Ty, TyKind, Val};
-use compiler::hash::HashMap;
 
 pub type Result<T> = std::result::Result<T, Refused>;
 
@@ -20,22 +19,25 @@ pub struct Emit<'s, 'a> {
     pub f: &'s Facts,
     pub a: &'a mut Asm,
     pub r: Regs<'s>,
-    blocks: HashMap<Block, Label>,
-    functions: &'a [Label],
-    ends: HashMap<Block, Snapshot>,
+    labels: &'a Labels,
+    /// By block, what is in registers at its end for blocks that come from there only.
+    ends: Vec<Snapshot>,
     /// Where the caller's stack pointer is kept.
     outer: i32,
 }
 
+/// Where functions and blocks begin, by their numbers.
+pub struct Labels {
+    pub functions: Vec<Label>,
+    pub blocks: Vec<Label>,
+}
+
 /// Emits one function.
-pub fn function<'s>(s: &'s State, f: &'s Facts, a: &mut Asm, functions: &[Label], index: usize) -> Result<()> {
+pub fn function<'s>(s: &'s State, f: &'s Facts, a: &mut Asm, labels: &Labels, index: usize) -> Result<()> {
     let order = &f.order[index];
-    let mut blocks = HashMap::default();
-    for b in order {
-        blocks.insert(*b, a.label());
-    }
-    let mut e = Emit { s, f, a, r: Regs::new(s, f), blocks, functions, ends: HashMap::default(), outer: OUTGOING };
-    e.a.bind(functions[index]);
+    let ends = vec![Snapshot::new(); s.blocks.len()];
+    let mut e = Emit { s, f, a, r: Regs::new(s, f), labels, ends, outer: OUTGOING };
+    e.a.bind(labels.functions[index]);
     SAVED.iter().for_each(|r| e.a.push(*r));
     e.a.mov(RAX, RSP);
     e.a.general(None, &[0x81], 8, Arith::Sub as u8, Rm::R(RSP), 4);
@@ -102,13 +104,16 @@ impl<'s> Emit<'s, '_> {
 
     // ---- blocks ----
 
+    fn label(&self, b: Block) -> Label {
+        self.labels.blocks[b.0 as usize]
+    }
+
     fn block(&mut self, b: Block, next: Option<Block>) -> Result<()> {
-        self.a.bind(self.blocks[&b]);
-        let before = match self.f.preds[b.0 as usize][..] {
-            [p] => self.ends.get(&p).cloned().unwrap_or_default(),
-            _ => Snapshot::new(),
-        };
-        self.r.enter(&before);
+        self.a.bind(self.label(b));
+        self.r.enter(match self.f.preds[b.0 as usize][..] {
+            [p] => &self.ends[p.0 as usize],
+            _ => &[],
+        });
         let f = self.f;
         for &i in &f.insts[b.0 as usize] {
             if !f.live[i as usize] || f.folded[i as usize] {
@@ -170,7 +175,7 @@ impl<'s> Emit<'s, '_> {
             if phi_of(*v) {
                 let (c, parts) = self.r.class_of(*v);
                 let slot = self.r.slot(*v)?;
-                let place = self.r.reserve(if c == Class::Vector { i32::from(parts) * VECTOR } else { 8 })?;
+                let place = self.r.reserve(self.r.slot_bytes(*v))?;
                 self.copy_slots(c, parts, slot, place);
                 first.push((*phi, place));
             }
@@ -245,7 +250,7 @@ impl<'s> Emit<'s, '_> {
 
     fn jump(&mut self, to: Block, next: Option<Block>) {
         if next != Some(to) {
-            let l = self.blocks[&to];
+            let l = self.label(to);
             self.a.jmp(l);
         }
     }
@@ -284,13 +289,13 @@ impl<'s> Emit<'s, '_> {
                     let stub = self.a.label();
                     self.a.jcc(cc, stub);
                     self.edge(b, *els)?;
-                    let l = self.blocks[els];
+                    let l = self.label(*els);
                     self.a.jmp(l);
                     self.a.bind(stub);
                     self.edge(b, *then)?;
                     self.jump(*then, next);
                 } else {
-                    let l = self.blocks[then];
+                    let l = self.label(*then);
                     self.a.jcc(cc, l);
                     self.edge(b, *els)?;
                     self.jump(*els, next);
@@ -315,18 +320,18 @@ impl<'s> Emit<'s, '_> {
                         self.a.jcc(Cc::Equal, stub);
                         stubs.push((stub, *to));
                     } else {
-                        let l = self.blocks[to];
+                        let l = self.label(*to);
                         self.a.jcc(Cc::Equal, l);
                     }
                 }
                 self.r.done(self.a, None, &used)?;
                 self.edge(b, *default)?;
-                let l = self.blocks[default];
+                let l = self.label(*default);
                 self.a.jmp(l);
                 for (stub, to) in stubs {
                     self.a.bind(stub);
                     self.edge(b, to)?;
-                    let l = self.blocks[&to];
+                    let l = self.label(to);
                     self.a.jmp(l);
                 }
                 self.save(b, inst);
@@ -354,8 +359,7 @@ impl<'s> Emit<'s, '_> {
     fn save(&mut self, b: Block, inst: &Inst) {
         let alone = targets(&inst.op).iter().any(|t| self.f.preds[t.0 as usize].len() == 1);
         if alone {
-            let snapshot = self.r.snapshot();
-            self.ends.insert(b, snapshot);
+            self.ends[b.0 as usize] = self.r.snapshot();
         }
     }
 
@@ -385,7 +389,7 @@ impl<'s> Emit<'s, '_> {
         }
         match self.s.kind(args[0]) {
             Kind::Function(i) => {
-                let l = self.functions[*i as usize];
+                let l = self.labels.functions[*i as usize];
                 self.a.call(l);
             }
             _ => {
@@ -423,7 +427,7 @@ impl<'s> Emit<'s, '_> {
             }
             Kind::Global(content, _) => {
                 let bytes = self.r.global(*content);
-                let pooled = self.a.constant(bytes);
+                let pooled = self.a.constant(&bytes);
                 self.a.lea(reg, Mem::Pool(pooled));
             }
             Kind::Function(_) => return Err(Refused("an argument of this kind")),

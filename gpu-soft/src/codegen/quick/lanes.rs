@@ -217,7 +217,7 @@ impl Emit<'_, '_> {
                     let lane = here.get(l).and_then(|i| of(*i)).unwrap_or(0);
                     bytes.extend_from_slice(&u64::from(lane).to_le_bytes()[..(bits / 8) as usize]);
                 }
-                let p = self.a.constant(bytes);
+                let p = self.a.constant(&bytes);
                 self.a.evex(super::regs::LOAD, Vex::new(2, V_WORK, 0, Rm::M(Mem::Pool(p))));
                 let v = Vex::new(2, dst, V_WORK, Rm::R(src));
                 if at == 0 {

@@ -9,6 +9,7 @@ mod analyse;
 mod asm;
 #[cfg(test)]
 mod asm_tests;
+mod constants;
 mod convert;
 mod emit;
 mod lanes;
@@ -30,11 +31,13 @@ pub fn compile(module: &Module) -> Result<Vec<u8>, Refused> {
     let s = &*module.state.borrow();
     let facts = analyse::Facts::new(s);
     let mut a = asm::Asm::default();
-    let functions: Vec<asm::Label> = s.functions.iter().map(|_| a.label()).collect();
+    let functions = s.functions.iter().map(|_| a.label()).collect();
+    let blocks = s.blocks.iter().map(|_| a.label()).collect();
+    let labels = emit::Labels { functions, blocks };
     for index in 0..s.functions.len() {
-        emit::function(s, &facts, &mut a, &functions, index)?;
+        emit::function(s, &facts, &mut a, &labels, index)?;
     }
-    let entry = s.functions.iter().position(|f| f.name == ENTRY).and_then(|i| a.position(functions[i]));
+    let entry = s.functions.iter().position(|f| f.name == ENTRY).and_then(|i| a.position(labels.functions[i]));
     let Some(entry) = entry else { return Err(Refused("no entry function")) };
     Ok(object::object(&a.finish(), entry, ENTRY))
 }

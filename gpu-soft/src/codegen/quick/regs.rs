@@ -5,10 +5,10 @@
 //! are there.
 
 use super::analyse::Facts;
-use super::asm::{Asm, Enc, Mem, Rm, Vex, RAX, RSP};
+use super::asm::{Asm, Enc, Mem, Rm, Vex, RSP};
+use super::constants::Constants;
 use super::Refused;
-use crate::codegen::ir::{Const, Kind, Op, State, Ty, TyKind, Val};
-use compiler::hash::HashMap;
+use crate::codegen::ir::{Kind, Op, State, Ty, TyKind, Val};
 
 /// The kind of register that holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,11 @@ pub struct Regs<'s> {
     left: Vec<u32>,
     clock: u32,
     pub frame: i32,
-    /// Slots of values that are not used any more, by their size.
-    free: HashMap<i32, Vec<i32>>,
-    known: Vec<Option<(Class, u16)>>,
+    /// Slots of values that are not used any more: words, then vectors by the number of their registers.
+    free: Vec<Vec<i32>>,
+    /// By type, class and number of registers.
+    classes: Vec<(Class, u16)>,
+    pub(super) constants: Constants,
     /// Registers that are pinned.
     pins: smallvec::SmallVec<[(Class, u8); 16]>,
 }
@@ -92,30 +94,19 @@ impl<'s> Regs<'s> {
             left: vec![UNCOUNTED; s.vals.len()],
             clock: 0,
             frame: OUTGOING + VECTOR,
-            free: HashMap::default(),
-            known: vec![None; s.types.len()],
+            free: Vec::new(),
+            classes: (0..s.types.len() as u32).map(|t| class(s, Ty(t))).collect(),
+            constants: Constants::new(s),
             pins: smallvec::SmallVec::new(),
         }
     }
 
     /// Class and number of registers of a type.
-    pub fn class(&mut self, t: Ty) -> (Class, u16) {
-        if let Some(k) = self.known[t.0 as usize] {
-            return k;
-        }
-        let (e, n) = self.s.shape(t);
-        let bits = self.s.bits(e);
-        let k = match (self.s.what(e), n) {
-            (TyKind::F32 | TyKind::F64 | TyKind::Half, 0) => (Class::Vector, 1),
-            (_, 0) => (Class::General, 1),
-            _ if bits == 1 => (Class::Mask, 1),
-            _ => (Class::Vector, (bits * n).div_ceil(512) as u16),
-        };
-        self.known[t.0 as usize] = Some(k);
-        k
+    pub fn class(&self, t: Ty) -> (Class, u16) {
+        self.classes[t.0 as usize]
     }
 
-    pub fn class_of(&mut self, v: Val) -> (Class, u16) {
+    pub fn class_of(&self, v: Val) -> (Class, u16) {
         self.class(self.s.ty(v))
     }
 
@@ -151,6 +142,14 @@ impl<'s> Regs<'s> {
         Ok(at)
     }
 
+    /// Bytes that a value takes on the stack.
+    pub fn slot_bytes(&self, v: Val) -> i32 {
+        match self.class_of(v) {
+            (Class::Vector, parts) => i32::from(parts) * VECTOR,
+            (Class::General | Class::Mask, _) => 8,
+        }
+    }
+
     /// Where a value stands on the stack, or will.
     pub fn slot(&mut self, v: Val) -> Result<i32, Refused> {
         let at = self.places[v.0 as usize].1;
@@ -159,12 +158,9 @@ impl<'s> Regs<'s> {
         }
         let bytes = match self.s.inst(v).map(|i| &i.op) {
             Some(Op::Alloca(t, _)) => (self.s.bytes(*t).max(8) as i32 + VECTOR - 1) / VECTOR * VECTOR,
-            _ => match self.class_of(v) {
-                (Class::Vector, parts) => i32::from(parts) * VECTOR,
-                (Class::General | Class::Mask, _) => 8,
-            },
+            _ => self.slot_bytes(v),
         };
-        let at = match self.free.get_mut(&bytes).and_then(Vec::pop) {
+        let at = match self.free.get_mut((bytes / VECTOR) as usize).and_then(Vec::pop) {
             Some(at) => at,
             None => self.reserve(bytes)?,
         };
@@ -186,10 +182,10 @@ impl<'s> Regs<'s> {
     /// Makes a value stand on the stack; its place.
     pub fn in_memory(&mut self, a: &mut Asm, v: Val) -> Result<i32, Refused> {
         let at = self.slot(v)?;
-        if let Some(c) = self.s.constant(v).cloned() {
+        if let Some(c) = self.s.constant(v) {
             let parts = self.class_of(v).1;
             for part in 0..parts {
-                let reg = self.constant(a, v, &c, part)?;
+                let reg = self.constant(a, v, c, part)?;
                 self.store(a, v, part, reg)?;
             }
             return Ok(at);
@@ -268,13 +264,10 @@ impl<'s> Regs<'s> {
     pub fn get(&mut self, a: &mut Asm, v: Val, part: u16) -> Result<u8, Refused> {
         let c = self.class_of(v).0;
         match self.s.kind(v) {
-            Kind::Const(k) => {
-                let k = k.clone();
-                return self.constant(a, v, &k, part);
-            }
+            Kind::Const(k) => return self.constant(a, v, k, part),
             Kind::Global(content, _) => {
                 let bytes = self.global(*content);
-                let pooled = a.constant(bytes);
+                let pooled = a.constant(&bytes);
                 let reg = self.take(a, Class::General)?;
                 a.lea(reg, Mem::Pool(pooled));
                 return Ok(reg);
@@ -308,82 +301,6 @@ impl<'s> Regs<'s> {
             Class::Vector => vector_load(a, reg, at + i32::from(part) * VECTOR),
         }
         self.bind(c, reg, v, part);
-        Ok(reg)
-    }
-
-    /// Bytes of a read-only global, padded to a vector.
-    pub fn global(&self, content: Val) -> Vec<u8> {
-        let mut out = Vec::new();
-        if let (Some(Const::Array(words)), TyKind::Array(e, _)) =
-            (self.s.constant(content), self.s.what(self.s.ty(content)))
-        {
-            let bytes = (self.s.bits(*e) / 8) as usize;
-            words.iter().for_each(|w| out.extend_from_slice(&w.to_le_bytes()[..bytes]));
-        }
-        // Constants of four and eight bytes are aligned less.
-        out.resize(out.len().next_multiple_of(64).max(64), 0);
-        out
-    }
-
-    /// Bytes of a part of a vector constant.
-    pub fn bytes(&self, v: Val, k: &Const, part: u16) -> Vec<u8> {
-        let (e, _) = self.s.shape(self.s.ty(v));
-        let bytes = (self.s.bits(e) / 8).max(1) as usize;
-        let per = 64 / bytes;
-        let mut out = Vec::with_capacity(64);
-        for i in 0..per {
-            let lane = usize::from(part) * per + i;
-            let bits = match k {
-                Const::Splat(x) => *x,
-                // Above a scalar anything may stand.
-                Const::Scalar(x) => *x,
-                Const::Lanes(l) => l.get(lane).copied().unwrap_or(0),
-                Const::Poison | Const::Array(_) => 0,
-            };
-            out.extend_from_slice(&bits.to_le_bytes()[..bytes]);
-        }
-        out
-    }
-
-    fn constant(&mut self, a: &mut Asm, v: Val, k: &Const, part: u16) -> Result<u8, Refused> {
-        let c = self.class_of(v).0;
-        let reg = self.take(a, c)?;
-        let (_, n) = self.s.shape(self.s.ty(v));
-        match c {
-            Class::General => {
-                let bits = match k {
-                    Const::Scalar(x) => *x,
-                    _ => 0,
-                };
-                a.mov_imm(reg, bits);
-            }
-            Class::Mask => {
-                let bits = match k {
-                    Const::Splat(x) => (x & 1).wrapping_neg() & (u64::MAX >> (64 - n.clamp(1, 64))),
-                    Const::Lanes(l) => l.iter().enumerate().fold(0, |b, (i, x)| b | (x & 1) << (i & 63)),
-                    Const::Scalar(_) | Const::Poison | Const::Array(_) => 0,
-                };
-                a.mov_imm(RAX, bits);
-                a.k_from(reg, RAX);
-            }
-            Class::Vector => {
-                let bytes = self.bytes(v, k, part);
-                if bytes.iter().all(|b| *b == 0) {
-                    a.evex(Enc(1, 1, 0, 0xef), Vex::new(0, reg, reg, Rm::R(reg)));
-                } else if bytes.iter().all(|b| *b == 0xff) {
-                    a.evex(Enc(3, 1, 0, 0x25), Vex::new(2, reg, reg, Rm::R(reg)).imm(0xff));
-                } else if bytes[4..].chunks(4).all(|c| *c == bytes[..4]) {
-                    let p = a.constant(bytes[..4].to_vec());
-                    a.evex(Enc(2, 1, 0, 0x18), Vex::new(2, reg, 0, Rm::M(Mem::Pool(p))));
-                } else if bytes[8..].chunks(8).all(|c| *c == bytes[..8]) {
-                    let p = a.constant(bytes[..8].to_vec());
-                    a.evex(Enc(2, 1, 1, 0x19), Vex::new(2, reg, 0, Rm::M(Mem::Pool(p))));
-                } else {
-                    let p = a.constant(bytes);
-                    a.evex(LOAD, Vex::new(2, reg, 0, Rm::M(Mem::Pool(p))));
-                }
-            }
-        }
         Ok(reg)
     }
 
@@ -451,11 +368,11 @@ impl<'s> Regs<'s> {
         if !self.f.global[v.0 as usize] && !cell {
             let at = std::mem::replace(&mut self.places[v.0 as usize].1, -1);
             if at >= 0 {
-                let bytes = match self.class_of(v) {
-                    (Class::Vector, parts) => i32::from(parts) * VECTOR,
-                    (Class::General | Class::Mask, _) => 8,
-                };
-                self.free.entry(bytes).or_default().push(at);
+                let size = (self.slot_bytes(v) / VECTOR) as usize;
+                if self.free.len() <= size {
+                    self.free.resize_with(size + 1, Vec::new);
+                }
+                self.free[size].push(at);
             }
         }
     }
@@ -491,7 +408,7 @@ impl<'s> Regs<'s> {
     }
 
     /// A block begins, with these contents of registers.
-    pub fn enter(&mut self, before: &Snapshot) {
+    pub fn enter(&mut self, before: &[(Class, u8, Val, u16)]) {
         for c in [Class::General, Class::Vector, Class::Mask] {
             for reg in 0..self.bank(c).len() {
                 let unit = std::mem::take(&mut self.bank(c)[reg]).unit;
@@ -514,6 +431,18 @@ impl<'s> Regs<'s> {
             Kind::Inst(_) | Kind::Param => self.units(v)[part as usize].reg,
             Kind::Const(_) | Kind::Function(_) | Kind::Global(..) => None,
         }
+    }
+}
+
+/// Class and number of registers of a type.
+fn class(s: &State, t: Ty) -> (Class, u16) {
+    let (e, n) = s.shape(t);
+    let bits = s.bits(e);
+    match (s.what(e), n) {
+        (TyKind::F32 | TyKind::F64 | TyKind::Half, 0) => (Class::Vector, 1),
+        (_, 0) => (Class::General, 1),
+        _ if bits == 1 => (Class::Mask, 1),
+        _ => (Class::Vector, (bits * n).div_ceil(512) as u16),
     }
 }
 

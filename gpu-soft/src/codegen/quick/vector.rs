@@ -90,16 +90,9 @@ impl Emit<'_, '_> {
 
     /// A last operand: a register, or a constant in memory. Whether it is one element for all lanes.
     fn last(&mut self, v: Val, part: u16, bits: u32) -> Result<(Rm, bool)> {
-        if let Some(k) = self.s.constant(v).cloned() {
-            let bytes = self.r.bytes(v, &k, part);
-            let each = (bits / 8) as usize;
-            if bytes.iter().any(|b| *b != 0) {
-                if each >= 4 && bytes.chunks(each).all(|c| *c == bytes[..each]) {
-                    let p = self.a.constant(bytes[..each].to_vec());
-                    return Ok((Rm::M(Mem::Pool(p)), true));
-                }
-                let p = self.a.constant(bytes);
-                return Ok((Rm::M(Mem::Pool(p)), false));
+        if self.s.constant(v).is_some() {
+            if let Some((p, one)) = self.r.operand(self.a, v, part, bits) {
+                return Ok((Rm::M(Mem::Pool(p)), one));
             }
         }
         Ok((Rm::R(self.get(v, part)?), false))

@@ -1,5 +1,8 @@
 //! The worker threads of the engine: a pool that shares out ranges of workgroups.
 //!
+//! Every piece of a round belongs to one thread, the same one whenever the round is as long: what a dispatch leaves in the caches of a
+//! processor the next one finds there. A thread takes its own pieces first, in order, and then those that others have not come to.
+//!
 //! The thread that calls [`Workers::run`] works too, so a pool of one has no extra thread. Idle workers spin for a moment
 //! and then sleep on a futex-backed condition; while nobody dispatches they cost nothing.
 
@@ -23,15 +26,70 @@ pub trait Work: Sync {
     fn run(&self, begin: u64, end: u64, arena: &mut Arena);
 }
 
-/// One round of shared work.
+/// Threads that have pieces of their own; more share those of the others.
+const OWNERS: usize = 64;
+
+/// How many pieces of an owner have been taken; in a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Taken(AtomicU64);
+
+/// One round of shared work: pieces of nearly the same size.
 struct Round {
     /// The work; erased lifetime, valid until `pending` workers have left the round.
     work: *const (dyn Work + 'static),
-    total: u64,
-    grain: u64,
-    next: AtomicU64,
+    from: u64,
+    /// How much each piece takes at least, and how many take one more, spread evenly.
+    each: u64,
+    rest: u64,
+    pieces: u64,
+    /// Piece `p` belongs to owner `p % owners`.
+    owners: u64,
+    /// Owners with pieces that nobody has taken, a bit each.
+    open: AtomicU64,
     /// A worker's piece of work has panicked.
     panicked: AtomicBool,
+}
+
+impl Round {
+    /// `[from, total)`, which is not empty, in pieces of at most `grain`.
+    fn new(work: *const (dyn Work + 'static), from: u64, total: u64, grain: u64, threads: usize) -> Round {
+        let amount = total - from;
+        let pieces = amount.div_ceil(grain);
+        // Threads whose first piece does not exist own nothing.
+        let owners = (threads.min(OWNERS) as u64).min(pieces).max(1);
+        Round {
+            work,
+            from,
+            each: amount / pieces,
+            rest: amount % pieces,
+            pieces,
+            owners,
+            open: AtomicU64::new(u64::MAX >> (64 - owners)),
+            panicked: AtomicBool::new(false),
+        }
+    }
+
+    /// Where a piece begins, or the last one ends.
+    fn start(&self, piece: u64) -> u64 {
+        let more = u128::from(piece) * u128::from(self.rest) / u128::from(self.pieces);
+        // Not more than `piece`.
+        self.from + piece * self.each + more as u64
+    }
+
+    /// The next piece of an owner, if there is one.
+    fn take(&self, taken: &[Taken], owner: u64) -> Option<u64> {
+        let bit = 1 << owner;
+        if self.open.load(Ordering::Relaxed) & bit == 0 {
+            return None;
+        }
+        let count = taken[owner as usize].0.fetch_add(1, Ordering::Relaxed);
+        let piece = count.checked_mul(self.owners).and_then(|p| p.checked_add(owner)).filter(|p| *p < self.pieces);
+        if piece.is_none() {
+            self.open.fetch_and(!bit, Ordering::Relaxed);
+        }
+        piece
+    }
 }
 
 #[derive(Default)]
@@ -56,6 +114,8 @@ struct Shared {
     generation: AtomicUsize,
     /// Workers inside the current round.
     inside: AtomicUsize,
+    /// What has been taken of the current round, by owner.
+    taken: Vec<Taken>,
     quit: AtomicBool,
 }
 
@@ -88,13 +148,14 @@ impl Workers {
             wake: Condvar::new(),
             generation: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
+            taken: (0..count.get().min(OWNERS)).map(|_| Taken::default()).collect(),
             quit: AtomicBool::new(false),
         });
         let mut threads = Vec::new();
         for i in 1..count.get() {
             let shared = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name(format!("vkdxg-gpu{i}")).stack_size(STACK_BYTES);
-            match dxg_model::spawn_with(builder, move || worker(&shared)) {
+            match dxg_model::spawn_with(builder, move || worker(&shared, i)) {
                 Ok(handle) => threads.push(handle),
                 Err(_) => break,
             }
@@ -132,7 +193,9 @@ impl Workers {
         // SAFETY: only the lifetime changes. The round is withdrawn and every worker has left it before this function
         // returns or unwinds, so nobody uses the reference after its real lifetime.
         let work: *const (dyn Work + 'static) = unsafe { std::mem::transmute(work) };
-        let round = Round { work, total, grain, next: AtomicU64::new(from), panicked: AtomicBool::new(false) };
+        let round = Round::new(work, from, total, grain, self.count());
+        // Nobody is in a round now; those who come into this one see this, by the lock.
+        self.shared.taken.iter().for_each(|t| t.0.store(0, Ordering::Relaxed));
         let asleep = {
             let mut slot = self.shared.lock();
             slot.round = Some(RoundPtr(&round));
@@ -143,7 +206,7 @@ impl Workers {
             self.shared.wake.notify_all();
         }
         let over = RoundOver(&self.shared);
-        pull(&round, &mut arena);
+        pull(&round, &self.shared.taken, 0, &mut arena);
         drop(over);
         if round.panicked.load(Ordering::Acquire) {
             // What the worker had in hand is not done, and the panic has been reported where it was.
@@ -183,20 +246,21 @@ impl Drop for Workers {
     }
 }
 
-/// Takes pieces until none is left.
-fn pull(round: &Round, arena: &mut Arena) {
-    loop {
-        let begin = round.next.fetch_add(round.grain, Ordering::Relaxed);
-        if begin >= round.total {
+/// Takes pieces until none is left, those of this thread first.
+fn pull(round: &Round, taken: &[Taken], thread: usize, arena: &mut Arena) {
+    let own = thread as u64 % round.owners;
+    for owner in (own..round.owners).chain(0..own) {
+        while let Some(piece) = round.take(taken, owner) {
+            // SAFETY: `run` keeps the work alive until every thread in the round has left `pull`.
+            unsafe { &*round.work }.run(round.start(piece), round.start(piece + 1), arena);
+        }
+        if round.open.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let end = begin.saturating_add(round.grain).min(round.total);
-        // SAFETY: `run` keeps the work alive until every thread in the round has left `pull`.
-        unsafe { &*round.work }.run(begin, end, arena);
     }
 }
 
-fn worker(shared: &Shared) {
+fn worker(shared: &Shared, thread: usize) {
     guard::plain_float_state();
     let mut arena = Arena::default();
     // The generation of the last round this worker took part in.
@@ -224,7 +288,7 @@ fn worker(shared: &Shared) {
         // SAFETY: this thread is counted in `inside`, so `run` has not returned and the round lives.
         let round = unsafe { &*round.0 };
         // The caller waits for this thread, so it has to leave the round whatever happens.
-        if catch_unwind(AssertUnwindSafe(|| pull(round, &mut arena))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| pull(round, &shared.taken, thread, &mut arena))).is_err() {
             round.panicked.store(true, Ordering::Release);
         }
         shared.inside.fetch_sub(1, Ordering::AcqRel);
@@ -267,6 +331,32 @@ mod tests {
                 assert_eq!(sum.1.load(Ordering::Relaxed), total);
                 assert_eq!(sum.0.load(Ordering::Relaxed), total * total.saturating_sub(1) / 2);
             }
+        }
+    }
+
+    #[test]
+    fn pieces_have_owners_and_follow_each_other() {
+        let work: *const (dyn Work + 'static) = &Sum(AtomicU64::new(0), AtomicU64::new(0));
+        for (from, total, grain, threads) in
+            [(0, 1, 1, 4), (3, 1000, 31, 2), (0, 64, 2, 32), (7, 100, 1, 70), (0, u64::MAX >> 1, 1 << 50, 3)]
+        {
+            let round = Round::new(work, from, total, grain, threads);
+            assert_eq!((round.start(0), round.start(round.pieces)), (from, total));
+            let sizes = (0..round.pieces.min(9000)).map(|p| round.start(p + 1) - round.start(p));
+            assert!(sizes.clone().all(|s| (1..=grain).contains(&s)));
+            if round.pieces > 9000 {
+                continue;
+            }
+            let taken: Vec<Taken> = (0..OWNERS).map(|_| Taken::default()).collect();
+            let mut all = Vec::new();
+            for owner in 0..round.owners {
+                let of: Vec<u64> = std::iter::from_fn(|| round.take(&taken, owner)).collect();
+                assert!(of.iter().all(|p| p % round.owners == owner) && of.is_sorted());
+                all.extend(of);
+            }
+            assert_eq!(round.open.load(Ordering::Relaxed), 0);
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..round.pieces));
         }
     }
 

@@ -18,6 +18,16 @@ pub const MAX_JAM: u32 = 4;
 /// Lanes that masks and cells can hold.
 const MAX_LANES: u32 = 64;
 
+/// In loops that have to wait for square roots and quotients so many more vectors for each of them may be kept in memory: while one subgroup
+/// waits another one goes on, and that takes longer than to move them.
+const HIDDEN: usize = 4;
+
+/// From so many of them on a loop waits most of the time.
+const WAITS: usize = 4;
+
+/// What [`MAX_OPS`] is for kernels with such loops.
+const MAX_OPS_WAITING: usize = 3 * MAX_OPS;
+
 /// A jam makes this many times more instructions of the kernel's vector operations: beyond it compiling takes too long.
 const MAX_OPS: usize = 2_000;
 
@@ -75,12 +85,13 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
             made.insert(*r, (*op, args.to_vec()));
         }
     });
-    let (pressure, ops, apart, gathers) = (None, 0, false, false);
-    let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, made: &made, pressure, ops, apart, gathers };
+    let (innermost, ops, apart, gathers) = (Vec::new(), 0, false, false);
+    let mut loops = Loops { kernel, uni: &uni, shapes: &shapes, made: &made, innermost, ops, apart, gathers };
     loops.region(&kernel.body);
     // What all invocations add to is added to once for all lanes.
-    let counters = || loops.counts().then_some(0);
-    let Some(pressure) = loops.pressure.or_else(counters) else { return 1 };
+    if loops.innermost.is_empty() && !loops.counts() {
+        return 1;
+    }
     let registers = match opts.width {
         Width::W16 => 32,
         Width::W8 | Width::W4 => 16,
@@ -90,12 +101,23 @@ pub fn choose(kernel: &Kernel, opts: &Options<'_>) -> u32 {
         (true, false) => 2,
         (false, _) => MAX_JAM,
     };
+    let max_ops = if loops.innermost.iter().any(|l| l.waits >= WAITS) { MAX_OPS_WAITING } else { MAX_OPS };
     let fits = |jam: u32| {
+        let kept = registers - registers / 8;
+        let room = |l: &Innermost| if jam == 2 && l.waits >= WAITS { kept + HIDDEN * l.waits } else { kept };
         allowed(kernel, opts.subgroup_size, jam)
-            && pressure * jam as usize <= registers - registers / 8
-            && loops.ops * jam as usize <= MAX_OPS
+            && loops.innermost.iter().all(|l| l.pressure * jam as usize <= room(l))
+            && loops.ops * jam as usize <= max_ops
     };
     (0..).map(|shift| most >> shift).take_while(|jam| *jam > 1).find(|jam| fits(*jam)).unwrap_or(1)
+}
+
+/// An innermost loop.
+struct Innermost {
+    /// The most vectors live at a point of it.
+    pressure: usize,
+    /// Square roots and quotients by lane.
+    waits: usize,
 }
 
 /// What the innermost loops of a kernel need.
@@ -105,8 +127,7 @@ struct Loops<'a> {
     shapes: &'a Shapes,
     /// What lane-wise operations made values of.
     made: &'a HashMap<Value, (AluOp, Vec<Value>)>,
-    /// The most vectors live at a point of an innermost loop.
-    pressure: Option<usize>,
+    innermost: Vec<Innermost>,
     /// Vector operations of the kernel.
     ops: usize,
     /// Whether lanes part in a loop.
@@ -182,8 +203,12 @@ impl Loops<'_> {
                 }
                 body.walk(&mut |i| self.gathers |= matches!(&i.op, Op::Load { addr, .. } if self.scattered(addr)));
                 if !inside {
-                    let here = self.body(body);
-                    self.pressure = Some(self.pressure.map_or(here, |p| p.max(here)));
+                    let mut waits = 0;
+                    body.walk(&mut |i| {
+                        let long = matches!(&i.op, Op::Alu { op: AluOp::FSqrt | AluOp::FDiv, .. });
+                        waits += usize::from(long && i.results.iter().any(|r| self.weight(*r) > 0));
+                    });
+                    self.innermost.push(Innermost { pressure: self.body(body), waits });
                 }
                 inside = true;
             }

@@ -21,6 +21,10 @@ pub const MAX_SETS: usize = 32;
 /// Bytes behind [`DispatchCtx::push`] that a kernel may read.
 pub const PUSH_BYTES: u32 = 256;
 
+/// From this size on, in bytes, what is written goes past the caches: little of it would be there when somebody reads it, and a cache
+/// reads every line that is written to it.
+pub const STREAM_FROM: u64 = 16 << 20;
+
 /// What a dispatch hands to a kernel.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -4,13 +4,13 @@
 //! uniformity analysis says so); exits are jumps. *Apart*: lanes that leave are noted in an exit mask and wait; code goes
 //! on for the others, and whatever follows is skipped when no lane is left.
 
-use super::cell::Cell;
+use super::cell::{Cell, Form};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::ir::Block;
 use super::plan::Exit;
 use crate::kernel_abi::Width;
 use compiler::analysis::Level;
-use compiler::sir::{AluOp, Inst, Label, Op, Region, Value};
+use compiler::sir::{Addr, AluOp, Inst, Label, Op, Region, Value};
 
 /// Where code goes on after a region or construct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Frame {
     pub next_join: Option<MaskJoin>,
     pub params: Vec<Cell>,
     pub plain_params: bool,
+    /// A loop in which lanes read from places of their own: what they read decides how long they stay.
+    pub reads: bool,
 }
 
 /// The mask at a join of jumps.
@@ -304,7 +306,7 @@ impl<'a> Gen<'a> {
         let thins = self.leaves(inst);
         for (side, m, blend) in sides {
             let y = YieldTo::Cells(&cells, blend);
-            if matches!(side.insts[..], [Inst { op: Op::Yield(_), .. }]) {
+            if matches!(side.insts[..], [Inst { op: Op::Yield(_), .. }]) || self.only_leaves(side) {
                 let flow = self.region(side, m, y)?;
                 if let Flow::Falls(m) = flow {
                     after = self.mask_or(after, m);
@@ -362,6 +364,19 @@ impl<'a> Gen<'a> {
         Ok(Flow::Falls(self.joined(&join)))
     }
 
+    /// Whether a side is an exit that nobody foresees, where lanes wait for each other: what they take along is blended sooner than
+    /// a branch is taken in vain.
+    fn only_leaves(&self, side: &Region) -> bool {
+        let frame = |l: &Label| self.frames.get(l).filter(|f| !f.together && f.reads);
+        let cells = match &side.insts[..] {
+            [Inst { op: Op::Break(l, _), .. }] => frame(l).map(|f| &f.results),
+            [Inst { op: Op::Continue(l, _), .. }] => frame(l).map(|f| &f.params),
+            _ => None,
+        };
+        // Scalars are not blended.
+        cells.is_some_and(|c| c.len() <= LINEAR / 2 && c.iter().all(|c| c.form == Form::Vec))
+    }
+
     /// Whether a side is few operations without effects.
     fn linear(&self, region: &Region) -> bool {
         let mut count = 0;
@@ -413,6 +428,7 @@ impl<'a> Gen<'a> {
             next_join: None,
             params: Vec::new(),
             plain_params: true,
+            reads: false,
         }
     }
 
@@ -473,6 +489,11 @@ impl<'a> Gen<'a> {
         frame.plain_results = false;
         frame.params = body.params.iter().map(|p| self.cell_for(*p)).collect();
         frame.plain_params = sites.continues == 1 && !sites.continue_repeats;
+        body.walk(&mut |i| {
+            if let Op::Load { addr: Addr::Buffer { off: Some(off), .. } | Addr::Global { addr: off, .. }, .. } = &i.op {
+                frame.reads |= !self.uniform_form(*off);
+            }
+        });
         for (cell, &v) in frame.params.iter().zip(init) {
             let rep = self.rep(v)?;
             self.cell_store(cell, rep);
@@ -501,6 +522,7 @@ impl<'a> Gen<'a> {
         };
         let next_mask = frame.next_mask.clone();
         self.frames.insert(label, frame);
+        self.look_ahead(label, body);
         self.m.br(head);
         self.m.position(head);
         let iterating = match &current {

@@ -1,6 +1,8 @@
 //! The state of a compilation: prologue, loop over workgroups, values and masks.
 
 use super::affine::Claim;
+use super::ahead::Ahead;
+use super::beside;
 use super::cell::{Cell, Form, Place};
 use super::collect::Collect;
 use super::flow::Frame;
@@ -8,6 +10,7 @@ use super::ir::{Block, Icmp, Module, Ty, Val};
 use super::linear::{sums, Sums};
 use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
+use super::streams::Streams;
 use super::texture::Textures;
 use super::whole::Wholes;
 use super::{unsupported, CodegenError, Options, Stats};
@@ -75,6 +78,10 @@ pub struct Gen<'a> {
     pub group: [Val; 3],
     /// Workgroups of the dispatch.
     pub count: [Val; 3],
+    /// The most workgroups that are executed side by side (see `beside`).
+    pub beside: u32,
+    /// How many are, if it may be more than one.
+    pub group_run: Option<Val>,
     /// The subgroup being executed; `None` at workgroup level.
     pub subgroup: Option<Val>,
     /// The end of the current stretch for this subgroup.
@@ -116,6 +123,10 @@ pub struct Gen<'a> {
     pub used: Vec<bool>,
     /// Additions that reach memory later.
     pub collect: Collect,
+    /// Loads of open loops that are done for some iterations at once.
+    pub ahead: HashMap<Value, Ahead>,
+    /// Stores that may go past the caches.
+    pub streams: Streams,
     /// Buffers whose accesses are not checked.
     pub unchecked: HashSet<Value>,
     pub stats: Stats,
@@ -159,6 +170,8 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         cancel: none,
         group: [none; 3],
         count: [none; 3],
+        beside: 1,
+        group_run: None,
         subgroup: None,
         stretch_end: exit,
         return_direct: false,
@@ -185,14 +198,20 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         sums: sums(k),
         used: used(k),
         collect: Collect::default(),
+        ahead: HashMap::default(),
+        streams: Streams::new(k, opts.width, m.expands()),
         unchecked: HashSet::default(),
         stats: Stats { jam, stretches: plan.stretches, ..Stats::default() },
     };
     g.return_direct = !plan.split && g.uni.return_join() <= Level::Subgroup;
     g.plan_collect();
+    if !opts.quick {
+        g.beside = beside::choose(k, &g.uni, &g.shapes, g.plan, lanes);
+    }
     g.make_small();
     g.arena_layout()?;
     g.kernel()?;
+    g.stats.beside = g.beside;
     g.stats.instructions = m.instruction_count();
     g.stats.spilled = plan.spill.iter().filter(|s| **s).count() as u32;
     Ok((g.arena_bytes, g.stats))
@@ -288,6 +307,9 @@ impl<'a> Gen<'a> {
         m.cond_br(m.icmp(Icmp::Ult, index, end), body, self.exit);
         m.position(body);
         self.group = [0, 1, 2].map(|c| m.add(base[c], at[c]));
+        if self.beside > 1 {
+            self.group_run = Some(self.group_run(at[0], index, end));
+        }
         if self.k.shared_zeroed && self.k.shared_size > 0 {
             self.zero_shared();
         }
@@ -298,7 +320,8 @@ impl<'a> Gen<'a> {
         m.position(next);
         let one = self.i32c(1);
         let zero = self.i32c(0);
-        let x = m.add(at[0], one);
+        let run = self.group_run.unwrap_or(one);
+        let x = m.add(at[0], run);
         let wrap_x = m.icmp(Icmp::Uge, x, self.count[0]);
         let y = m.add(at[1], one);
         let wrap_y = m.and(wrap_x, m.icmp(Icmp::Uge, y, self.count[1]));
@@ -308,13 +331,14 @@ impl<'a> Gen<'a> {
         for (phi, v) in at.iter().zip([x, y, z]) {
             m.add_incoming(*phi, v, next);
         }
-        let following = m.add(index, self.i64c(1));
+        let following = m.add(index, m.zext(run, i64t));
         m.add_incoming(index, following, next);
         let stop = self.cancelled();
         m.cond_br(stop, self.exit, head);
 
         m.position(self.exit);
         self.empty_tables()?;
+        self.end_streams();
         m.ret_void();
         m.position(self.setup);
         m.br(head);

@@ -438,6 +438,19 @@ impl Module {
         });
     }
 
+    /// A store past the caches.
+    pub fn stream_store(&self, v: Val, ptr: Val, align: u32) {
+        llvm!({
+            let store = LLVMBuildStore(self.builder, v.0, ptr.0);
+            LLVMSetAlignment(store, align);
+            let one = LLVMConstInt(LLVMInt32TypeInContext(self.context), 1, 0);
+            let mut parts = [LLVMValueAsMetadata(one)];
+            let node = LLVMMDNodeInContext2(self.context, parts.as_mut_ptr(), parts.len());
+            let kind = LLVMGetMDKindIDInContext(self.context, c"nontemporal".as_ptr(), 11);
+            LLVMSetMetadata(store, kind, LLVMMetadataAsValue(self.context, node));
+        });
+    }
+
     /// Makes a load or store volatile.
     pub fn set_volatile(&self, access: Val) {
         llvm!(LLVMSetVolatile(access.0, 1));

@@ -8,6 +8,7 @@ use super::affine::{Bases, Claim};
 use super::gen::{Gen, Mask, Rep, Result};
 use super::ir::{Block, Icmp, Ty, Val};
 use super::linear::Near;
+use super::streams::LINE;
 use super::unsupported;
 use crate::kernel_abi::{DispatchCtx, Width, PUSH_BYTES};
 use compiler::sir::{Access, Addr, Type, Value};
@@ -255,6 +256,9 @@ impl Gen<'_> {
         let ty = self.k.ty(results[0]);
         let place = self.place(addr)?;
         let single = access.atomic || access.volatile;
+        if let Some(v) = self.load_ahead(results[0], addr, &place, access, mask)? {
+            return self.set(results[0], Rep::Vec(v, None));
+        }
         let loaded = match place {
             Place::Uniform(piece, off) => {
                 self.stats.uniform += 1;
@@ -734,7 +738,7 @@ impl Gen<'_> {
             m.likely_br(ok, quick, slow);
             m.position(quick);
         }
-        let put = |g: &Self, masks: &[Val]| {
+        let put = |g: &Self, masks: &[Val], past_caches: bool| {
             for (r, &at) in first.all().iter().enumerate() {
                 let p = g.ptr(piece, at);
                 let wide = match &whole {
@@ -745,21 +749,37 @@ impl Gen<'_> {
                     }
                 };
                 match masks.get(r) {
+                    None if past_caches => m.stream_store(wide, p, LINE),
                     None => m.store(wide, p, align),
                     Some(mask) => g.masked_store(wide, p, align, *mask),
                 }
             }
         };
+        if step == n {
+            let addresses: Vec<Val> = first.all().iter().map(|at| self.ptr(piece, *at)).collect();
+            if let Some(past) = self.past_caches(addr, access, ty.bytes() * lanes * step, &addresses) {
+                let past = match mask {
+                    Mask::Full => past,
+                    _ => m.and(past, self.all_lanes(self.mask_val(mask))),
+                };
+                let (stream, keep) = (self.block(c"store.stream"), self.block(c"store.keep"));
+                m.cond_br(past, stream, keep);
+                m.position(stream);
+                put(self, &[], true);
+                m.br(end);
+                m.position(keep);
+            }
+        }
         // Memory between the elements of different lanes must not be written.
         let masked = mask != Mask::Full || step != n;
         if masked && step == n && self.masks_cost() {
             let some = self.if_all(mask);
-            put(self, &[]);
+            put(self, &[], false);
             m.br(end);
             m.position(some);
         }
         let masks = if masked { self.spread_masks(mask, first, n, step) } else { Vec::new() };
-        put(self, &masks);
+        put(self, &masks, false);
         m.br(end);
         m.position(slow);
         if ok.is_some() {

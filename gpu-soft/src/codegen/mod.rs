@@ -18,13 +18,16 @@
 //!   `filter`, `reader`: filtered reads of that kind, and texels of formats that only the view knows.
 //! * `lanes`: lanes picked, joined and interleaved; `spread`: masks of wide vectors.
 //! * `collect`, `replay`: atomic additions that reach memory together.
-//! * `small`: small private arrays.
-//! * `whole`: structures that are computed in the order of memory. `quads`: neighbouring words at addresses of their own.
+//! * `small`: small private arrays. `beside`: workgroups that are executed together; `streams`: stores past the caches.
+//! * `whole`: structures that are computed in the order of memory. `quads`: neighbouring words at addresses of their own;
+//!   `ahead`: those that a loop reads one after the other.
 //! * `op`, `buffer`, `memory`, `private`, `atomic`, `subgroup`: the rest.
 
 mod affine;
+mod ahead;
 mod alu;
 mod atomic;
+mod beside;
 mod buffer;
 mod cell;
 mod collect;
@@ -60,6 +63,7 @@ mod replay;
 mod small;
 mod spread;
 mod start;
+mod streams;
 mod subgroup;
 mod switch;
 mod target;
@@ -71,7 +75,7 @@ mod to_llvm;
 mod wg;
 mod whole;
 
-use crate::kernel_abi::{BindingSlot, Header, Width};
+use crate::kernel_abi::{BindingSlot, Header, Width, STREAM_FROM};
 use compiler::sir::Kernel;
 
 /// What to compile for.
@@ -92,6 +96,8 @@ pub struct Options<'a> {
     pub robust_uniform: bool,
     /// Calls of at least that many invocations collect atomic additions whose results nobody uses (see `collect`).
     pub collect_from: u32,
+    /// Dispatches that write at least that many bytes write past the caches (see `streams`).
+    pub stream_from: u64,
     /// Compile in a fraction of the time, code that takes several times as long.
     pub quick: bool,
     /// Keep the text of the LLVM module (after its passes).
@@ -111,6 +117,7 @@ impl<'a> Options<'a> {
             robust_storage: true,
             robust_uniform: true,
             collect_from: collect::COLLECT_FROM,
+            stream_from: STREAM_FROM,
             quick: false,
             want_ir: false,
             want_asm: false,
@@ -123,6 +130,8 @@ impl<'a> Options<'a> {
 pub struct Stats {
     /// Subgroups executed in lock-step.
     pub jam: u32,
+    /// The most workgroups that are executed side by side.
+    pub beside: u32,
     /// LLVM instructions before LLVM's passes.
     pub instructions: u32,
     /// Loops over the subgroups of a workgroup.
@@ -135,6 +144,8 @@ pub struct Stats {
     pub strided: u32,
     /// Accesses through gathers or scatters only.
     pub gathers: u32,
+    /// Loads of words that stand one after the other, some at a time.
+    pub ahead: u32,
     /// Accesses of one address by all lanes.
     pub uniform: u32,
     /// Atomic additions that reach memory together with others (see `collect`).

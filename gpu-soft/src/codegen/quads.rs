@@ -153,7 +153,7 @@ impl Gen<'_> {
     }
 
     /// Where such an access of `n` words begins, and whether all of it is in bounds; `None`: it is.
-    fn even_start(
+    pub fn even_start(
         &mut self,
         n: usize,
         piece: &Piece,

@@ -246,6 +246,8 @@ impl Maker<'_> {
             Op::Store(how) => {
                 if how.atomic {
                     m.atomic_store(a(0), a(1), how.align);
+                } else if how.stream {
+                    m.stream_store(a(0), a(1), how.align);
                 } else {
                     m.store(a(0), a(1), how.align);
                 }

@@ -196,10 +196,12 @@ impl<'a> Gen<'a> {
         }
         if !self.plan.split {
             self.each_subgroup(|g| {
-                let mask = g.initial_mask();
-                g.clear_small();
-                g.insts(s.insts, mask, YieldTo::Nowhere, |_, _| Ok(()))?;
-                Ok(())
+                g.each_beside(|g| {
+                    let mask = g.initial_mask();
+                    g.clear_small();
+                    g.insts(s.insts, mask, YieldTo::Nowhere, |_, _| Ok(()))?;
+                    Ok(())
+                })
             })?;
             self.end_scope();
             return Ok(None);
@@ -388,6 +390,7 @@ impl<'a> Gen<'a> {
             next_join: None,
             params: Vec::new(),
             plain_params: false,
+            reads: false,
         })
     }
 

@@ -2,15 +2,12 @@
 
 use super::arena::Arena;
 use super::workers::{Work, Workers};
+use crate::kernel_abi::STREAM_FROM;
 use crate::packet::{CopyRect, FillRect};
 use dxg_model::Cancel;
 
 /// Pieces in which large transfers are shared out.
 const PIECE: u64 = 1 << 20;
-
-/// From this size on, in bytes, what is written goes past the caches: little of it would be there when somebody reads it, and a cache
-/// reads every line that is written to it.
-const STREAM: u64 = 16 << 20;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -90,7 +87,7 @@ impl CopyWork<'_> {
         let (src, dst) = ((self.src + from) as *const u8, (self.dst + from) as *mut u8);
         // SAFETY: `copy`'s contract: both ranges are mapped. What goes past the caches does not overlap.
         unsafe {
-            if self.size >= STREAM && self.src.abs_diff(self.dst) >= self.size {
+            if self.size >= STREAM_FROM && self.src.abs_diff(self.dst) >= self.size {
                 stream_copy(src, dst, bytes);
             } else {
                 std::ptr::copy(src, dst, bytes);
@@ -143,7 +140,7 @@ impl Work for FillWork<'_> {
             let bytes = (self.size - from).min(PIECE);
             // SAFETY: `fill`'s contract: the range is mapped and writable, aligned to 4.
             unsafe {
-                if self.size >= STREAM {
+                if self.size >= STREAM_FROM {
                     stream_fill((self.dst + from) as *mut u8, bytes as usize, self.value);
                 } else {
                     fill_words(self.dst + from, bytes, self.value);
@@ -309,7 +306,7 @@ mod tests {
     #[test]
     fn huge_transfers_are_complete() {
         let workers = Workers::new(NonZeroUsize::new(2).unwrap());
-        let src: Vec<u32> = (0..(STREAM as u32 / 4 + 12345)).map(|i| i.wrapping_mul(0x9e37_79b1)).collect();
+        let src: Vec<u32> = (0..(STREAM_FROM as u32 / 4 + 12345)).map(|i| i.wrapping_mul(0x9e37_79b1)).collect();
         let bytes = src.len() as u64 * 4 - 8;
         let mut dst = vec![0u32; src.len()];
         // SAFETY: both vectors have that size, and eight bytes more.

@@ -415,3 +415,67 @@ body {
         }
     }
 }
+
+/// What a dispatch writes and does not read goes past the caches, in whole lines, if it is much.
+#[test]
+fn large_outputs_go_past_the_caches() {
+    let copy = SAXPY.replace("  %8:f32 = load buffer(%6 %3 0) align 4\n", "  %8:f32 = const 1.0\n");
+    let (_, asm) = build(&copy, Width::W16);
+    assert_eq!((count(&asm, "vmovntps"), count(&asm, "sfence")), (1, 1), "{asm}");
+    let whole = "store buffer(%6 %3 0) %10 align 4";
+    let others = [
+        // Read as well, looked at by others while the kernel runs, half a line.
+        SAXPY.to_owned(),
+        copy.replace(whole, "store buffer(%6 %3 0) %10 align 4 coherent"),
+        copy.replace(whole, &format!("{whole}\n  memory_barrier device")),
+        copy.replace(
+            whole,
+            "%11:f16 = fconv %10\n  %12:i64 = const 2\n  %13:i64 = imul %1 %12\n  store buffer(%6 %13 0) %11 align 2",
+        ),
+    ];
+    for text in others {
+        let (_, asm) = build(&text, Width::W16);
+        assert_eq!((count(&asm, "vmovnt"), count(&asm, "sfence")), (0, 0), "{text}{asm}");
+    }
+    let (_, asm) = build(&copy, Width::W8);
+    assert_eq!(count(&asm, "vmovnt"), 0, "{asm}");
+}
+
+/// Workgroups of narrow rows are executed side by side, if the kernel walks along the rows and comes back to nothing.
+#[test]
+fn narrow_workgroups_run_side_by_side() {
+    let text = std::fs::read_to_string("tests/codegen/kernels/beside.sir").expect("readable");
+    let of = |text: &str, width| build(text, width).0.stats.beside;
+    for width in [Width::W8, Width::W16].into_iter().filter(|w| widths().contains(w)) {
+        assert_eq!(of(&text, width), 8, "{width:?}");
+        assert_eq!(of(&text.replace("local_size 8 4 1", "local_size 64 2 1"), width), 2);
+        assert_eq!(of(&text.replace("local_size 8 4 1", "local_size 256 2 1"), width), 1);
+        assert_eq!(of(&text.replace("local_size 8 4 1", "local_size 256 1 1"), width), 1);
+        // Down the columns.
+        assert_eq!(of(&text.replace("%13:i32 = imul %12 %9", "%13:i32 = imul %0 %9"), width), 1);
+        assert_eq!(
+            of(
+                &text.replace("store buffer(%7 %16 0) %14 align 4", "%17:i32 = atomic_rmw iadd buffer(%7 %16 0) %14"),
+                width
+            ),
+            1
+        );
+    }
+    assert_eq!(of(SAXPY, Width::W16), 1);
+}
+
+/// Lanes that walk rows of their own load some words at a time.
+#[test]
+fn rows_are_read_ahead() {
+    let text = std::fs::read_to_string("tests/codegen/kernels/ahead.sir").expect("readable");
+    for width in widths() {
+        let stats = build(&text, width).0.stats;
+        // Both loads at the rows' own places, one at equal distances, and those by indices that wrap.
+        assert_eq!(stats.ahead, 5, "{width:?}");
+        // Nothing is, if what is stored in the loop may be what it loads.
+        let store = "    continue @0 %34 %35";
+        let stats =
+            build(&text.replace(store, &format!("    store buffer(%3 %25 0) %34 align 4\n{store}")), width).0.stats;
+        assert_eq!(stats.ahead, 3, "{width:?}");
+    }
+}

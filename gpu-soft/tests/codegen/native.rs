@@ -23,7 +23,7 @@ pub fn widths() -> Vec<Width> {
 
 /// The options of a test: what is collected in large calls is collected in small ones.
 pub fn options<'a>(width: Width, subgroup_size: u32, bindings: &'a [BindingSlot]) -> Options<'a> {
-    Options { subgroup_size, collect_from: 1, ..Options::new(width, bindings) }
+    Options { subgroup_size, collect_from: 1, stream_from: 0, ..Options::new(width, bindings) }
 }
 
 /// A layout for the bindings of a kernel: element after element, binding after binding.

@@ -594,12 +594,18 @@ impl Module {
     // ---- memory ----
 
     pub fn load(&self, ty: Ty, ptr: Val, align: u32) -> Val {
-        self.emit(Op::Load(How { align, volatile: false, atomic: false }), ty, &[ptr])
+        self.emit(Op::Load(How { align, volatile: false, atomic: false, stream: false }), ty, &[ptr])
     }
 
     pub fn store(&self, v: Val, ptr: Val, align: u32) {
         let void = self.void();
-        self.emit(Op::Store(How { align, volatile: false, atomic: false }), void, &[v, ptr]);
+        self.emit(Op::Store(How { align, volatile: false, atomic: false, stream: false }), void, &[v, ptr]);
+    }
+
+    /// A store past the caches, of whole lines.
+    pub fn stream_store(&self, v: Val, ptr: Val, align: u32) {
+        let void = self.void();
+        self.emit(Op::Store(How { align, volatile: false, atomic: false, stream: true }), void, &[v, ptr]);
     }
 
     /// Makes a load volatile.
@@ -613,12 +619,12 @@ impl Module {
     }
 
     pub fn atomic_load(&self, ty: Ty, ptr: Val, align: u32) -> Val {
-        self.emit(Op::Load(How { align, volatile: false, atomic: true }), ty, &[ptr])
+        self.emit(Op::Load(How { align, volatile: false, atomic: true, stream: false }), ty, &[ptr])
     }
 
     pub fn atomic_store(&self, v: Val, ptr: Val, align: u32) {
         let void = self.void();
-        self.emit(Op::Store(How { align, volatile: false, atomic: true }), void, &[v, ptr]);
+        self.emit(Op::Store(How { align, volatile: false, atomic: true, stream: false }), void, &[v, ptr]);
     }
 
     pub fn atomic_rmw(&self, op: Rmw, ptr: Val, v: Val, order: Order) -> Val {
@@ -687,7 +693,7 @@ impl Module {
         }
         let ty = match which {
             Intrinsic::Gather | Intrinsic::MaskedLoad | Intrinsic::FpToSiSat | Intrinsic::FpToUiSat => overloads[0],
-            Intrinsic::Scatter | Intrinsic::MaskedStore => self.void(),
+            Intrinsic::Scatter | Intrinsic::MaskedStore | Intrinsic::StoreFence => self.void(),
             Intrinsic::ReadCycleCounter => self.int(64),
             Intrinsic::ReduceAdd => self.shape_of(args[0]).0,
             Intrinsic::CvttPs2Dq128 | Intrinsic::PmaddWd128 => self.vector(self.int(32), 4),

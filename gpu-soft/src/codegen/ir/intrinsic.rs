@@ -69,5 +69,6 @@ intrinsics! {
     PermI2VarD512 "llvm.x86.avx512.vpermi2var.d.512",
     Pdep64 "llvm.x86.bmi.pdep.64",
     CvttPs2Dq128 "llvm.x86.sse2.cvttps2dq",
+    StoreFence "llvm.x86.sse.sfence",
     PmaddWd128 "llvm.x86.sse2.pmadd.wd",
 }

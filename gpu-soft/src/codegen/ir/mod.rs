@@ -145,6 +145,8 @@ pub struct How {
     pub volatile: bool,
     /// Monotonic.
     pub atomic: bool,
+    /// A store past the caches.
+    pub stream: bool,
 }
 
 /// What an instruction does. Operands are in the order in which they are given here.

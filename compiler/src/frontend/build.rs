@@ -478,7 +478,9 @@ fn well_typed(op: AluOp, ty: Type, args: &[Type]) -> bool {
             AluOp::SToF | AluOp::UToF => first.is_int() && ty.is_float(),
             AluOp::FConv => first.is_float() && ty.is_float() && first != ty,
             AluOp::FConvRtz => first.is_float() && ty.is_float() && ty.bits() < first.bits(),
-            AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => first == Type::I32 && ty == Type::F32,
+            AluOp::TableExp2 | AluOp::TableExp2Rest | AluOp::TableReciprocal | AluOp::TableLog2 => {
+                first == Type::I32 && ty == Type::F32
+            }
             _ => first.bits() == ty.bits() && first.bytes() > 0 && first != ty,
         },
     }

@@ -42,7 +42,7 @@ pub fn eval(op: AluOp, arg_types: &[Type], result: Type, args: &[u64], fc: &Floa
             AluOp::ITrunc | AluOp::Bitcast => a & result.mask(),
             AluOp::ZExt => a,
             AluOp::SExt => signed(t, a) as u64 & result.mask(),
-            AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => {
+            AluOp::TableExp2 | AluOp::TableExp2Rest | AluOp::TableReciprocal | AluOp::TableLog2 => {
                 let index = a as usize % tables::ENTRIES;
                 tables::of(op).map_or(0, |table| u64::from(table[index].to_bits()))
             }

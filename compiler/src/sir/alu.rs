@@ -342,6 +342,8 @@ alu_ops! {
     FConvRtz = "fconv_rtz", Convert;
     /// 2^(i/32) for the low five bits i of an I32, as F32 (see [`super::tables`]).
     TableExp2 = "table_exp2", Convert;
+    /// What `table_exp2` lacks, as a part of it: 2^(i/32) is table_exp2 · (1 + table_exp2_rest).
+    TableExp2Rest = "table_exp2_rest", Convert;
     /// The reciprocal of about the middle of [1 + i/32, 1 + (i+1)/32), for the low five bits i of an I32, as F32.
     TableReciprocal = "table_reciprocal", Convert;
     /// −log2 of what `table_reciprocal` gives, for the low five bits i of an I32, as F32.

@@ -42,6 +42,42 @@ const EXP2: [f32; ENTRIES] = [
     1.957_144_1,
 ];
 
+/// What they lack, in proportion to them: 2^(i/32) is EXP2[i] · (1 + EXP2_REST[i]).
+const EXP2_REST: [f32; ENTRIES] = [
+    0.0,
+    -4.7084576e-08,
+    4.628547e-08,
+    -5.5604225e-08,
+    -1.19921575e-08,
+    -4.8776062e-08,
+    4.7297824e-08,
+    -3.4814427e-08,
+    3.193418e-08,
+    -2.6886665e-08,
+    3.6210572e-08,
+    1.118421e-09,
+    -3.099072e-08,
+    -2.638301e-08,
+    -7.475213e-09,
+    -4.2456357e-08,
+    1.7114271e-08,
+    2.3001967e-08,
+    -3.0476834e-08,
+    -1.6538538e-08,
+    5.233334e-09,
+    -3.5920646e-08,
+    6.1075918e-09,
+    -3.1140544e-08,
+    -1.4719605e-08,
+    -2.8218102e-08,
+    -5.258795e-09,
+    -6.3603873e-09,
+    -6.1282597e-09,
+    -2.4880409e-08,
+    5.1406093e-09,
+    -8.697267e-09,
+];
+
 /// Numbers near the reciprocals of the middles of [1 + i/32, 1 + (i+1)/32), chosen so that their logarithms are multiples of 2⁻¹⁶ to
 /// within 2⁻³⁰. The first and the last are exact, so that logarithms of numbers near 1 have all their digits: of those a
 /// little less than 1, too, whose −1 + 1 is 0.
@@ -91,6 +127,7 @@ const LOG2: [u32; ENTRIES] = [
 pub const fn of(op: AluOp) -> Option<[f32; ENTRIES]> {
     match op {
         AluOp::TableExp2 => Some(EXP2),
+        AluOp::TableExp2Rest => Some(EXP2_REST),
         AluOp::TableReciprocal => Some(RECIPROCAL),
         AluOp::TableLog2 => {
             let mut all = [0.0; ENTRIES];
@@ -114,6 +151,8 @@ mod tests {
         for i in 0..ENTRIES {
             let x = i as f64 / 32.0;
             assert_eq!(EXP2[i], x.exp2() as f32);
+            let whole = f64::from(EXP2[i]) * (1.0 + f64::from(EXP2_REST[i]));
+            assert!((whole - x.exp2()).abs() < 2f64.powi(-48), "{i}");
             let log2 = f64::from(LOG2[i]) / 65_536.0;
             assert!((log2 + f64::from(RECIPROCAL[i]).log2()).abs() < 2f64.powi(-30), "{i}");
             // What is left of a number times the reciprocal.

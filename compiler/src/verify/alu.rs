@@ -94,7 +94,9 @@ fn convert(op: AluOp, t: Type, res: Type) -> Check {
         AluOp::SToF | AluOp::UToF => t.is_int() && res.is_float(),
         AluOp::FConv => t.is_float() && res.is_float() && t != res,
         AluOp::FConvRtz => t.is_float() && res.is_float() && res.bits() < t.bits(),
-        AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => t == Type::I32 && res == Type::F32,
+        AluOp::TableExp2 | AluOp::TableExp2Rest | AluOp::TableReciprocal | AluOp::TableLog2 => {
+            t == Type::I32 && res == Type::F32
+        }
         AluOp::Bitcast => t.bytes() != 0 && t.bytes() == res.bytes(),
         _ => false,
     };

@@ -333,7 +333,8 @@ impl Gen<'_> {
                     _ => make(to),
                 }
             }
-            AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => match tables::of(op) {
+            AluOp::TableExp2 | AluOp::TableExp2Rest | AluOp::TableReciprocal | AluOp::TableLog2 => match tables::of(op)
+            {
                 Some(table) => self.look_up(s.n, v, &table),
                 None => return unsupported(format!("table {}", op.name())),
             },

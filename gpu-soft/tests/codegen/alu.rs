@@ -85,7 +85,9 @@ fn conversions(op: AluOp) -> Vec<(Vec<Type>, Type)> {
                 AluOp::SToF | AluOp::UToF => from.is_int() && to.is_float(),
                 AluOp::FConv => from.is_float() && to.is_float() && from != to,
                 AluOp::FConvRtz => from.is_float() && to.is_float() && narrower,
-                AluOp::TableExp2 | AluOp::TableReciprocal | AluOp::TableLog2 => from == Type::I32 && to == Type::F32,
+                AluOp::TableExp2 | AluOp::TableExp2Rest | AluOp::TableReciprocal | AluOp::TableLog2 => {
+                    from == Type::I32 && to == Type::F32
+                }
                 _ => {
                     let memory = from.bytes() > 0 && to.bytes() > 0;
                     memory && from.bits() == to.bits() && from != to

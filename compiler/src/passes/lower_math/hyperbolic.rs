@@ -1,6 +1,7 @@
 //! Hyperbolic functions and their inverses.
 
 use super::exp::{exp, log, log1p};
+use super::tabled;
 use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Value};
 
@@ -43,6 +44,10 @@ pub fn cosh(e: &mut Emit<'_>, x: Value) -> Value {
 
 pub fn tanh(e: &mut Emit<'_>, x: Value) -> Value {
     let a = e.abs(x);
+    if e.tables {
+        let r = tabled::tanh(e, a);
+        return e.copysign(r, x);
+    }
     let (one, two) = (e.c(1.0), e.c(2.0));
     let double = e.mul(a, two);
     let t = exp(e, double);

@@ -266,7 +266,7 @@ fn check(seed: u64) -> Result<bool, String> {
         };
         differs("interpreted after all passes", &full, &interpret(&full, &setup)?)?;
         // A width does not matter, and takes time.
-        let width = widths().into_iter().filter(|w| (*w != Width::W4) == contract).next_back();
+        let width = widths().into_iter().rfind(|w| (*w != Width::W4) == contract);
         for (k, quick) in [(&full, false), (&short, true)] {
             let Some(width) = width.filter(|w| !quick || *w == Width::W16) else { continue };
             let found = run_with(k, &setup, width, 16, |o| Options { jam: Some(1), quick, ..o });

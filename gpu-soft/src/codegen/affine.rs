@@ -152,7 +152,10 @@ impl Gen<'_> {
         if let Some(claim) = self.row_claim(op, result, args)? {
             return Ok(Some(claim));
         }
-        self.clamped_claim(op, result, args)
+        if let Some(claim) = self.clamped_claim(op, result, args)? {
+            return Ok(Some(claim));
+        }
+        self.quotient_claim(op, result, args)
     }
 
     /// Clamps, remainders and low bits, as at the borders of images: away from the borders they change nothing about how a value grows,

@@ -10,6 +10,7 @@ use super::ir::{Block, Icmp, Module, Ty, Val};
 use super::linear::{sums, Sums};
 use super::plain::{Facts as ViewFacts, FactsKey};
 use super::plan::Plan;
+use super::span::Span;
 use super::streams::Streams;
 use super::texture::Textures;
 use super::whole::Wholes;
@@ -115,6 +116,8 @@ pub struct Gen<'a> {
     pub push: Option<Val>,
     /// How values with a guarded claim were made.
     pub guarded: HashMap<Value, (AluOp, SmallVec<[Value; 4]>)>,
+    /// Values on the way to quotients.
+    pub spans: HashMap<Value, Span>,
     /// Structures in the order of memory.
     pub wholes: Wholes,
     /// What offsets are made of.
@@ -194,6 +197,7 @@ pub fn generate(m: &Module, k: &Kernel, opts: &Options<'_>, jam: u32) -> Result<
         dynamics: None,
         push: None,
         guarded: HashMap::default(),
+        spans: HashMap::default(),
         wholes: Wholes::new(k),
         sums: sums(k),
         used: used(k),
@@ -510,6 +514,7 @@ impl<'a> Gen<'a> {
     /// Forgets all values: those of one stretch are not valid in another.
     pub fn end_scope(&mut self) {
         self.wholes.forget();
+        self.spans.clear();
         for v in self.scope.drain(..) {
             self.vals[v.index()] = None;
         }

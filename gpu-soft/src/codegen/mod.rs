@@ -61,6 +61,7 @@ mod quick;
 mod reader;
 mod replay;
 mod small;
+mod span;
 mod spread;
 mod start;
 mod streams;

@@ -479,3 +479,47 @@ fn rows_are_read_ahead() {
         assert_eq!(stats.ahead, 3, "{width:?}");
     }
 }
+
+/// Coordinates in rows, by division or by product and shift: where a subgroup lies in one row, its elements are moved as a whole.
+#[test]
+fn elements_of_rows_need_no_gathers() {
+    let text = r#"kernel "rows"
+local_size 64 1 1
+push 32
+binding 0.0 storage_buffer count 1
+binding 0.1 storage_buffer count 1 written
+body {
+  %0:i32 = builtin global_id.x
+  %1:buf = buffer 0.0
+  %2:buf = buffer 0.1
+  %3:i32 %4:i32 %5:i32 %6:i32 = load push(0) align 16 non_writable
+  %7:i32 %8:i32 = load push(16) align 16 non_writable
+  %9:i64 = const 4
+  %10:i32 = udiv %0 %3
+  %11:i32 = imul %10 %3
+  %12:i32 = isub %0 %11
+  %13:i32 = imul %12 %4
+  %14:i32 = imul %10 %5
+  %15:i32 = iadd %13 %14
+  %16:i64 = sext %15
+  %17:i64 = imul %16 %9
+  %18:i32 = load buffer(%1 %17 0) align 4
+  %19:i32 = umulhi %0 %7
+  %20:i32 = iadd %19 %0
+  %21:i32 = ushr %20 %8
+  %22:i32 = imul %21 %3
+  %23:i32 = isub %0 %22
+  %24:i32 = imul %23 %4
+  %25:i32 = imul %21 %6
+  %26:i32 = iadd %24 %25
+  %27:i64 = zext %26
+  %28:i64 = imul %27 %9
+  store buffer(%2 %28 0) %18 align 4
+  return
+}
+"#;
+    for width in widths() {
+        let (binary, _) = build(text, width);
+        assert_eq!((binary.stats.gathers, binary.stats.contiguous), (0, 2), "{width:?}: {:?}", binary.stats);
+    }
+}

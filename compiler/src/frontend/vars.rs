@@ -129,6 +129,16 @@ impl<'a> Translator<'a> {
                 }
             }
         }
+        // What lies where others do is initialised with them, used itself or not.
+        if !placed.is_empty() {
+            let aliases = self.m.globals.iter().filter(|i| i.is_variable() && self.deco.id(i.id).aliased);
+            for init in
+                aliases.filter(|i| i.ops.first() == Some(&(SC::Workgroup as u32))).filter_map(|i| i.initialiser())
+            {
+                let null = matches!(self.consts.get(init), Some((_, super::consts::Const::Null)));
+                self.b.kernel.shared_zeroed |= null;
+            }
+        }
         for (id, pointee, size) in blocks {
             let at = end.next_multiple_of(u64::from(BASE_ALIGN));
             end = at + size;

@@ -401,3 +401,16 @@ fn workgroup_blocks_share_memory_only_when_aliased() {
         assert_eq!(words(&m, 0), want);
     }
 }
+
+#[test]
+fn workgroup_blocks_are_initialised_with_what_they_share_memory_with() {
+    let with = |decorations| {
+        let text = SHARED.replace("ALIASED", decorations).replace(
+            "%main = OpFunction ",
+            "%null = OpConstantNull %block\n%z = OpUntypedVariableKHR %shared Workgroup %block %null\n%main = OpFunction ",
+        );
+        translate(&assemble(&text), &Options::default()).unwrap()
+    };
+    assert!(with("OpDecorate %a Aliased\nOpDecorate %b Aliased\nOpDecorate %z Aliased").shared_zeroed);
+    assert!(!with("OpDecorate %a Aliased\nOpDecorate %b Aliased").shared_zeroed, "nobody uses what is initialised");
+}

@@ -43,6 +43,39 @@ impl Drop for Signals {
     }
 }
 
+/// Runs `body` without the thread being cancelled (`pthread_cancel`): it ends at the next place for that behind. Waits, in which applications
+/// cancel threads, need it: descriptors are closed and messages written by calls that threads are cancelled in, and the unwinding that
+/// comes of it may not pass frames of Rust.
+pub fn uncancelled<R>(body: impl FnOnce() -> R) -> R {
+    let _cancellation = Cancellation::disable();
+    body()
+}
+
+/// Whether a thread could be cancelled before.
+struct Cancellation(libc::c_int);
+
+extern "C" {
+    /// `state` is PTHREAD_CANCEL_ENABLE (0) or PTHREAD_CANCEL_DISABLE (1), see pthread.h.
+    fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
+}
+
+impl Cancellation {
+    fn disable() -> Cancellation {
+        let mut old = 0;
+        // SAFETY: a valid state, and a place for the old one.
+        unsafe { pthread_setcancelstate(1, &mut old) };
+        Cancellation(old)
+    }
+}
+
+impl Drop for Cancellation {
+    fn drop(&mut self) {
+        let mut ours = 0;
+        // SAFETY: the state that this thread had, and a place for what it has. Nobody is cancelled in this call.
+        unsafe { pthread_setcancelstate(self.0, &mut ours) };
+    }
+}
+
 /// The floating-point state that a thread had before.
 struct Floats(u32);
 

@@ -52,7 +52,7 @@ mod wait;
 
 pub use adapter::{Adapter, VideoMemory};
 pub use allocation::{Allocation, HostPointer};
-pub use calm::calm;
+pub use calm::{calm, uncancelled};
 pub use channel::Winsys;
 pub use config::{PagingWait, QueuePreference, WinsysConfig};
 pub use context::{Context, ContextDesc};

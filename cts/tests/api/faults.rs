@@ -266,7 +266,7 @@ unsafe fn reports() -> R {
 }
 
 /// Makes this driver's device give up soon.
-fn soon() {
+pub fn soon() {
     std::env::set_var("VKDXG_MODEL", model_with("watchdog=300"));
 }
 

@@ -1,6 +1,6 @@
 //! What befalls a process in the middle of things: forks, signals, no descriptors, no memory, threads that end.
 
-use crate::faults::{what, Wild};
+use crate::faults::{soon, what, Wild};
 use crate::support::*;
 use crate::sync;
 use ash::vk;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 tests! {
     forks_while_work_runs, signals_interrupt_nothing, descriptors_run_out, a_thread_is_cancelled_in_a_wait,
-    each_request_fails_once, threads_of_the_driver_take_no_signals,
+    a_thread_is_cancelled_in_a_wait_that_fails, each_request_fails_once, threads_of_the_driver_take_no_signals,
 }
 
 /// Work that goes on until the host writes a word.
@@ -269,6 +269,28 @@ extern "C" {
     fn pthread_cancel(thread: libc::pthread_t) -> libc::c_int;
 }
 
+impl Wait {
+    /// Starts a thread that waits, and cancels it.
+    unsafe fn cancelled(&self) -> R<libc::pthread_t> {
+        let mut thread: libc::pthread_t = 0;
+        let body: extern "C" fn(*mut libc::c_void) -> *mut libc::c_void = std::mem::transmute(waits as *const ());
+        let argument = std::ptr::from_ref(self).cast_mut().cast();
+        same!(libc::pthread_create(&mut thread, std::ptr::null(), body, argument), 0);
+        std::thread::sleep(Duration::from_millis(30));
+        same!(pthread_cancel(thread), 0);
+        Ok(thread)
+    }
+}
+
+/// Waits for the end of a thread, which was cancelled.
+unsafe fn join_cancelled(thread: libc::pthread_t) -> R {
+    let mut result = std::ptr::null_mut();
+    same!(libc::pthread_join(thread, &mut result), 0);
+    // PTHREAD_CANCELED.
+    same!(result as isize, -1);
+    Ok(())
+}
+
 /// A thread is cancelled while it waits: the wait ends when it would have ended, and the thread after it.
 unsafe fn a_thread_is_cancelled_in_a_wait() -> R {
     let w = Wild::new()?;
@@ -276,22 +298,26 @@ unsafe fn a_thread_is_cancelled_in_a_wait() -> R {
     for _ in 0..3 {
         let work = Working::start(&w)?;
         let wait = Wait { d: w.t.d.clone(), fence: work.fence };
-        let mut thread: libc::pthread_t = 0;
-        let body: extern "C" fn(*mut libc::c_void) -> *mut libc::c_void = std::mem::transmute(waits as *const ());
-        let argument = std::ptr::from_ref(&wait).cast_mut().cast();
-        same!(libc::pthread_create(&mut thread, std::ptr::null(), body, argument), 0);
-        std::thread::sleep(Duration::from_millis(30));
-        same!(pthread_cancel(thread), 0);
+        let thread = wait.cancelled()?;
         std::thread::sleep(Duration::from_millis(10));
         // Others wait for the same.
         same!(w.t.d.wait_for_fences(&[work.fence], true, 5_000_000), Err(vk::Result::TIMEOUT));
         work.finish()?;
-        let mut result = std::ptr::null_mut();
-        same!(libc::pthread_join(thread, &mut result), 0);
-        // PTHREAD_CANCELED.
-        same!(result as isize, -1);
+        join_cancelled(thread)?;
         w.works()?;
     }
+    Ok(())
+}
+
+/// As before, but the wait ends since the device is lost, and puts its things away.
+unsafe fn a_thread_is_cancelled_in_a_wait_that_fails() -> R {
+    soon();
+    let w = Wild::new()?;
+    need!(w.t.is_ours(), "promise about threads that are cancelled");
+    let work = Working::start(&w)?;
+    let wait = Wait { d: w.t.d.clone(), fence: work.fence };
+    join_cancelled(wait.cancelled()?)?;
+    same!(w.t.d.device_wait_idle(), Err(vk::Result::ERROR_DEVICE_LOST));
     Ok(())
 }
 

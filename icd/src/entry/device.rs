@@ -13,6 +13,7 @@ use runtime::{DeviceCreate, DeviceFeatures, QueueCreate};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
+use winsys_dxg::uncancelled;
 
 /// Says why a device is refused to those who listen.
 fn refuse(pd: &PhysicalDevice, code: vk::Result, text: &str) -> vk::Result {
@@ -145,7 +146,7 @@ pub fn get_device_queue2(device: &Device, info: In<'_, vk::DeviceQueueInfo2<'_>>
 }
 
 pub fn device_wait_idle(device: &Device) -> VkResult {
-    device.ok(device.rt.wait_idle())
+    uncancelled(|| device.ok(device.rt.wait_idle()))
 }
 
 /// A group has one device, so it has no peers.

@@ -8,6 +8,7 @@ use ash::vk;
 use runtime::DeviceFault;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use winsys_dxg::uncancelled;
 
 /// The access that a fault comes from, if one did.
 fn access(fault: &DeviceFault) -> Option<vk::DeviceFaultAddressInfoEXT> {
@@ -34,7 +35,7 @@ pub fn get_device_fault_reports_khr(
         true => Ok(false),
         false => device.rt.wait_for_loss(Duration::from_nanos(timeout)),
     };
-    let is_there = match device.ok(is_there()) {
+    let is_there = match uncancelled(|| device.ok(is_there())) {
         Ok(is_there) => is_there,
         Err(code) => return code,
     };

@@ -10,6 +10,7 @@ use runtime::{
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
+use winsys_dxg::uncancelled;
 
 type Points<'a> = SmallVec<[SemaphorePoint<'a>; 8]>;
 
@@ -70,7 +71,7 @@ pub fn queue_submit(queue: &Queue, submits: Slice<'_, vk::SubmitInfo<'_>>, fence
 }
 
 pub fn queue_wait_idle(queue: &Queue) -> VkResult {
-    queue.device.ok(queue.rt.wait_idle())
+    uncancelled(|| queue.device.ok(queue.rt.wait_idle()))
 }
 
 /// The memory of a bind, if it binds any.

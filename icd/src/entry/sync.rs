@@ -7,6 +7,7 @@ use ash::vk;
 use runtime::{Event, Fence, Semaphore, SemaphoreKind};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use winsys_dxg::uncancelled;
 
 /// Waits answer with a timeout as a success code.
 fn waited(done: bool) -> VkResult {
@@ -51,7 +52,8 @@ pub fn get_fence_status(device: &Device, fence: &Arc<Fence>) -> VkResult {
 
 pub fn wait_for_fences(device: &Device, fences: Slice<'_, vk::Fence>, wait_all: vk::Bool32, timeout: u64) -> VkResult {
     let fences: SmallVec<[&Fence; 8]> = fences.iter().map(|f| &**f.object()).collect();
-    waited(device.ok(Fence::wait(&device.rt, &fences, wait_all != vk::FALSE, timeout))?)
+    let wait = || device.ok(Fence::wait(&device.rt, &fences, wait_all != vk::FALSE, timeout));
+    waited(uncancelled(wait)?)
 }
 
 pub fn create_semaphore(
@@ -83,7 +85,7 @@ pub fn wait_semaphores(device: &Device, info: In<'_, vk::SemaphoreWaitInfo<'_>>,
     let pairs: SmallVec<[(&Semaphore, u64); 8]> =
         info.semaphores().iter().zip(info.values()).map(|(s, v)| (&**s.object(), *v)).collect();
     let any = info.flags.contains(vk::SemaphoreWaitFlags::ANY);
-    waited(device.ok(Semaphore::wait(&device.rt, &pairs, any, timeout))?)
+    waited(uncancelled(|| device.ok(Semaphore::wait(&device.rt, &pairs, any, timeout)))?)
 }
 
 pub fn signal_semaphore(device: &Device, info: In<'_, vk::SemaphoreSignalInfo<'_>>) -> VkResult {

@@ -9,13 +9,13 @@ use dxg_abi::{Errno, Ioctl, Node};
 use dxg_model::Engine;
 use env::{Debug, ModelGpu, Options};
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::BufWriter;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
-use winsys_dxg::{gives_back, Failing, KernelNode, Logged, Traced};
+use winsys_dxg::{say, Failing, KernelNode, Logged, Nth, Traced};
 
 /// The kernel's device file.
 pub const KERNEL_NODE: &str = KernelNode::PATH;
@@ -74,7 +74,7 @@ pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
         return Ok(model);
     }
     let node: Arc<dyn Node> = match stop {
-        Some(nth) => Arc::new(Stopping { model, nth, seen: AtomicU64::new(0) }),
+        Some(nth) => Arc::new(Stopping { model, nth: Nth::new(nth) }),
         None => model,
     };
     Ok(match fail {
@@ -87,19 +87,14 @@ pub fn model(options: &Options) -> std::io::Result<Arc<dyn Node>> {
 #[derive(Debug)]
 struct Stopping {
     model: Arc<dxg_model::Model>,
-    nth: u64,
-    seen: AtomicU64,
+    nth: Nth,
 }
 
 impl Node for Stopping {
     fn ioctl(&self, request: u32, arg: &mut [u8]) -> i32 {
-        if let Some(ioctl) = Ioctl::from_request(request).filter(|i| !gives_back(*i)) {
-            if self.seen.fetch_add(1, Ordering::Relaxed) + 1 == self.nth {
-                // Nothing to do if nobody hears it.
-                let text = format!("vulkan-dxg: the adapter stops with request {}, {ioctl}, as asked for\n", self.nth);
-                let _ = std::io::stderr().write_all(text.as_bytes());
-                self.model.inject(&dxg_model::Fault::AdapterStop);
-            }
+        if let Some(ioctl) = self.nth.find(request) {
+            say(format_args!("the adapter stops with request {}, {ioctl}, as asked for", self.nth.number()));
+            self.model.inject(&dxg_model::Fault::AdapterStop);
         }
         self.model.ioctl(request, arg)
     }

@@ -11,10 +11,11 @@
 //! What is not caught: an access that the processor allows. Kernels see all memory of the process, and a stray store can hit the
 //! application's own.
 
+use crate::list::List;
 use std::arch::asm;
 use std::cell::Cell;
 use std::mem::offset_of;
-use std::sync::atomic::{compiler_fence, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{compiler_fence, AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// An access that the processor refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,37 +50,17 @@ struct Slot {
     inner: AtomicBool,
     /// Belongs to a thread.
     claimed: AtomicBool,
-    next: AtomicPtr<Slot>,
 }
 
 /// All slots there are. They are never freed, and used again: there are as many as there have been threads at a time. The handler
 /// walks this list instead of asking for a thread-local variable, which may allocate at its first use.
-static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
-
-fn slots() -> impl Iterator<Item = &'static Slot> {
-    let of = |link: &AtomicPtr<Slot>| {
-        // SAFETY: links are null or lead to slots, which live for ever.
-        unsafe { link.load(Ordering::Acquire).as_ref() }
-    };
-    std::iter::successors(of(&SLOTS), move |slot| of(&slot.next))
-}
+static SLOTS: List<Slot> = List::new();
 
 fn claim() -> &'static Slot {
-    for slot in slots() {
-        if slot.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            return slot;
-        }
-    }
-    let slot: &'static Slot = Box::leak(Box::new(Slot { claimed: AtomicBool::new(true), ..Slot::default() }));
-    let mut first = SLOTS.load(Ordering::Relaxed);
-    loop {
-        slot.next.store(first, Ordering::Relaxed);
-        let me = std::ptr::from_ref(slot).cast_mut();
-        match SLOTS.compare_exchange_weak(first, me, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return slot,
-            Err(other) => first = other,
-        }
-    }
+    let free =
+        |slot: &&'static Slot| slot.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    let new = || SLOTS.add(Slot { claimed: AtomicBool::new(true), ..Slot::default() });
+    SLOTS.iter().find(free).unwrap_or_else(new)
 }
 
 /// The slot of a thread, given back when it ends.
@@ -210,7 +191,7 @@ unsafe fn enter(slot: &'static Slot, code: Code, a: *const (), b: u64, c: u64, d
 /// The context is that of an instruction of this thread that was refused.
 pub(crate) unsafe fn resume(context: &mut libc::ucontext_t, bad: BadAccess) -> bool {
     let me = this_thread();
-    let Some(slot) = slots().find(|slot| slot.thread.load(Ordering::Relaxed) == me) else { return false };
+    let Some(slot) = SLOTS.iter().find(|slot| slot.thread.load(Ordering::Relaxed) == me) else { return false };
     slot.address.store(bad.address, Ordering::Relaxed);
     slot.write.store(bad.write, Ordering::Relaxed);
     let registers = &mut context.uc_mcontext.gregs;
@@ -224,7 +205,7 @@ pub(crate) unsafe fn resume(context: &mut libc::ucontext_t, bad: BadAccess) -> b
 
 /// In a forked child none of the parent's other threads is inside of anything; a new one may have the name of an old one.
 pub(crate) extern "C" fn after_fork() {
-    for slot in slots() {
+    for slot in SLOTS.iter() {
         slot.thread.store(0, Ordering::Relaxed);
     }
 }
@@ -298,7 +279,7 @@ mod tests {
             });
         }
         // Other tests have threads, too.
-        assert!(slots().count() < 32, "{}", slots().count());
+        assert!(SLOTS.iter().count() < 32, "{}", SLOTS.iter().count());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod call;
 mod handler;
+mod list;
 mod vanishing;
 
 pub use call::{call, plain_float_state, read, BadAccess, Code, NO_ADDRESS};

@@ -4,9 +4,9 @@
 //! anew; where somebody keeps them reserved without access, they are opened. Whatever came to stand at the addresses in
 //! between and can be accessed is not noticed: the users see that.
 
+use crate::list::List;
 use crate::Installed;
-use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What is found in the pages that stand in.
@@ -33,34 +33,14 @@ struct Place {
     len: AtomicU64,
     lost_fence: AtomicBool,
     state: AtomicU8,
-    next: AtomicPtr<Place>,
 }
 
-static PLACES: AtomicPtr<Place> = AtomicPtr::new(null_mut());
+static PLACES: List<Place> = List::new();
 static FREE: Mutex<Vec<&'static Place>> = Mutex::new(Vec::new());
 
-fn places() -> impl Iterator<Item = &'static Place> {
-    let of = |link: &AtomicPtr<Place>| {
-        // SAFETY: links are null or lead to places, which live for ever.
-        unsafe { link.load(Ordering::Acquire).as_ref() }
-    };
-    std::iter::successors(of(&PLACES), move |place| of(&place.next))
-}
-
 fn new_place() -> &'static Place {
-    if let Some(place) = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-        return place;
-    }
-    let place: &'static Place = Box::leak(Box::default());
-    let mut first = PLACES.load(Ordering::Relaxed);
-    loop {
-        place.next.store(first, Ordering::Relaxed);
-        let me = std::ptr::from_ref(place).cast_mut();
-        match PLACES.compare_exchange_weak(first, me, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return place,
-            Err(other) => first = other,
-        }
-    }
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    free.unwrap_or_else(|| PLACES.add(Place::default()))
 }
 
 /// Pages that may vanish, while the value lives.
@@ -131,11 +111,11 @@ unsafe fn map(start: u64, len: u64, prot: libc::c_int, flags: libc::c_int) -> bo
 /// Puts pages in the place of those that were at the address of a refused access, if they may vanish; whether the access can be
 /// tried again. Does nothing that a signal handler may not do.
 pub(crate) fn stand_in(address: u64) -> bool {
-    let holds = |place: &&Place| {
+    let holds = |place: &&'static Place| {
         let len = place.len.load(Ordering::Acquire);
         address.wrapping_sub(place.start.load(Ordering::Relaxed)) < len
     };
-    let Some(place) = places().find(holds) else { return false };
+    let Some(place) = PLACES.iter().find(holds) else { return false };
     let (start, len) = (place.start.load(Ordering::Relaxed), place.len.load(Ordering::Relaxed));
     let usable = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: nothing is replaced. (Older kernels take the address as a hint: then pages elsewhere are lost, once.)

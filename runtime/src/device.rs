@@ -275,17 +275,16 @@ impl Device {
             return Ok(self.winsys.is_lost());
         }
         // Nobody signals it: waits for it end in time, or with the device.
-        let fence = winsys_dxg::Fence::create(&self.winsys, &winsys_dxg::FenceDesc::default());
-        if let Ok(fence) = fence {
-            // Either way the device is asked.
-            let _ = fence.wait(1, Some(timeout));
-            return Ok(self.winsys.check_lost());
+        match winsys_dxg::Fence::create(&self.winsys, &winsys_dxg::FenceDesc::default()) {
+            Ok(fence) => {
+                // Either way the device is asked.
+                let _ = fence.wait(1, Some(timeout));
+                Ok(self.winsys.check_lost())
+            }
+            // The device may have been lost between the two.
+            Err(_) if self.winsys.check_lost() => Ok(true),
+            Err(e) => Err(e.into()),
         }
-        // The device may have been lost between the two.
-        if self.winsys.check_lost() {
-            return Ok(true);
-        }
-        Err(fence.err().map_or(Error::OutOfHostMemory, Error::from))
     }
 
     /// What submissions can use.

@@ -80,38 +80,23 @@ impl Drop for Cancellation {
 struct Floats(u32);
 
 impl Floats {
-    /// What a process starts with.
-    #[cfg(target_arch = "x86_64")]
-    const PLAIN: u32 = 0x1f80;
-
-    #[cfg(target_arch = "x86_64")]
     fn plain() -> Floats {
         let mut old = 0u32;
-        // SAFETY: stores four bytes into a variable of that size; then the default state, which all code but the one that changed it expects.
-        unsafe {
-            std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut old, options(nostack, preserves_flags));
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &Floats::PLAIN, options(nostack, readonly, preserves_flags));
-        }
+        // SAFETY: stores four bytes into a variable of that size.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut old, options(nostack, preserves_flags)) };
+        guard::plain_float_state();
         Floats(old)
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn plain() -> Floats {
-        Floats(0)
     }
 }
 
 impl Drop for Floats {
     fn drop(&mut self) {
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: the state that this thread had.
-        unsafe {
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &self.0, options(nostack, readonly, preserves_flags));
-        }
+        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &self.0, options(nostack, readonly, preserves_flags)) };
     }
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -61,7 +61,7 @@ pub use error::{Cause, Error, ErrorKind, Result};
 pub use fence::{Fence, FenceDesc, FencePoint};
 pub use hw_queue::HwQueue;
 pub use memory::{Backing, Memory, MemoryDesc};
-pub use node::{gives_back, Failing, KernelNode, Logged};
+pub use node::{say, Failing, KernelNode, Logged, Nth};
 pub use notification::CpuNotification;
 pub use paging::PagingQueue;
 pub use probe::{Table, Vendor, VENDORS};

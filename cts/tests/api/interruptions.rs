@@ -428,30 +428,34 @@ pub fn held() -> [usize; 2] {
     ["/proc/self/task", "/proc/self/fd"].map(|folder| std::fs::read_dir(folder).map_or(0, Iterator::count))
 }
 
-/// Each request of a program to the node fails once, in a process of its own. (Other drivers run it once.)
-unsafe fn each_request_fails_once() -> R {
+/// What a program may be told when the node does not do what it should, by the driver.
+pub const TOLD: [vk::Result; 4] = [
+    vk::Result::ERROR_DEVICE_LOST,
+    vk::Result::ERROR_INITIALIZATION_FAILED,
+    vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+    vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+];
+
+/// Lets something happen with each request of a program, in a process of its own: what `VKDXG_MODEL` takes up to the number, and what the
+/// driver says then. The program is told, in time; it leaves nothing behind and works so many times afterwards.
+pub unsafe fn with_each_request(what: &str, said: &str, limit: Duration, times: usize) -> R {
     let mut nth = 0;
     loop {
         nth += 1;
         let fd = libc::memfd_create(c"stderr".as_ptr(), 0);
         check!(fd >= 0);
         let errors = OwnedFd::from_raw_fd(fd);
-        in_child(&format!("request {nth} fails"), || {
-            std::env::set_var("VKDXG_MODEL", model_with(&format!("fail={nth}")));
+        in_child(&format!("{what}{nth}"), || {
+            std::env::set_var("VKDXG_MODEL", model_with(&format!("{what}{nth}")));
             libc::dup2(errors.as_raw_fd(), 2);
-            let first = program();
-            if let Err(error) = first {
-                let told = [
-                    vk::Result::ERROR_OUT_OF_HOST_MEMORY,
-                    vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
-                    vk::Result::ERROR_INITIALIZATION_FAILED,
-                    vk::Result::ERROR_DEVICE_LOST,
-                ];
-                check!(told.contains(&error), "request {nth}: {error}");
+            let start = Instant::now();
+            if let Err(error) = program() {
+                check!(TOLD.contains(&error), "request {nth}: {error}");
             }
+            check!(start.elapsed() < limit, "{:?}", start.elapsed());
             let mut before = [0; 2];
-            for round in 0..3 {
-                same!(program(), Ok(()), "after request {nth} failed");
+            for round in 0..times {
+                same!(program(), Ok(()), "after {what}{nth}");
                 let now = held();
                 check!(now[0] == 1, "{} threads left behind", now[0]);
                 check!(round == 0 || now == before, "{now:?} is more than {before:?}");
@@ -460,7 +464,7 @@ unsafe fn each_request_fails_once() -> R {
             Ok(())
         })?;
         let text = std::fs::read_to_string(format!("/proc/self/fd/{fd}"))?;
-        if !text.contains("fails as asked for") {
+        if !text.contains(said) {
             break;
         }
         check!(nth < 500, "no end to it");
@@ -468,6 +472,11 @@ unsafe fn each_request_fails_once() -> R {
     // Only now is there a driver in this process.
     check!(nth > 15 || !T::new(&[])?.is_ours(), "{nth} requests");
     Ok(())
+}
+
+/// Each request of a program to the node fails once, in a process of its own. (Other drivers run it once.)
+unsafe fn each_request_fails_once() -> R {
+    with_each_request("fail=", "fails as asked for", Duration::MAX, 3)
 }
 
 /// Threads of the driver by their names, and whether signals of the application are blocked and those of faults are not.

@@ -2,12 +2,11 @@
 //! stays accessible, nothing hangs, and another instance works. Other drivers have nobody to remove their adapter.
 
 use crate::faults::{what, Wild};
-use crate::interruptions::{held, in_child, program};
+use crate::interruptions::{with_each_request, TOLD};
 use crate::link::Link;
 use crate::processes::{side_of, TIMELINE};
 use crate::support::*;
 use ash::vk;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -18,52 +17,13 @@ tests! {
 /// What the other process does, by name.
 pub const ROLES: &[crate::Test] = &[("an_adapter_goes", an_adapter_goes)];
 
-/// What calls may say once the adapter has gone.
-const TOLD: [vk::Result; 4] = [
-    vk::Result::ERROR_DEVICE_LOST,
-    vk::Result::ERROR_INITIALIZATION_FAILED,
-    vk::Result::ERROR_OUT_OF_HOST_MEMORY,
-    vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
-];
-
 /// How long anything may take to find out.
 const SOON: Duration = Duration::from_secs(5);
 
 /// The adapter is stopped with each request of a program, in a process of its own.
 unsafe fn each_request_meets_a_stopped_adapter() -> R {
     for quirks in ["quirks", "noquirks"] {
-        let mut nth = 0;
-        loop {
-            nth += 1;
-            let fd = libc::memfd_create(c"stderr".as_ptr(), 0);
-            check!(fd >= 0);
-            let errors = OwnedFd::from_raw_fd(fd);
-            in_child(&format!("stopped with request {nth}, {quirks}"), || {
-                std::env::set_var("VKDXG_MODEL", model_with(&format!("{quirks},stop={nth}")));
-                libc::dup2(errors.as_raw_fd(), 2);
-                let start = Instant::now();
-                if let Err(error) = program() {
-                    check!(TOLD.contains(&error), "request {nth}: {error}");
-                }
-                check!(start.elapsed() < 4 * SOON, "{:?}", start.elapsed());
-                let mut before = [0; 2];
-                for round in 0..2 {
-                    same!(program(), Ok(()), "after the adapter stopped with request {nth}");
-                    let now = held();
-                    check!(now[0] == 1, "{} threads left behind", now[0]);
-                    check!(round == 0 || now == before, "{now:?} is more than {before:?}");
-                    before = now;
-                }
-                Ok(())
-            })?;
-            let text = std::fs::read_to_string(format!("/proc/self/fd/{fd}"))?;
-            if !text.contains("the adapter stops") {
-                break;
-            }
-            check!(nth < 500, "no end to it");
-        }
-        // Only now is there a driver in this process.
-        check!(nth > 15 || !T::new(&[])?.is_ours(), "{nth} requests");
+        with_each_request(&format!("{quirks},stop="), "the adapter stops", 4 * SOON, 2)?;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ impl Gen<'_> {
         m.select(undefined, nan, r)
     }
 
-    /// |x| with the exponent's bits, what denormals have been made normal by, and x.
+    /// The bits of |x|, times 2²⁴ where it is denormal, and the 24 or 0.
     fn normal(&self, n: u32, x: Val) -> (Val, Val) {
         let m = self.m;
         let f32t = self.ty(Type::F32, n);

@@ -1,7 +1,7 @@
 //! What the machine code looks like.
 
-use super::native::widths;
-use compiler::text::parse;
+use super::native::{contracted, widths};
+use compiler::text::{parse, print};
 use gpu_soft::codegen::{compile, Binary, Options};
 use gpu_soft::kernel_abi::{BindingSlot, Width};
 
@@ -28,13 +28,6 @@ fn build_with(text: &str, width: Width, robust: bool) -> (Binary, String) {
         println!("{}\n{asm}", binary.ir.clone().unwrap_or_default());
     }
     (binary, asm)
-}
-
-/// A kernel after it was decided what is fused.
-fn contracted(text: &str) -> String {
-    let mut kernel = parse(text).expect("parses");
-    compiler::passes::run_named(&mut kernel, &["contract".to_owned()]).expect("runs");
-    compiler::text::print(&kernel)
 }
 
 pub const SAXPY: &str = r#"kernel "saxpy"
@@ -68,7 +61,7 @@ fn count(asm: &str, what: &str) -> usize {
 fn saxpy_is_vector_moves() {
     for width in widths() {
         // Without the instruction nothing is fused.
-        let text = if width == Width::W4 { SAXPY.to_owned() } else { contracted(SAXPY) };
+        let text = if width == Width::W4 { SAXPY.to_owned() } else { print(&contracted(SAXPY)) };
         let (binary, asm) = build(&text, width);
         assert_eq!(binary.stats.contiguous, 3, "{width:?}");
         assert_eq!(binary.stats.gathers, 0, "{width:?}");
@@ -178,7 +171,7 @@ fn the_code_generator_fuses_nothing() {
 #[test]
 fn differences_with_products_are_one_instruction() {
     for (difference, instruction) in [("fsub %9 %8", "vfmsub"), ("fsub %8 %9", "vfnmadd")] {
-        let text = contracted(&SAXPY.replace("fadd %9 %8", difference));
+        let text = print(&contracted(&SAXPY.replace("fadd %9 %8", difference)));
         assert!(text.contains("fneg") && text.contains("fma"), "{text}");
         for width in widths().into_iter().filter(|w| *w != Width::W4) {
             let (_, asm) = build(&text, width);

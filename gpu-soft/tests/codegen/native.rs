@@ -254,3 +254,20 @@ pub fn interpret(kernel: &Kernel, setup: &Setup) -> Result<Buffers, String> {
         })
         .collect())
 }
+
+/// The seeds that `SIR_SEEDS=from..to` names, else the default ones.
+pub fn seeds() -> std::ops::Range<u64> {
+    let seeds = std::env::var("SIR_SEEDS").ok();
+    let range = seeds.as_deref().and_then(|s| {
+        let (a, b) = s.split_once("..")?;
+        Some(a.parse().ok()?..b.parse().ok()?)
+    });
+    range.unwrap_or(0..40)
+}
+
+/// A kernel after it was decided what is fused.
+pub fn contracted(text: &str) -> Kernel {
+    let mut kernel = compiler::text::parse(text).expect("parses");
+    compiler::passes::run_named(&mut kernel, &["contract".to_owned()]).expect("runs");
+    kernel
+}

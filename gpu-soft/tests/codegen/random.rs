@@ -3,7 +3,7 @@
 //!
 //! `SIR_SEEDS=from..to` runs other seeds than the default ones; a failing kernel is printed.
 
-use super::native::{interpret, run_with, widths};
+use super::native::{interpret, run_with, seeds, widths};
 use compiler::filetest::{Place, Setup};
 use compiler::passes::optimize;
 use compiler::sir::{
@@ -737,13 +737,8 @@ fn check(seed: u64) -> Result<(), String> {
 
 #[test]
 fn random_kernels() {
-    let seeds = std::env::var("SIR_SEEDS").ok();
-    let range = seeds.as_deref().and_then(|s| {
-        let (a, b) = s.split_once("..")?;
-        Some(a.parse().ok()?..b.parse().ok()?)
-    });
     let mut failures = Vec::new();
-    for seed in range.unwrap_or(0..40u64) {
+    for seed in seeds() {
         if let Err(e) = check(seed) {
             failures.push(e);
         }

@@ -1,9 +1,8 @@
 //! Speed of a few kernels on one core. Not run by default: `cargo test --test codegen speed -- --ignored --nocapture`.
 
-use super::native::{layout, run_loaded, widths, NO_IMAGES, SECONDS};
+use super::native::{contracted, layout, run_loaded, widths, NO_IMAGES, SECONDS};
 use compiler::filetest::{Place, Setup};
 use compiler::sir::Kernel;
-use compiler::text::parse;
 use gpu_soft::codegen::{compile, Options};
 use gpu_soft::loader::Loaded;
 use std::time::Instant;
@@ -36,13 +35,6 @@ fn measure(name: &str, kernel: &Kernel, setup: &Setup, report: impl Fn(f64) -> S
             println!("{asm}");
         }
     }
-}
-
-/// A kernel after it was decided what is fused.
-fn contracted(text: &str) -> Kernel {
-    let mut kernel = parse(text).expect("parses");
-    compiler::passes::run_named(&mut kernel, &["contract".to_owned()]).expect("runs");
-    kernel
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //!
 //! `SIR_SEEDS=from..to` runs other seeds than the default ones; a failing kernel is printed.
 
-use super::native::{interpret, run_with, widths};
+use super::native::{interpret, run_with, seeds, widths};
 use compiler::filetest::{Place, Setup};
 use compiler::passes;
 use compiler::sir::Kernel;
@@ -280,12 +280,7 @@ fn check(seed: u64) -> Result<bool, String> {
 
 #[test]
 fn all_code_computes_the_same() {
-    let seeds = std::env::var("SIR_SEEDS").ok();
-    let range = seeds.as_deref().and_then(|s| {
-        let (a, b) = s.split_once("..")?;
-        Some(a.parse().ok()?..b.parse().ok()?)
-    });
-    let range = range.unwrap_or(0..40u64);
+    let range = seeds();
     let (mut fused, all) = (0, range.clone().count());
     for seed in range {
         fused += usize::from(check(seed).unwrap_or_else(|e| panic!("{e}")));

@@ -44,8 +44,8 @@ pub fn get_device_fault_reports_khr(
         out.set_count(0);
         return vk::Result::TIMEOUT;
     }
-    let fault = device.rt.fault();
     out.fill(1, |_, mut info| {
+        let fault = device.rt.fault();
         let place = fault.as_ref().and_then(access);
         info.flags = types::DEVICE_FAULT_FLAG_DEVICE_LOST_KHR;
         if place.is_some() {

@@ -4,6 +4,6 @@ mod failing;
 mod kernel;
 mod logged;
 
-pub use failing::{gives_back, Failing};
+pub use failing::{say, Failing, Nth};
 pub use kernel::KernelNode;
 pub use logged::Logged;

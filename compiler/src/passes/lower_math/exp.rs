@@ -2,7 +2,7 @@
 
 use super::tabled;
 use crate::passes::emit::Emit;
-use crate::sir::{AluOp, Value};
+use crate::sir::{AluOp, Type, Value};
 
 /// (2^f − 1) / f for f in [−1/2, 1/2], relative error of 2^f 3e-9.
 const EXP2: [f32; 6] = [0.693_147_24, 0.240_226_52, 0.055_503_104, 0.009_617_693, 0.001_340_664_3, 0.000_155_947_3];
@@ -177,7 +177,7 @@ pub fn pow(e: &mut Emit<'_>, x: Value, y: Value) -> Value {
     let minus_product = e.neg(product);
     let rest = e.fma(y, l, minus_product);
     let rest = e.fma(y, l_rest, rest);
-    let (limit, zero, one) = (e.c(200.0), e.c(0.0), e.c(1.0));
+    let (limit, zero) = (e.c(200.0), e.c(0.0));
     let magnitude = e.abs(product);
     let inside = e.lt(magnitude, limit);
     let rest = e.select(inside, rest, zero);
@@ -186,10 +186,16 @@ pub fn pow(e: &mut Emit<'_>, x: Value, y: Value) -> Value {
     let f = e.sub(product, n);
     let f = e.add(f, rest);
     let r = exp2_of(e, n, f);
+    unless_one(e, x, y, r)
+}
+
+/// x^y, which `r` is where it is not 1 in any case.
+pub fn unless_one(e: &mut Emit<'_>, x: Value, y: Value, r: Value) -> Value {
+    let (zero, one) = (e.c(0.0), e.c(1.0));
     // 1 to any power is 1, and any number to the power 0, even NaN.
     let none = e.eq(y, zero);
     let unit = e.eq(x, one);
-    let is_one = e.alu(crate::sir::Type::Bool, AluOp::Or, &[none, unit]);
+    let is_one = e.alu(Type::Bool, AluOp::Or, &[none, unit]);
     e.select(is_one, one, r)
 }
 

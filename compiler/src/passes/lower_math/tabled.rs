@@ -1,6 +1,7 @@
 //! Exponentials, logarithms and powers for machines that pick numbers from tables, take numbers apart and scale them with one
 //! operation each: polynomials are short, and infinities, zeros, denormals and NaNs need nothing of their own.
 
+use super::exp::{unless_one, LN2, LOG2E};
 use crate::passes::emit::Emit;
 use crate::sir::{AluOp, Type, Value};
 
@@ -12,8 +13,6 @@ const EXP2: [f32; 2] = [0.693_157_4, 0.240_229_58];
 const EXPM1: [f32; 3] = [1.0, 0.500_003_66, 0.166_666_67];
 /// log2(1+r) / r for r in [−1/64, 1/32], relative error 2e-8.
 const LOG2: [f32; 4] = [std::f32::consts::LOG2_E, -0.721_348_94, 0.481_103_57, -0.357_057_45];
-
-use super::exp::{LN2, LOG2E};
 
 /// Adding it to a number below 2^17 leaves 32nds in the lowest bits of the sum.
 const TO_32NDS: f64 = 1.5 * 262_144.0;
@@ -101,12 +100,7 @@ pub fn pow(e: &mut Emit<'_>, x: Value, y: Value) -> Value {
     let f = e.sub(product, k);
     let f = e.add(f, lost);
     let r = scaled(e, sum, k, f, EXP2);
-    // 1 to any power is 1, and any number to the power 0, even NaN.
-    let (zero, one) = (e.c(0.0), e.c(1.0));
-    let none = e.eq(y, zero);
-    let unit = e.eq(x, one);
-    let is_one = e.alu(Type::Bool, AluOp::Or, &[none, unit]);
-    e.select(is_one, one, r)
+    unless_one(e, x, y, r)
 }
 
 /// tanh a for a ≥ 0 (or NaN): E / (E + 2) with E = e^2a − 1, which keeps its digits where it is small.
